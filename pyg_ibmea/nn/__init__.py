@@ -1,0 +1,25 @@
+"""Layers, losses and the IBMEA model."""
+
+from pyg_ibmea.nn.diagonal_gat_conv import DiagonalGATConv
+from pyg_ibmea.nn.fusion import ModalFusion
+from pyg_ibmea.nn.graph_encoder import GraphVIBEncoder
+from pyg_ibmea.nn.ibmea import IBMEA, IBMEAOutput
+from pyg_ibmea.nn.losses import HybridContrastiveLoss
+from pyg_ibmea.nn.modal_encoder import ModalVIBEncoder
+from pyg_ibmea.nn.posterior import GaussianPosterior
+from pyg_ibmea.nn.problem import feature_channels, union_graph
+from pyg_ibmea.nn.variational_ib_conv import VariationalIBConv
+
+__all__ = [
+    "IBMEA",
+    "DiagonalGATConv",
+    "GaussianPosterior",
+    "GraphVIBEncoder",
+    "HybridContrastiveLoss",
+    "IBMEAOutput",
+    "ModalFusion",
+    "ModalVIBEncoder",
+    "VariationalIBConv",
+    "feature_channels",
+    "union_graph",
+]

@@ -1,0 +1,264 @@
+"""Graph attention with diagonal weights: what the layers of this package share."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.nn import Parameter
+from torch_geometric.nn import MessagePassing
+from torch_geometric.nn.dense import Linear
+from torch_geometric.nn.inits import glorot, ones
+from torch_geometric.typing import Adj
+from torch_geometric.utils import softmax
+
+from pyg_ibmea.nn._aggregate import weighted_aggregate
+from pyg_ibmea.nn._structure import (
+    Structure,
+    check_index_range,
+    replace_self_loops,
+    to_coo,
+)
+
+NodeInput = Tensor | tuple[Tensor, Tensor | None]
+
+
+class DiagonalAttention(MessagePassing):
+    """What the attention layers of this package share: a number of *stacks*, each with
+    its own heads, that read one graph.
+
+    Subclasses decide how many stacks there are and what their outputs mean.
+    """
+
+    def __init__(
+        self,
+        in_channels: int | tuple[int, int],
+        out_channels: int,
+        num_stacks: int,
+        heads: int = 1,
+        weight: str | None = None,
+        add_self_loops: bool = True,
+        negative_slope: float = 0.2,
+        dropout: float = 0.0,
+        edge_dim: int | None = None,
+    ):
+        super().__init__(aggr="add", node_dim=-2)
+        channels = (
+            (in_channels, in_channels) if isinstance(in_channels, int) else in_channels
+        )
+        same = channels[0] == channels[1] == out_channels
+        if weight is None:
+            weight = "diagonal" if same else "full"
+        if weight not in ("diagonal", "full"):
+            raise ValueError(f"weight must be 'diagonal' or 'full', got {weight!r}")
+        if weight == "diagonal" and not same:
+            raise ValueError(
+                "diagonal weights only scale channels, so in_channels must equal "
+                f"out_channels, got {in_channels} and {out_channels}; use weight='full'"
+            )
+        if heads < 1 or out_channels < 1:
+            raise ValueError(
+                f"heads and out_channels must be positive, got {heads}, {out_channels}"
+            )
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.heads = heads
+        self.weight = weight
+        self.add_self_loops = add_self_loops
+        self.negative_slope = negative_slope
+        self.dropout = dropout
+        self.edge_dim = edge_dim
+
+        # As in GATConv, one weight serves both ends unless they are given apart.
+        self.lins_src = torch.nn.ModuleList()
+        self.lins_dst = torch.nn.ModuleList()
+        if weight == "full":
+            for _ in range(num_stacks):
+                lin = _linear(channels[0], out_channels)
+                shared = isinstance(in_channels, int)
+                self.lins_src.append(lin)
+                self.lins_dst.append(
+                    lin if shared else _linear(channels[1], out_channels)
+                )
+        shape = (num_stacks, heads, out_channels)
+        self.scale = Parameter(torch.empty(shape))
+        self.att_src = Parameter(torch.empty(shape))
+        self.att_dst = Parameter(torch.empty(shape))
+        self.lin_edge = (
+            None if edge_dim is None else _linear(edge_dim, num_stacks * heads)
+        )
+        # MessagePassing has no reset of its own parameters before this point.
+        DiagonalAttention.reset_parameters(self)
+
+    def reset_parameters(self) -> None:
+        """Draws the weights anew: ones for the scales, Glorot for the rest."""
+        super().reset_parameters()
+        for lin in [*self.lins_src, *self.lins_dst]:
+            lin.reset_parameters()
+        ones(self.scale)
+        glorot(self.att_src)
+        glorot(self.att_dst)
+        if self.lin_edge is not None:
+            self.lin_edge.reset_parameters()
+
+    def run_stacks(
+        self,
+        inputs: list[NodeInput],
+        edge_index: Adj,
+        edge_weight: Tensor | None,
+        edge_attr: Tensor | None,
+        size: tuple[int, int] | None = None,
+    ) -> list[Tensor]:
+        """One output ``[N_t, C]`` per stack; stacks whose input is the same tensor
+        share one pass over it.
+        """
+        pairs = [self._project(stack, x) for stack, x in enumerate(inputs)]
+        x_src, x_dst = pairs[0]
+        num_source = x_src.size(0)
+        if x_dst is not None:
+            num_target = x_dst.size(0)
+        else:
+            num_target = num_source if size is None else size[1]
+        edge_index, edge_weight = to_coo(edge_index, edge_weight)
+        if not torch.compiler.is_compiling():
+            check_index_range(edge_index, num_source, num_target)
+        edge_index, edge_weight, edge_attr = self._with_self_loops(
+            edge_index, edge_weight, edge_attr, min(num_source, num_target)
+        )
+        if self.explain:
+            # An explainer masks messages edge by edge, in the order it knows.
+            source, target = edge_index
+            structure = None
+        else:
+            structure = Structure.from_edge_index(edge_index, num_source, num_target)
+            source, target = structure.source, structure.target
+            if structure.perm is not None:
+                edge_weight = _permute(edge_weight, structure.perm)
+                edge_attr = _permute(edge_attr, structure.perm)
+        alpha = self._attention(pairs, source, target, num_target, edge_attr)
+        if edge_weight is not None:
+            alpha = alpha * edge_weight.to(alpha.dtype)
+        if structure is None:
+            aggregated = [
+                self.propagate(
+                    edge_index, x=x_src, alpha=weight, size=(num_source, num_target)
+                )
+                for (x_src, _), weight in zip(
+                    pairs, alpha.split(self.heads), strict=True
+                )
+            ]
+        else:
+            aggregated = self._aggregate(pairs, alpha, structure)
+        return [
+            (agg * scale.unsqueeze(1)).mean(dim=0)
+            for agg, scale in zip(aggregated, self.scale, strict=True)
+        ]
+
+    def _project(self, stack: int, x: NodeInput) -> tuple[Tensor, Tensor | None]:
+        x_src, x_dst = (x, x) if isinstance(x, Tensor) else x
+        if self.weight == "diagonal":
+            self._check_channels(x_src, self.out_channels)
+            if x_dst is not None:
+                self._check_channels(x_dst, self.out_channels)
+            return x_src, x_dst
+        lin_src = cast(Linear, self.lins_src[stack])
+        lin_dst = cast(Linear, self.lins_dst[stack])
+        self._check_channels(x_src, lin_src.in_channels)
+        h_src = lin_src(x_src)
+        if x_dst is None:
+            return h_src, None
+        if x_dst is x_src and lin_dst is lin_src:
+            return h_src, h_src
+        self._check_channels(x_dst, lin_dst.in_channels)
+        return h_src, lin_dst(x_dst)
+
+    def _check_channels(self, x: Tensor, channels: int) -> None:
+        if x.dim() != 2 or (channels > 0 and x.size(1) != channels):
+            wanted = channels if channels > 0 else "channels"
+            raise ValueError(
+                f"{self!r} needs node features [num_nodes, {wanted}], got "
+                f"{list(x.shape)}"
+            )
+
+    def _with_self_loops(
+        self,
+        edge_index: Tensor,
+        edge_weight: Tensor | None,
+        edge_attr: Tensor | None,
+        num_nodes: int,
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        num_edges = edge_index.size(1)
+        for name, value in (("edge_weight", edge_weight), ("edge_attr", edge_attr)):
+            if value is not None and value.size(0) != num_edges:
+                raise ValueError(
+                    f"{name} has {value.size(0)} rows for {num_edges} edges"
+                )
+        if (edge_attr is None) != (self.lin_edge is None):
+            raise ValueError(
+                "edge_attr and edge_dim go together: got edge_dim="
+                f"{self.edge_dim} and edge_attr={'no' if edge_attr is None else 'yes'}"
+            )
+        if not self.add_self_loops:
+            return edge_index, edge_weight, edge_attr
+        return replace_self_loops(edge_index, edge_weight, edge_attr, num_nodes)
+
+    def _attention(
+        self,
+        pairs: list[tuple[Tensor, Tensor | None]],
+        source: Tensor,
+        target: Tensor,
+        num_target: int,
+        edge_attr: Tensor | None,
+    ) -> Tensor:
+        """Attention coefficients ``[K, E]`` over stacks and heads."""
+        scores = []
+        for stack, (x_src, x_dst) in enumerate(pairs):
+            score = (x_src @ (self.scale * self.att_src)[stack].t())[source]
+            if x_dst is not None:
+                by_target = x_dst @ (self.scale * self.att_dst)[stack].t()
+                score = score + by_target[target]
+            scores.append(score)
+        score = torch.cat(scores, dim=1)
+        if edge_attr is not None and self.lin_edge is not None:
+            edge_attr = edge_attr.view(edge_attr.size(0), -1).to(score.dtype)
+            score = score + self.lin_edge(edge_attr)
+        score = -F.leaky_relu(score, self.negative_slope)
+        alpha: Tensor = softmax(score, target, num_nodes=num_target)
+        alpha = F.dropout(alpha, p=self.dropout, training=self.training)
+        return alpha.t().contiguous()
+
+    def _aggregate(
+        self,
+        pairs: list[tuple[Tensor, Tensor | None]],
+        alpha: Tensor,
+        structure: Structure,
+    ) -> list[Tensor]:
+        """Weighted sums ``[heads, N_t, C]`` for each stack."""
+        weights = alpha.split(self.heads)
+        if all(x_src is pairs[0][0] for x_src, _ in pairs):
+            out = weighted_aggregate(pairs[0][0], alpha, structure)
+            return list(out.split(self.heads))
+        return [
+            weighted_aggregate(x_src, weight, structure)
+            for (x_src, _), weight in zip(pairs, weights, strict=True)
+        ]
+
+    def message(self, x_j: Tensor, alpha: Tensor) -> Tensor:
+        """One message per attention coefficient and edge, ``[heads, E, C]``."""
+        return alpha.unsqueeze(-1) * x_j
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.in_channels}, {self.out_channels}, "
+            f"heads={self.heads}, weight={self.weight!r})"
+        )
+
+
+def _permute(value: Tensor | None, perm: Tensor) -> Tensor | None:
+    return None if value is None else value[perm]
+
+
+def _linear(in_channels: int, out_channels: int) -> Linear:
+    return Linear(in_channels, out_channels, bias=False, weight_initializer="glorot")

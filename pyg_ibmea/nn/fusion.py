@@ -1,0 +1,85 @@
+"""Fusion of the modalities' latents into one vector per entity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ModalFusion(nn.Module):
+    r"""Weighted concatenation of unit vectors, IBMEA's modal-hybrid representation
+    (`arXiv:2407.19302 <https://arxiv.org/abs/2407.19302>`_):
+
+    .. math::
+        \mathbf{z} = \big\Vert_m \, w_m \frac{\mathbf{z}_m}{|\mathbf{z}_m|},
+        \qquad w = \mathrm{softmax}(s)
+
+    with one learnable scalar :math:`s_m` per modality and the softmax taken over the
+    modalities that the entity has.
+
+    Args:
+        modalities (iterable of str): Names, in the order of concatenation.
+
+    Shapes:
+        - **input:** by modality, latents :math:`(N, C_m)` and optional masks
+          :math:`(N)`
+        - **output:** :math:`(N, \sum_m C_m)`
+
+    Example:
+        >>> fusion = ModalFusion(['graph', 'image'])
+        >>> latents = {'graph': torch.eye(2), 'image': torch.eye(2)}
+        >>> fusion(latents, {'image': torch.tensor([True, False])}).tolist()
+        [[0.5, 0.0, 0.5, 0.0], [0.0, 1.0, 0.0, 0.0]]
+    """
+
+    def __init__(self, modalities: Iterable[str]):
+        super().__init__()
+        self.modalities = list(modalities)
+        if not self.modalities:
+            raise ValueError("a fusion needs at least one modality")
+        self.score = nn.Parameter(torch.empty(len(self.modalities)))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Weighs all modalities alike."""
+        nn.init.zeros_(self.score)
+
+    def weights(self) -> dict[str, float]:
+        """The weight of each modality for an entity that has all of them."""
+        weights = self.score.detach().softmax(dim=0).tolist()
+        return dict(zip(self.modalities, weights, strict=True))
+
+    def forward(
+        self, latents: Mapping[str, Tensor], mask: Mapping[str, Tensor] | None = None
+    ) -> Tensor:
+        """Fuses one latent per modality.
+
+        Args:
+            latents (dict): ``[N, C_m]`` by modality; all of the modalities.
+            mask (dict, optional): bool ``[N]`` by modality, :obj:`False` where the
+                entity lacks it; a modality without mask is present everywhere.
+
+        Returns:
+            torch.Tensor: ``[N, C]``; zero for an entity without any modality.
+        """
+        first = latents[self.modalities[0]]
+        present = first.new_ones(first.size(0), len(self.modalities), dtype=torch.bool)
+        for column, modality in enumerate(self.modalities):
+            if mask is not None and modality in mask:
+                present[:, column] = mask[modality]
+        # An entity without any modality has no softmax; it gets the zero vector.
+        odds = (self.score - self.score.max().detach()).exp() * present
+        weight = odds / odds.sum(dim=1, keepdim=True).clamp(min=1e-12)
+        return torch.cat(
+            [
+                weight[:, column, None] * F.normalize(latents[modality])
+                for column, modality in enumerate(self.modalities)
+            ],
+            dim=1,
+        )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.modalities})"

@@ -1,0 +1,283 @@
+"""The whole model: from an alignment problem to one fused vector per entity."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch_geometric import EdgeIndex
+from torch_geometric.data import HeteroData
+from torch_geometric.nn.parameter_dict import ParameterDict
+
+from pyg_ibmea.nn.fusion import ModalFusion
+from pyg_ibmea.nn.graph_encoder import GraphVIBEncoder
+from pyg_ibmea.nn.modal_encoder import ModalVIBEncoder, select_bottlenecks
+from pyg_ibmea.nn.posterior import GaussianPosterior
+from pyg_ibmea.nn.problem import feature_channels, union_graph
+
+GRAPH = "graph"
+"""Name of the structural modality, the one that has no ``x_`` of its own."""
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {"graph_channels": 300, "modal_channels": 100, "separate_stacks": True}
+}
+
+
+@dataclass
+class IBMEAOutput:
+    """What :class:`IBMEA` returns; dictionaries by graph name ``kg`` and modality.
+
+    Attributes:
+        z: Fused vectors ``{kg: [n, C]}``.
+        latents: ``{modality: {kg: [n, C_m]}}``; zero where the modality is missing.
+        masks: ``{modality: {kg: bool [n]}}``; :obj:`False` where it is missing.
+        kl: ``{modality: scalar}``, nats, mean over the entities that were encoded and
+            have the modality; only modalities with a bottleneck.
+        posteriors: ``{modality: posterior}`` over the encoded entities of all graphs,
+            graph after graph; for the graph modality over all entities.
+        weights: The fusion weight of each modality.
+    """
+
+    z: dict[str, Tensor]
+    latents: dict[str, dict[str, Tensor]]
+    masks: dict[str, dict[str, Tensor]]
+    kl: dict[str, Tensor]
+    posteriors: dict[str, GaussianPosterior]
+    weights: dict[str, float]
+
+
+class IBMEA(nn.Module):
+    r"""Multi-modal entity alignment with variational information bottlenecks
+    (`arXiv:2407.19302 <https://arxiv.org/abs/2407.19302>`_).
+
+    A learnable embedding per entity goes through a :class:`GraphVIBEncoder`, the
+    features of each other modality through a :class:`ModalVIBEncoder`, and a
+    :class:`ModalFusion` joins them. All graphs share the encoders' weights.
+
+    Usually made by :meth:`from_data`.
+
+    Args:
+        num_nodes (dict): Number of entities by graph name.
+        in_channels (dict): Feature channels by modality, ``'graph'`` excluded.
+        use_graph (bool, optional): Whether the structure is a modality.
+            (default: :obj:`True`)
+        graph_channels (int, optional): Channels of the graph latent.
+            (default: :obj:`300`)
+        modal_channels (int, optional): Channels of every other latent.
+            (default: :obj:`100`)
+        num_layers (int, optional): Graph layers. (default: :obj:`2`)
+        heads (int, optional): Attention heads. (default: :obj:`2`)
+        dropout (float, optional): Dropout between graph layers. (default: :obj:`0.45`)
+        modal_dropout (float, optional): Dropout in the modal encoders.
+            (default: :obj:`0.0`)
+        separate_stacks (bool, optional): See :class:`GraphVIBEncoder`.
+            (default: :obj:`False`)
+        bottleneck (bool or collection of str, optional): The modalities that get a
+            bottleneck. (default: :obj:`True`, all)
+        init_logstd (float, optional): Start of :math:`\log\sigma`.
+            (default: :obj:`-3.0`)
+        count_modalities (collection of str, optional): Modalities whose features are
+            counts, which enter as :math:`\log(1 + n)`: the hundredth triple of a
+            relation says less than the first. (default: :obj:`("relation",)`)
+    """
+
+    def __init__(
+        self,
+        num_nodes: Mapping[str, int],
+        in_channels: Mapping[str, int],
+        use_graph: bool = True,
+        graph_channels: int = 300,
+        modal_channels: int = 100,
+        num_layers: int = 2,
+        heads: int = 2,
+        dropout: float = 0.45,
+        modal_dropout: float = 0.0,
+        separate_stacks: bool = False,
+        bottleneck: bool | Collection[str] = True,
+        init_logstd: float = -3.0,
+        count_modalities: Collection[str] = ("relation",),
+    ):
+        super().__init__()
+        self.count_modalities = tuple(count_modalities)
+        self.num_nodes = dict(num_nodes)
+        self.modalities = ([GRAPH] if use_graph else []) + list(in_channels)
+        chosen = select_bottlenecks(bottleneck, self.modalities)
+        self.embedding = ParameterDict()
+        self.graph_encoder: GraphVIBEncoder | None = None
+        if use_graph:
+            for kg, size in self.num_nodes.items():
+                self.embedding[kg] = nn.Parameter(torch.empty(size, graph_channels))
+            self.graph_encoder = GraphVIBEncoder(
+                graph_channels,
+                num_layers,
+                heads,
+                dropout,
+                separate_stacks,
+                bottleneck=GRAPH in chosen,
+                # The union graph has them already.
+                add_self_loops=False,
+                init_logstd=init_logstd,
+            )
+        self.modal_encoder = ModalVIBEncoder(
+            in_channels,
+            modal_channels,
+            bottleneck=chosen - {GRAPH},
+            dropout=modal_dropout,
+            init_logstd=init_logstd,
+        )
+        self.fusion = ModalFusion(self.modalities)
+        self._reset_embedding()
+
+    @classmethod
+    def from_data(
+        cls,
+        data: HeteroData,
+        preset: str | None = None,
+        modalities: Collection[str] | None = None,
+        **hyper: Any,
+    ) -> IBMEA:
+        """A model for one alignment problem.
+
+        Args:
+            data (HeteroData): The problem; see :mod:`pyg_ibmea.datasets`.
+            preset (str, optional): ``'paper'`` for the published sizes; options in
+                ``hyper`` take precedence.
+            modalities (collection of str, optional): The modalities to use, in order.
+                (default: the graph and every ``x_<modality>`` there is)
+            **hyper: Arguments of :class:`IBMEA`.
+
+        Raises:
+            ValueError: If the preset or a modality is unknown, or a modality differs in
+                width between graphs.
+        """
+        if preset is not None and preset not in PRESETS:
+            raise ValueError(f"unknown preset {preset!r}; there is {sorted(PRESETS)}")
+        available = feature_channels(data)
+        wanted = [GRAPH, *available] if modalities is None else list(modalities)
+        for modality in wanted:
+            if modality != GRAPH and modality not in available:
+                raise ValueError(
+                    f"the data has no modality {modality!r}; it has "
+                    f"{[GRAPH, *available]}"
+                )
+        return cls(
+            num_nodes={kg: data[kg].num_nodes for kg in data.node_types},
+            in_channels={m: available[m] for m in wanted if m != GRAPH},
+            use_graph=GRAPH in wanted,
+            **{**(PRESETS[preset] if preset else {}), **hyper},
+        )
+
+    def reset_parameters(self) -> None:
+        """Draws all weights anew."""
+        self._reset_embedding()
+        if self.graph_encoder is not None:
+            self.graph_encoder.reset_parameters()
+        self.modal_encoder.reset_parameters()
+        self.fusion.reset_parameters()
+
+    def _reset_embedding(self) -> None:
+        for embedding in self.embedding.values():
+            nn.init.normal_(embedding, std=embedding.size(1) ** -0.5)
+
+    def forward(
+        self,
+        data: HeteroData,
+        entities: Mapping[str, Tensor] | None = None,
+        edge_index: EdgeIndex | None = None,
+    ) -> IBMEAOutput:
+        """Encodes entities.
+
+        Args:
+            data (HeteroData): The problem.
+            entities (dict, optional): Node ids ``{kg: [n]}`` to encode; graphs that
+                are left out are not encoded. (default: all)
+            edge_index (EdgeIndex, optional): :func:`union_graph` of ``data``; pass it
+                to build it only once.
+        """
+        if entities is None:
+            entities = {
+                kg: torch.arange(size, device=self.fusion.score.device)
+                for kg, size in self.num_nodes.items()
+            }
+        kl: dict[str, Tensor] = {}
+        posteriors: dict[str, GaussianPosterior] = {}
+        latents, masks = self._encode_modalities(data, entities, kl, posteriors)
+        if self.graph_encoder is not None:
+            if edge_index is None:
+                edge_index = union_graph(data)
+            latent, mask = self._encode_graph(entities, edge_index, kl, posteriors)
+            latents[GRAPH], masks[GRAPH] = latent, mask
+        z = self.fusion(latents, masks)
+        sizes = [index.numel() for index in entities.values()]
+
+        def by_graph(rows: Tensor) -> dict[str, Tensor]:
+            return dict(zip(entities, rows.split(sizes), strict=True))
+
+        return IBMEAOutput(
+            z=by_graph(z),
+            latents={m: by_graph(latents[m]) for m in self.modalities},
+            masks={m: by_graph(masks[m]) for m in self.modalities},
+            kl={m: kl[m] for m in self.modalities if m in kl},
+            posteriors=posteriors,
+            weights=self.fusion.weights(),
+        )
+
+    def _encode_modalities(
+        self,
+        data: HeteroData,
+        entities: Mapping[str, Tensor],
+        kl: dict[str, Tensor],
+        posteriors: dict[str, GaussianPosterior],
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        features, masks = {}, {}
+        for modality in self.modal_encoder.in_channels:
+            x, mask = [], []
+            for kg, index in entities.items():
+                store = data[kg]
+                x.append(store[f"x_{modality}"].index_select(0, index))
+                mask.append(store[f"mask_{modality}"][index])
+            features[modality], masks[modality] = torch.cat(x), torch.cat(mask)
+            if modality in self.count_modalities:
+                features[modality] = features[modality].log1p()
+        latents, posteriors_here = self.modal_encoder(features, masks)
+        posteriors.update(posteriors_here)
+        for modality, posterior in posteriors_here.items():
+            kl[modality] = _mean_over(posterior.kl(), masks[modality])
+        return latents, masks
+
+    def _encode_graph(
+        self,
+        entities: Mapping[str, Tensor],
+        edge_index: EdgeIndex,
+        kl: dict[str, Tensor],
+        posteriors: dict[str, GaussianPosterior],
+    ) -> tuple[Tensor, Tensor]:
+        assert self.graph_encoder is not None
+        x = torch.cat([self.embedding[kg] for kg in self.num_nodes])
+        latent, posterior = self.graph_encoder(x, edge_index)
+        # An entity whose only neighbour is itself has no structure to speak of.
+        ptr = edge_index.get_csc()[0][0]
+        present = ptr.diff() > 1
+        if posterior is not None:
+            posteriors[GRAPH] = posterior
+            kl[GRAPH] = _mean_over(posterior.kl(), present)
+        offset, start = 0, {}
+        for kg, size in self.num_nodes.items():
+            start[kg] = offset
+            offset += size
+        index = torch.cat([ids + start[kg] for kg, ids in entities.items()])
+        latent = torch.where(present[:, None], latent, latent.new_zeros(()))
+        return latent[index], present[index]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.num_nodes}, {self.modalities})"
+
+
+def _mean_over(values: Tensor, mask: Tensor) -> Tensor:
+    """The mean of the rows that are present; zero if there are none."""
+    return torch.where(mask, values, values.new_zeros(())).sum() / mask.sum().clamp(
+        min=1
+    )

@@ -1,0 +1,172 @@
+"""Bottleneck encoders for the features of each modality."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch_geometric.nn.module_dict import ModuleDict
+
+from pyg_ibmea.nn.posterior import GaussianPosterior
+
+
+class ModalVIBEncoder(nn.Module):
+    r"""One variational bottleneck per modality (`arXiv:2407.19302
+    <https://arxiv.org/abs/2407.19302>`_):
+
+    .. math::
+        \mathbf{h} = \mathrm{ReLU}(\mathbf{W} \hat{\mathbf{x}}), \qquad
+        \boldsymbol\mu = \mathbf{W}_\mu \mathbf{h}, \qquad
+        \log\boldsymbol\sigma = \mathbf{W}_\sigma \mathbf{h} + \mathbf{c}
+
+    where :math:`\hat{\mathbf{x}}` is the input row at unit length, so that an entity
+    with many attributes is no louder than one with few.
+
+    Args:
+        in_channels (dict): Input channels by modality name.
+        out_channels (int): Channels :math:`C` of hidden layer and latent.
+        bottleneck (bool or collection of str, optional): The modalities that get a
+            bottleneck; the others are encoded deterministically by :math:`\mu`.
+            (default: :obj:`True`, all of them)
+        dropout (float, optional): Dropout of :math:`\mathbf{h}`. (default: :obj:`0.0`)
+        init_logstd (float, optional): Start of :math:`\mathbf{c}`.
+            (default: :obj:`-3.0`)
+
+    Shapes:
+        - **input:** by modality, features :math:`(N, F_m)`, dense or
+          ``torch.sparse_coo`` / ``torch.sparse_csr``, and optional masks :math:`(N)`
+        - **output:** by modality, latents :math:`(N, C)` and posteriors
+          :math:`(N, C)`. Rows whose mask is :obj:`False` are zero in the latents and
+          pass no gradient.
+
+    Example:
+        >>> encoder = ModalVIBEncoder({'image': 8, 'name': 4}, 3).eval()
+        >>> x = {'image': torch.randn(2, 8), 'name': torch.randn(2, 4).to_sparse()}
+        >>> latents, posteriors = encoder(x, {'image': torch.tensor([True, False])})
+        >>> latents['image'][1]
+        tensor([0., 0., 0.], grad_fn=<SelectBackward0>)
+    """
+
+    def __init__(
+        self,
+        in_channels: Mapping[str, int],
+        out_channels: int,
+        bottleneck: bool | Collection[str] = True,
+        dropout: float = 0.0,
+        init_logstd: float = -3.0,
+    ):
+        super().__init__()
+        chosen = select_bottlenecks(bottleneck, in_channels)
+        self.in_channels = dict(in_channels)
+        self.out_channels = out_channels
+        self.dropout = dropout
+        self.init_logstd = init_logstd
+        # PyG's ModuleDict takes names with dots and names such as 'type'.
+        self.hidden = ModuleDict()
+        self.mean = ModuleDict()
+        self.logstd = ModuleDict()
+        for modality, channels in self.in_channels.items():
+            self.hidden[modality] = nn.Linear(channels, out_channels)
+            self.mean[modality] = nn.Linear(out_channels, out_channels)
+            if modality in chosen:
+                self.logstd[modality] = nn.Linear(out_channels, out_channels)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draws the weights anew."""
+        for linears in (self.hidden, self.mean, self.logstd):
+            for linear in linears.values():
+                nn.init.xavier_uniform_(linear.weight)
+                nn.init.zeros_(linear.bias)
+        for linear in self.logstd.values():
+            nn.init.constant_(linear.bias, self.init_logstd)
+
+    def forward(
+        self, x: Mapping[str, Tensor], mask: Mapping[str, Tensor] | None = None
+    ) -> tuple[dict[str, Tensor], dict[str, GaussianPosterior]]:
+        """Encodes the modalities that are in ``x``.
+
+        Args:
+            x (dict): Features by modality.
+            mask (dict, optional): Which rows are present, by modality; a modality
+                without mask is present everywhere.
+
+        Returns:
+            tuple: Latents by modality, and posteriors of the modalities that have a
+            bottleneck.
+
+        Raises:
+            ValueError: If a modality is unknown or its shapes do not fit.
+        """
+        latents: dict[str, Tensor] = {}
+        posteriors: dict[str, GaussianPosterior] = {}
+        for modality, features in x.items():
+            present = None if mask is None else mask.get(modality)
+            self._check(modality, features, present)
+            hidden = F.relu(self._linear_of_unit_rows(modality, features))
+            hidden = F.dropout(hidden, p=self.dropout, training=self.training)
+            latent = self.mean[modality](hidden)
+            if modality in self.logstd:
+                logstd = self.logstd[modality](hidden)
+                posteriors[modality] = GaussianPosterior(latent, logstd)
+                latent = posteriors[modality].latent(self.training)
+            if present is not None:
+                latent = torch.where(present[:, None], latent, latent.new_zeros(()))
+            latents[modality] = latent
+        return latents, posteriors
+
+    def _linear_of_unit_rows(self, modality: str, x: Tensor) -> Tensor:
+        """The first layer on rows of unit length; a row's length is divided out of the
+        product, which is smaller than the input.
+        """
+        linear = self.hidden[modality]
+        if x.layout == torch.strided:
+            length = torch.linalg.vector_norm(x, dim=1)
+        else:
+            x = x.to_sparse_coo()
+            length = torch.sparse.sum(x.square(), dim=1).to_dense().sqrt()
+        length = length.clamp(min=torch.finfo(length.dtype).tiny)
+        product: Tensor = x @ linear.weight.t()
+        out: Tensor = product / length[:, None] + linear.bias
+        return out
+
+    def _check(self, modality: str, x: Tensor, mask: Tensor | None) -> None:
+        if modality not in self.in_channels:
+            raise ValueError(
+                f"unknown modality {modality!r}; this encoder has "
+                f"{sorted(self.in_channels)}"
+            )
+        channels = self.in_channels[modality]
+        if x.dim() != 2 or x.size(1) != channels:
+            raise ValueError(
+                f"modality {modality!r} needs features [num_entities, {channels}], "
+                f"got {list(x.shape)}"
+            )
+        if mask is not None and (mask.dtype != torch.bool or mask.shape != x.shape[:1]):
+            raise ValueError(
+                f"the mask of modality {modality!r} must be bool [{x.size(0)}], got "
+                f"{mask.dtype} {list(mask.shape)}"
+            )
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.in_channels}, {self.out_channels})"
+
+
+def select_bottlenecks(
+    bottleneck: bool | Collection[str], modalities: Collection[str]
+) -> set[str]:
+    """The modalities that get a bottleneck.
+
+    Raises:
+        ValueError: If a name is not among the modalities.
+    """
+    if isinstance(bottleneck, bool):
+        return set(modalities) if bottleneck else set()
+    unknown = sorted(set(bottleneck) - set(modalities))
+    if unknown:
+        raise ValueError(
+            f"bottleneck names {unknown}, but the modalities are {sorted(modalities)}"
+        )
+    return set(bottleneck)

@@ -1,0 +1,91 @@
+"""The Gaussian that every bottleneck of this package outputs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class GaussianPosterior:
+    r"""A diagonal Gaussian :math:`q(z|x) = \mathcal{N}(\mu, \mathrm{diag}\,\sigma^2)`
+    for each row of a batch.
+
+    Args:
+        mean (torch.Tensor): :math:`\mu`, of shape :math:`(N, C)`.
+        logstd (torch.Tensor): :math:`\log\sigma`, of shape :math:`(N, C)`.
+
+    Example:
+        >>> posterior = GaussianPosterior(torch.zeros(2, 3), torch.zeros(2, 3))
+        >>> posterior.kl()
+        tensor([0., 0.])
+        >>> posterior.rsample(num_samples=5).shape
+        torch.Size([5, 2, 3])
+    """
+
+    mean: Tensor
+    logstd: Tensor
+
+    @property
+    def std(self) -> Tensor:
+        r"""The standard deviation :math:`\sigma`, of shape :math:`(N, C)`."""
+        return self.logstd.exp()
+
+    def rsample(self, num_samples: int | None = None) -> Tensor:
+        r"""A reparametrised sample :math:`\mu + \sigma\epsilon`,
+        :math:`\epsilon \sim \mathcal{N}(0, I)`, through which gradients flow.
+
+        Args:
+            num_samples (int, optional): Number of independent samples.
+                (default: :obj:`None`, one sample without a leading dimension)
+
+        Returns:
+            torch.Tensor: :math:`(N, C)`, or :math:`(S, N, C)` for
+            ``num_samples=S``.
+        """
+        if num_samples is None:
+            return self.mean + self.std * torch.randn_like(self.mean)
+        if num_samples < 1:
+            raise ValueError(f"num_samples must be at least 1, got {num_samples}")
+        shape = (num_samples, *self.mean.shape)
+        noise = torch.randn(shape, dtype=self.mean.dtype, device=self.mean.device)
+        return self.mean + self.std * noise
+
+    def latent(self, training: bool, num_samples: int | None = None) -> Tensor:
+        """A sample in training and the mean in evaluation.
+
+        Args:
+            training (bool): The ``training`` flag of the module that asks.
+            num_samples (int, optional): See :meth:`rsample`; the mean is repeated.
+
+        Returns:
+            torch.Tensor: As :meth:`rsample`.
+        """
+        if training:
+            return self.rsample(num_samples)
+        if num_samples is None:
+            return self.mean
+        return self.mean.expand(num_samples, *self.mean.shape)
+
+    def kl(self) -> Tensor:
+        r"""The Kullback-Leibler divergence from the prior
+        :math:`\mathcal{N}(0, I)` in nats, summed over channels:
+
+        .. math::
+            \mathrm{KL}(q \,\|\, r) = \frac12 \sum_d \left( \mu_d^2 + \sigma_d^2
+            - 1 - 2\log\sigma_d \right)
+
+        Returns:
+            torch.Tensor: One value per row, of shape :math:`(N)`.
+        """
+        logvar = 2 * self.logstd
+        return 0.5 * (self.mean.square() + logvar.exp() - 1 - logvar).sum(dim=-1)
+
+    def __getitem__(self, rows: Tensor | slice) -> GaussianPosterior:
+        """The posterior of a subset of the rows."""
+        return GaussianPosterior(self.mean[rows], self.logstd[rows])
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({list(self.mean.shape)})"
