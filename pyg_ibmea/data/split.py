@@ -1,0 +1,174 @@
+"""Splits of the links between two graphs into training, validation and test."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from torch import Tensor
+
+
+def split_links(
+    edge_index: Tensor,
+    ratio: float,
+    split_seed: int = 0,
+    val_ratio: float = 0.1,
+) -> tuple[Tensor, Tensor, Tensor]:
+    r"""Splits links at random into training, validation and test pairs.
+
+    The share :obj:`ratio` of the links are the seed pairs; the share
+    :obj:`val_ratio` of those is kept for validation and the rest is for training.
+    All other links are test pairs.
+
+    Links that share an entity (many-to-one links) are never separated: whole
+    connected components of the link graph are drawn, so a test pair never repeats
+    an entity of a seed pair. Counts are exact where every component is one link;
+    a larger component that straddles a border stays with the part it began in.
+
+    Args:
+        edge_index: Links, long :obj:`[2, L]`; row 0 holds node ids of one graph and
+            row 1 node ids of the other.
+        ratio: Share of the links that are seed pairs, in (0, 1).
+        split_seed: Seed of the split. The global random state is neither read nor
+            changed.
+        val_ratio: Share of the seed pairs kept for validation, in [0, 1].
+
+    Returns:
+        Bool masks :obj:`(train, val, test)`, each :obj:`[L]`; they do not overlap
+        and cover every link.
+
+    Raises:
+        ValueError: If a share is out of range, or a part whose share is not zero
+            would stay empty.
+
+    Example:
+        >>> links = torch.arange(100).repeat(2, 1)
+        >>> train, val, test = split_links(links, ratio=0.3)
+        >>> int(train.sum()), int(val.sum()), int(test.sum())
+        (27, 3, 70)
+    """
+    _check_links(edge_index)
+    if not 0.0 < ratio < 1.0:
+        raise ValueError(f"ratio must lie between 0 and 1, got {ratio}.")
+    num_links = edge_index.size(1)
+    num_seeds = round(ratio * num_links)
+    num_val = _num_validation(num_seeds, val_ratio)
+    part = _draw_parts(edge_index, (num_seeds - num_val, num_val), split_seed)
+    train, val, test = part == 0, part == 1, part == 2
+    _check_parts(train, val, val_ratio)
+    if not bool(test.any()):
+        raise ValueError(
+            f"With {num_links} links and ratio={ratio} no test pair is left: "
+            "lower the ratio or give more links."
+        )
+    return train, val, test
+
+
+def split_folds(
+    edge_index: Tensor,
+    seed_mask: Tensor,
+    split_seed: int = 0,
+    val_ratio: float = 0.1,
+) -> tuple[Tensor, Tensor, Tensor]:
+    r"""Splits links by published folds: the seed pairs are given.
+
+    Args:
+        edge_index: Links, long :obj:`[2, L]`.
+        seed_mask: The published seed pairs, bool :obj:`[L]`.
+        split_seed: Seed of the choice of validation pairs among the seed pairs.
+        val_ratio: Share of the seed pairs kept for validation, in [0, 1].
+
+    Returns:
+        Bool masks :obj:`(train, val, test)`, each :obj:`[L]`; test is
+        :obj:`~seed_mask`.
+
+    Raises:
+        ValueError: If :obj:`val_ratio` is out of range, the mask does not fit the
+            links, or a part whose share is not zero would stay empty.
+
+    Example:
+        >>> links = torch.arange(100).repeat(2, 1)
+        >>> train, val, test = split_folds(links, torch.arange(100) < 40)
+        >>> int(train.sum()), int(val.sum()), bool(test[40:].all())
+        (36, 4, True)
+    """
+    _check_links(edge_index)
+    if seed_mask.dtype != torch.bool or seed_mask.shape != edge_index.shape[1:]:
+        raise ValueError(
+            f"seed_mask must be bool [{edge_index.size(1)}] (one entry a link), got "
+            f"{seed_mask.dtype} {list(seed_mask.shape)}."
+        )
+    num_seeds = int(seed_mask.sum())
+    num_val = _num_validation(num_seeds, val_ratio)
+    seeds = edge_index[:, seed_mask]
+    part = _draw_parts(seeds, (num_seeds - num_val, num_val), split_seed)
+    train, val = torch.zeros_like(seed_mask), torch.zeros_like(seed_mask)
+    # A component that straddles the last border may not leave the seed pairs.
+    train[seed_mask], val[seed_mask] = part == 0, part != 0
+    _check_parts(train, val, val_ratio)
+    if bool(seed_mask.all()):
+        raise ValueError("Every link is a published seed pair: no test pair is left.")
+    return train, val, ~seed_mask
+
+
+def _draw_parts(edge_index: Tensor, counts: tuple[int, ...], split_seed: int) -> Tensor:
+    """Draws components in random order into parts of about the given link counts.
+
+    Returns the part of each link, long ``[L]``; ``len(counts)`` is the remainder.
+    """
+    component = _link_components(edge_index)
+    sizes = torch.bincount(component)
+    generator = torch.Generator().manual_seed(split_seed)
+    order = torch.randperm(sizes.numel(), generator=generator)
+    start = torch.empty_like(sizes)
+    start[order] = sizes[order].cumsum(0) - sizes[order]
+    borders = torch.tensor(counts).cumsum(0)
+    part = torch.bucketize(start, borders, right=True)
+    return part[component].to(edge_index.device)
+
+
+def _link_components(edge_index: Tensor) -> Tensor:
+    """Labels every link with its connected component, long ``[L]`` on the CPU."""
+    source, target = edge_index.cpu().numpy()
+    if source.size == 0:
+        return torch.empty(0, dtype=torch.long)
+    offset = int(source.max()) + 1
+    num_nodes = offset + int(target.max()) + 1
+    links = coo_array(
+        (np.ones(source.size, dtype=np.int8), (source, target + offset)),
+        shape=(num_nodes, num_nodes),
+    )
+    _, labels = connected_components(links, directed=False)
+    # Labels in order of first use, so that isolated nodes take none.
+    _, component = np.unique(labels[source], return_inverse=True)
+    return torch.from_numpy(component.astype(np.int64))
+
+
+def _num_validation(num_seeds: int, val_ratio: float) -> int:
+    if not 0.0 <= val_ratio <= 1.0:
+        raise ValueError(f"val_ratio must lie in [0, 1], got {val_ratio}.")
+    return round(val_ratio * num_seeds)
+
+
+def _check_links(edge_index: Tensor) -> None:
+    if edge_index.dim() != 2 or edge_index.size(0) != 2:
+        raise ValueError(f"Links must be long [2, L], got {list(edge_index.shape)}.")
+    if edge_index.dtype != torch.long:
+        raise ValueError(f"Links must be long node ids, got {edge_index.dtype}.")
+    if edge_index.numel() > 0 and int(edge_index.min()) < 0:
+        raise ValueError("Links must be node ids from 0 on, got a negative id.")
+
+
+def _check_parts(train: Tensor, val: Tensor, val_ratio: float) -> None:
+    num_links = train.numel()
+    if val_ratio < 1.0 and not bool(train.any()):
+        raise ValueError(
+            f"{num_links} links leave no training pair: raise the ratio, lower "
+            "val_ratio or give more links."
+        )
+    if val_ratio > 0.0 and not bool(val.any()):
+        raise ValueError(
+            f"{num_links} links leave no validation pair: give more seed pairs, "
+            "raise val_ratio, or turn validation off with val_ratio=0."
+        )
