@@ -1,0 +1,151 @@
+"""The files and options that shape a processed dataset, and their fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pyg_ibmea.data import jape_files
+
+#: Raised by one whenever the same input would be processed into something else.
+FORMAT_VERSION = 1
+_IMAGE_PATTERNS = (
+    "*_id_img_feature_dict.pkl",
+    "images.npz",
+    "images.npy",
+    "images.h5",
+)
+
+
+@dataclass(frozen=True)
+class JapeInputs:
+    """Everything that the processed data depend on.
+
+    Args:
+        folder: Folder of the raw files.
+        files: The raw files that are read.
+        names: Names of the two graphs.
+        modalities: The modalities to build; None for all that there are.
+        num_features: The most columns of a bag.
+        features: Feature file by modality.
+        dataset: Name of the dataset's class.
+    """
+
+    folder: Path
+    files: tuple[Path, ...]
+    names: tuple[str, str]
+    modalities: tuple[str, ...] | None
+    num_features: int
+    features: dict[str, Path]
+    dataset: str
+
+    @classmethod
+    def find(
+        cls,
+        folder: str | os.PathLike[str],
+        names: tuple[str, str],
+        modalities: Sequence[str] | None,
+        num_features: int,
+        features: Mapping[str, str | os.PathLike[str] | None],
+        dataset: str,
+    ) -> JapeInputs:
+        """Finds the files that the options ask for, images in the folder included.
+
+        Raises:
+            FileNotFoundError: If a feature file that was given does not exist.
+            ValueError: If a modality asked for has no file, or a feature file was
+                given for a modality that was not asked for.
+        """
+        folder = Path(folder).absolute()
+        given = {m: Path(path) for m, path in features.items() if path is not None}
+        for modality, path in given.items():
+            if modality in ("relation", "attribute"):
+                raise ValueError(
+                    f"Modality '{modality}' is made from the graphs, not from a "
+                    "feature file: give yours another name."
+                )
+            if not path.is_file():
+                raise FileNotFoundError(
+                    f"There is no file {path} for modality '{modality}'."
+                )
+        used = dict(given)
+        if "image" not in given and (modalities is None or "image" in modalities):
+            found = _find_images(folder)
+            used |= {"image": found} if found else {}
+        files = tuple(jape_files(folder))
+        if modalities is not None:
+            _check_modalities(modalities, files, used, folder)
+        return cls(
+            folder=folder,
+            files=files,
+            names=names,
+            modalities=None if modalities is None else tuple(modalities),
+            num_features=num_features,
+            features={m: path.absolute() for m, path in used.items()},
+            dataset=dataset,
+        )
+
+    def fingerprint(self) -> str:
+        """Hashes options, paths, sizes and times of change, 16 hexadecimal digits."""
+        description = {
+            "format": FORMAT_VERSION,
+            "dataset": self.dataset,
+            "names": self.names,
+            "modalities": self.modalities,
+            "num_features": self.num_features,
+            "files": [_identity(path) for path in self.files],
+            "features": {m: _identity(path) for m, path in self.features.items()},
+        }
+        text = json.dumps(description, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _find_images(folder: Path) -> Path | None:
+    """Looks for the one image file of a folder."""
+    found = [path for pattern in _IMAGE_PATTERNS for path in folder.glob(pattern)]
+    if len(found) > 1:
+        raise ValueError(
+            f"{folder} holds several image files "
+            f"({', '.join(sorted(path.name for path in found))}): choose one with "
+            "image=path."
+        )
+    return found[0] if found else None
+
+
+def _check_modalities(
+    modalities: Sequence[str],
+    files: Sequence[Path],
+    features: Mapping[str, Path],
+    folder: Path,
+) -> None:
+    if isinstance(modalities, str) or not modalities:
+        raise ValueError(
+            f"modalities must be a sequence of names such as ('relation',), got "
+            f"{modalities!r}."
+        )
+    there = ["relation", *features]
+    if any(path.name.startswith("training_attrs") for path in files):
+        there.insert(1, "attribute")
+    for modality in modalities:
+        if modality not in there:
+            hint = f" (give its file with {modality}=path)"
+            raise ValueError(
+                f"There is no modality '{modality}' in {folder}"
+                f"{hint if modality in ('image', 'name') else ''}; there are "
+                f"{', '.join(map(repr, there))}."
+            )
+    for modality in features:
+        if modality not in modalities:
+            raise ValueError(
+                f"A file was given for modality '{modality}', which is not among "
+                f"modalities={tuple(modalities)}: add it there or drop the file."
+            )
+
+
+def _identity(path: Path) -> tuple[str, int, int]:
+    stat = path.stat()
+    return os.fspath(path), stat.st_size, stat.st_mtime_ns

@@ -1,0 +1,88 @@
+"""Two knowledge graphs of your own, from files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from torch_geometric.data import HeteroData
+
+from pyg_ibmea.datasets._jape_dataset import JapeDataset, PathLike
+
+
+class MMKGPair(JapeDataset):
+    r"""Two knowledge graphs of your own, from a folder in JAPE's layout.
+
+    The files are those of :func:`~pyg_ibmea.data.read_jape`. What is returned is one
+    :class:`~torch_geometric.data.HeteroData` (see
+    :func:`~pyg_ibmea.data.to_hetero_data`).
+
+    Args:
+        root: Folder of the cache.
+        raw: Folder of the raw files; it is only read. By default ``root/raw``.
+        names: Names of the two graphs.
+        modalities: The modalities to use, of :obj:`"relation"`, :obj:`"attribute"`,
+            :obj:`"image"`, :obj:`"name"` and those in :obj:`features`; by default all
+            that there are files for.
+        ratio: Share of the links that are seed pairs, in (0, 1). By default the links
+            in ``sup_ent_ids`` where the folder has that file, else 0.3.
+        split_seed: Seed of the split, independent of the seed of a training.
+        val_ratio: Share of the seed pairs kept for validation, in [0, 1].
+        num_features: The most columns of the relation bag and of the attribute bag.
+        image: File of image features (see :func:`~pyg_ibmea.data.read_features`); by
+            default the ``*_id_img_feature_dict.pkl`` or ``images.{npz,npy,h5}`` in
+            the folder, if there is one.
+        name: File of name features.
+        features: Files of features of other modalities, by modality.
+        transform: Applied to the data on every access.
+        force_reload: Whether to process the raw files again.
+
+    Raises:
+        FileNotFoundError: If raw or feature files are missing; the message says which,
+            where to put them and where they are published.
+        ValueError: If the names are equal, a file is malformed (the message names file
+            and line), a modality asked for is absent, or the split is impossible.
+
+    Example:
+        >>> MMKGPair("cache", raw="no such folder")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        FileNotFoundError: MMKGPair needs ent_ids_1, ... in the folder ...
+    """
+
+    def __init__(
+        self,
+        root: PathLike,
+        raw: PathLike | None = None,
+        names: tuple[str, str] = ("source", "target"),
+        modalities: Sequence[str] | None = None,
+        ratio: float | None = None,
+        split_seed: int = 0,
+        val_ratio: float = 0.1,
+        num_features: int = 1000,
+        image: PathLike | None = None,
+        name: PathLike | None = None,
+        features: Mapping[str, PathLike] | None = None,
+        transform: Callable[[HeteroData], HeteroData] | None = None,
+        force_reload: bool = False,
+    ) -> None:
+        if len(names) != 2 or names[0] == names[1]:
+            raise ValueError(f"names must be two different names, got {names}.")
+        super().__init__(
+            root,
+            Path(root) / "raw" if raw is None else raw,
+            (names[0], names[1]),
+            where=(
+                "See pyg_ibmea.data.read_jape for what the files hold; give their "
+                "folder as raw=..., or put them there."
+            ),
+            modalities=modalities,
+            ratio=ratio,
+            default_ratio=0.3,
+            split_seed=split_seed,
+            val_ratio=val_ratio,
+            num_features=num_features,
+            features={"image": image, "name": name, **(features or {})},
+            transform=transform,
+            force_reload=force_reload,
+        )
