@@ -1,0 +1,117 @@
+"""Validated unit rows and their cosines, one block of source rows at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+_BLOCK_BYTES = 64 * 2**20  # 64 MiB: large enough for full-speed matrix products.
+
+
+def unit_sides(z_source: Tensor, z_target: Tensor) -> tuple[Tensor, Tensor]:
+    r"""Checks the embeddings of both sides and scales their rows to unit length.
+
+    A zero row stays zero, so that its cosine to everything is 0. Half precision is
+    raised to float32; of float32 and float64 the wider is used for both sides.
+
+    Args:
+        z_source: Source embeddings :obj:`[N, C]`.
+        z_target: Target embeddings :obj:`[M, C]`.
+
+    Returns:
+        Unit rows :obj:`[N, C]` and :obj:`[M, C]` of one floating type.
+
+    Raises:
+        ValueError: If a side is not a floating :obj:`[rows, channels]` matrix, has
+            no rows or no channels, holds NaN or infinity, or the sides differ in
+            channels or device.
+    """
+    for side, z in (("z_source", z_source), ("z_target", z_target)):
+        _check_side(side, z)
+    if z_source.size(1) != z_target.size(1):
+        raise ValueError(
+            f"z_source {list(z_source.shape)} and z_target {list(z_target.shape)} "
+            "must have the same number of channels (columns)."
+        )
+    if z_source.device != z_target.device:
+        raise ValueError(
+            f"z_source is on {z_source.device} and z_target on {z_target.device}: "
+            "move both to one device."
+        )
+    dtype = torch.promote_types(z_source.dtype, z_target.dtype)
+    dtype = torch.promote_types(dtype, torch.float32)
+    return _unit_rows(z_source.to(dtype)), _unit_rows(z_target.to(dtype))
+
+
+def cosine_blocks(
+    source: Tensor, target: Tensor, block_size: int | None = None
+) -> Iterator[tuple[slice, Tensor]]:
+    r"""Yields the cosines of all pairs, a block of source rows at a time.
+
+    Blocks are of equal size up to one row: a short last block would go through
+    another matrix kernel, which sums in another order and blurs ties.
+
+    Args:
+        source: Unit rows :obj:`[N, C]`.
+        target: Unit rows :obj:`[M, C]`.
+        block_size: Most source rows in a block, :obj:`B`; :obj:`None` takes as many
+            as keep a block near 64 MiB.
+
+    Yields:
+        The source rows as a slice, and their cosines :obj:`[B, M]`, which the
+        caller may overwrite.
+
+    Raises:
+        ValueError: If :obj:`block_size` is not positive.
+    """
+    if block_size is None:
+        row_bytes = target.size(0) * target.element_size()
+        block_size = max(1, _BLOCK_BYTES // row_bytes)
+    elif block_size < 1:
+        raise ValueError(f"block_size must be at least 1 row, got {block_size}.")
+    num_rows = source.size(0)
+    num_blocks = -(-num_rows // block_size)
+    for block in range(num_blocks):
+        start = block * num_rows // num_blocks
+        stop = (block + 1) * num_rows // num_blocks
+        # Autocast would round the product to half precision and invent ties.
+        with torch.autocast(source.device.type, enabled=False):
+            cosine = source[start:stop] @ target.t()
+        yield slice(start, stop), cosine
+
+
+def check_neighbors(name: str, k: int) -> None:
+    """Raises ValueError unless a number of neighbours is at least 1."""
+    if k < 1:
+        raise ValueError(f"{name} must be at least 1 neighbour, got {k}.")
+
+
+def _check_side(side: str, z: Tensor) -> None:
+    if z.dim() != 2:
+        raise ValueError(
+            f"{side} must be a matrix [rows, channels], got shape {list(z.shape)}."
+        )
+    if not z.is_floating_point():
+        raise ValueError(f"{side} must be floating point, got {z.dtype}: convert it.")
+    if z.size(0) == 0 or z.size(1) == 0:
+        raise ValueError(
+            f"{side} is empty, shape {list(z.shape)}: alignment needs at least one "
+            "row and one channel on either side."
+        )
+    bad_rows = (~torch.isfinite(z)).any(dim=1).nonzero()
+    if bad_rows.numel() > 0:
+        raise ValueError(
+            f"{side} holds NaN or infinity in {bad_rows.size(0)} of {z.size(0)} rows, "
+            f"first in row {int(bad_rows[0])}: check the training for divergence."
+        )
+
+
+def _unit_rows(z: Tensor) -> Tensor:
+    # Dividing by the largest entry first keeps the squares of very large or very
+    # small entries from overflowing or vanishing.
+    largest = z.abs().amax(dim=1, keepdim=True)
+    z = z / torch.where(largest > 0, largest, 1.0)
+    length = torch.linalg.vector_norm(z, dim=1, keepdim=True)
+    return z / torch.where(length > 0, length, 1.0)

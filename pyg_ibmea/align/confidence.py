@@ -1,0 +1,88 @@
+"""Greedy alignment of every source row, with a confidence."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from pyg_ibmea.align._blocks import unit_sides
+from pyg_ibmea.align._decoders import Decoder, score_blocks
+from pyg_ibmea.align.search import top_columns
+
+
+class Alignment(NamedTuple):
+    """The chosen target row of every source row.
+
+    Attributes:
+        target: Target rows, long ``[N]``.
+        score: Scores by the decoder, ``[N]``.
+        confidence: Softmax probabilities among all candidates, ``[N]`` in [0, 1].
+    """
+
+    target: Tensor
+    score: Tensor
+    confidence: Tensor
+
+
+@torch.no_grad()
+def align_greedy(
+    z_source: Tensor,
+    z_target: Tensor,
+    decoder: Decoder = "csls",
+    temperature: float = 0.05,
+    csls_k: int = 3,
+    block_size: int | None = None,
+) -> Alignment:
+    r"""Aligns every source row with its best target row, each on its own.
+
+    A target row may be chosen more than once. At equal scores the lower target row
+    is chosen. The confidence of the choice :math:`j^*` is
+
+    .. math::
+        p_i = \frac{\exp(s_{i j^*} / \tau)}{\sum_j \exp(s_{ij} / \tau)}
+
+    It is uncalibrated: it orders choices from doubtful to clear, but a confidence
+    of 0.9 does not mean that nine in ten are right, and it is never low for want of
+    a counterpart, only for want of a clear winner. Fit the temperature on
+    validation pairs before reading it as a probability.
+
+    Args:
+        z_source: Source embeddings :obj:`[N, C]`.
+        z_target: Target embeddings :obj:`[M, C]`.
+        decoder: Score, :obj:`"cosine"` or :obj:`"csls"` (see :func:`csls`).
+            (default: :obj:`"csls"`)
+        temperature: :math:`\tau`, in units of the score. (default: :obj:`0.05`)
+        csls_k: Neighbours in the CSLS means; all where a side has fewer rows.
+            (default: :obj:`3`)
+        block_size: Most source rows scored at once; :obj:`None` keeps a block near
+            64 MiB. (default: :obj:`None`)
+
+    Returns:
+        The :class:`Alignment`.
+
+    Raises:
+        ValueError: If a side is no finite, floating, non-empty matrix, the channels
+            or devices differ, or an option is out of range.
+
+    Example:
+        >>> z_target = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+        >>> z_source = torch.tensor([[0.0, 3.0], [1.0, 1.0]])
+        >>> alignment = align_greedy(z_source, z_target, decoder="cosine")
+        >>> alignment.target, alignment.confidence
+        (tensor([1, 0]), tensor([1.0000, 0.5000]))
+    """
+    source, target = unit_sides(z_source, z_target)
+    if not 0 < temperature < float("inf"):
+        raise ValueError(f"temperature must be positive and finite, got {temperature}.")
+    choice = torch.empty(source.size(0), dtype=torch.long, device=source.device)
+    score = source.new_empty(source.size(0))
+    confidence = torch.empty_like(score)
+    for rows, block in score_blocks(source, target, decoder, csls_k, block_size):
+        best, column = top_columns(block, k=1)
+        score[rows], choice[rows] = best[:, 0], column[:, 0]
+        # Relative to the best score no exponential overflows and the best is 1.
+        relative = block.sub_(best).div_(temperature).exp_()
+        confidence[rows] = relative.sum(dim=1).reciprocal()
+    return Alignment(choice, score, confidence)

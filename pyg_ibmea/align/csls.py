@@ -1,0 +1,126 @@
+"""Cross-domain similarity local scaling (CSLS)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from pyg_ibmea.align._blocks import check_neighbors, cosine_blocks, unit_sides
+
+
+@torch.no_grad()
+def csls(z_source: Tensor, z_target: Tensor, k: int = 3) -> Tensor:
+    r"""Computes the dense matrix of CSLS scores.
+
+    From the `"Word Translation Without Parallel Data"
+    <https://arxiv.org/abs/1710.04087>`_ paper:
+
+    .. math::
+        \mathrm{csls}(i, j) = 2 \cos(i, j) - r_T(i) - r_S(j)
+
+    where :math:`r_T(i)` is the mean cosine of source row :math:`i` to its :math:`k`
+    nearest target rows, and :math:`r_S(j)` that of target row :math:`j` to its
+    :math:`k` nearest source rows. It lowers the scores of hubs, rows that are near
+    to everything.
+
+    The result takes :math:`N \cdot M` numbers: 420 MiB at 10,500 rows a side in
+    float32. For the best candidates alone use :func:`topk`, which never holds it.
+
+    Args:
+        z_source: Source embeddings :obj:`[N, C]`.
+        z_target: Target embeddings :obj:`[M, C]`.
+        k: Neighbours in the means. (default: :obj:`3`)
+
+    Returns:
+        Scores :obj:`[N, M]`, in [-4, 4], higher is better.
+
+    Raises:
+        ValueError: If the embeddings do not fit each other (see
+            :func:`neighborhood_means`) or :obj:`k` is not positive.
+
+    Example:
+        >>> z = torch.eye(3)
+        >>> csls(z, z, k=1)
+        tensor([[ 0., -2., -2.],
+                [-2.,  0., -2.],
+                [-2., -2.,  0.]])
+    """
+    source, target = unit_sides(z_source, z_target)
+    check_neighbors("k", k)
+    neighborhoods = RunningNeighborhoods(source, target, k)
+    for rows, cosine in cosine_blocks(source, target):
+        neighborhoods.update(rows, cosine)
+    source_means, target_means = neighborhoods.means()
+    _, scores = next(cosine_blocks(source, target, block_size=source.size(0)))
+    return csls_(scores, source_means, target_means)
+
+
+@torch.no_grad()
+def neighborhood_means(
+    z_source: Tensor, z_target: Tensor, k: int = 3, block_size: int | None = None
+) -> tuple[Tensor, Tensor]:
+    r"""Computes the mean cosine of every row to its nearest rows of the other side.
+
+    These are :math:`r_T` and :math:`r_S` of :func:`csls`, in one sweep over blocks
+    of source rows.
+
+    Args:
+        z_source: Source embeddings :obj:`[N, C]`.
+        z_target: Target embeddings :obj:`[M, C]`.
+        k: Neighbours in the means; where the other side has fewer rows, all of them
+            are used. (default: :obj:`3`)
+        block_size: Most source rows in a block; :obj:`None` keeps a block near
+            64 MiB. (default: :obj:`None`)
+
+    Returns:
+        The means of the source rows :obj:`[N]` and of the target rows :obj:`[M]`.
+
+    Raises:
+        ValueError: If a side is no finite, floating, non-empty matrix, the channels
+            or devices differ, or :obj:`k` or :obj:`block_size` is not positive.
+
+    Example:
+        >>> neighborhood_means(torch.eye(2), torch.eye(2), k=2)
+        (tensor([0.5000, 0.5000]), tensor([0.5000, 0.5000]))
+    """
+    source, target = unit_sides(z_source, z_target)
+    check_neighbors("k", k)
+    neighborhoods = RunningNeighborhoods(source, target, k)
+    for rows, cosine in cosine_blocks(source, target, block_size):
+        neighborhoods.update(rows, cosine)
+    return neighborhoods.means()
+
+
+class RunningNeighborhoods:
+    """Gathers the neighbourhood means of both sides while blocks of cosines pass.
+
+    Args:
+        source: Unit rows ``[N, C]``.
+        target: Unit rows ``[M, C]``.
+        k: Neighbours in the means; all where the other side has fewer rows.
+    """
+
+    def __init__(self, source: Tensor, target: Tensor, k: int) -> None:
+        self.k = k
+        self._source_means = source.new_empty(source.size(0))
+        # The k largest cosines of every target row so far, [at most k, M].
+        self._target_nearest = target.new_empty(0, target.size(0))
+
+    def update(self, rows: slice, cosine: Tensor) -> None:
+        """Adds the cosines ``[B, M]`` of some source rows."""
+        k = min(self.k, cosine.size(1))
+        self._source_means[rows] = cosine.topk(k, dim=1, sorted=False)[0].mean(dim=1)
+        k = min(self.k, cosine.size(0))
+        nearest = cosine.topk(k, dim=0, sorted=False)[0]
+        nearest = torch.cat([self._target_nearest, nearest])
+        k = min(self.k, nearest.size(0))
+        self._target_nearest = nearest.topk(k, dim=0, sorted=False)[0]
+
+    def means(self) -> tuple[Tensor, Tensor]:
+        """Returns the means of the source ``[N]`` and target rows ``[M]``."""
+        return self._source_means, self._target_nearest.mean(dim=0)
+
+
+def csls_(cosine: Tensor, source_means: Tensor, target_means: Tensor) -> Tensor:
+    """Turns cosines ``[B, M]`` into CSLS scores in place, given ``[B]`` and ``[M]``."""
+    return cosine.mul_(2).sub_(source_means.unsqueeze(1)).sub_(target_means)
