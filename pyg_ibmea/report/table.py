@@ -1,0 +1,52 @@
+"""The figures of a run as a table to read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_COLUMNS = {"hits@1": "Hits@1", "hits@10": "Hits@10", "mr": "MR", "mrr": "MRR"}
+
+
+def metrics_table(
+    metrics: Mapping[str, Mapping[str, Any]], source: str, target: str
+) -> str:
+    """Lays out metrics by decoder and direction.
+
+    Args:
+        metrics (dict): By decoder, what :func:`pyg_ibmea.align.ranking_metrics`
+            returns.
+        source (str): Name of the source graph.
+        target (str): Name of the target graph.
+
+    Example:
+        >>> row = {'hits@1': 0.5, 'hits@10': 1.0, 'mr': 2.0, 'mrr': 0.75}
+        >>> print(metrics_table(
+        ...     {'csls': {**row, 'target_to_source': row, 'mean': row}}, 'zh', 'en'))
+        decoder  direction  Hits@1  Hits@10     MR    MRR
+        csls     zh -> en    0.500    1.000    2.0  0.750
+        csls     en -> zh    0.500    1.000    2.0  0.750
+        csls     mean        0.500    1.000    2.0  0.750
+    """
+    rows = [["decoder", "direction", *_COLUMNS.values()]]
+    for decoder, values in metrics.items():
+        for direction, row in (
+            (f"{source} -> {target}", values),
+            (f"{target} -> {source}", values["target_to_source"]),
+            ("mean", values["mean"]),
+        ):
+            cells = [
+                f"{row[key]:.1f}" if key == "mr" else f"{row[key]:.3f}"
+                for key in _COLUMNS
+            ]
+            rows.append([decoder, direction, *cells])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    # Figures are wide enough for a mean rank of up to 9999.9.
+    widths = [w if i < 2 else max(w, 5) for i, w in enumerate(widths)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if i < 2 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )

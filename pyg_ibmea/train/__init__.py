@@ -1,0 +1,39 @@
+"""The parts of a training loop: objective, evaluation, run folder, resuming."""
+
+from pyg_ibmea.train.config import PAPER, TrainConfig, add_arguments, config_from
+from pyg_ibmea.train.evaluation import (
+    PARTS,
+    align_unaligned,
+    alignment_pair,
+    evaluate,
+    links_of,
+    unaligned_entities,
+)
+from pyg_ibmea.train.interrupt import InterruptGuard
+from pyg_ibmea.train.memory import peak_rss_mib
+from pyg_ibmea.train.objective import Objective, parse_betas
+from pyg_ibmea.train.progress import Progress
+from pyg_ibmea.train.run_folder import RunFolder
+from pyg_ibmea.train.schedule import warmup_cosine
+from pyg_ibmea.train.state import TrainingState
+
+__all__ = [
+    "PAPER",
+    "PARTS",
+    "InterruptGuard",
+    "Objective",
+    "Progress",
+    "RunFolder",
+    "TrainConfig",
+    "TrainingState",
+    "add_arguments",
+    "align_unaligned",
+    "alignment_pair",
+    "config_from",
+    "evaluate",
+    "links_of",
+    "parse_betas",
+    "peak_rss_mib",
+    "unaligned_entities",
+    "warmup_cosine",
+]

@@ -1,0 +1,186 @@
+"""Metrics of a model on the validation or test pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch_geometric import EdgeIndex
+from torch_geometric.data import HeteroData
+
+from pyg_ibmea.align import (
+    Alignment,
+    Decoder,
+    align_greedy,
+    append_neighbors,
+    ranking_metrics,
+)
+from pyg_ibmea.nn import IBMEA, union_graph
+
+PARTS = ("train", "val", "test")
+
+
+def alignment_pair(data: HeteroData) -> tuple[str, str]:
+    """The names of the two graphs that an alignment problem links.
+
+    Raises:
+        ValueError: If there is not exactly one pair.
+    """
+    pairs = [(a, b) for a, relation, b in data.edge_types if relation == "same_as"]
+    if len(pairs) != 1:
+        raise ValueError(f"one pair of linked graphs is needed, got {pairs}")
+    return pairs[0]
+
+
+def links_of(data: HeteroData, part: str) -> Tensor:
+    """The links of a part of the split.
+
+    Args:
+        data (HeteroData): The problem.
+        part (str): ``'train'``, ``'val'`` or ``'test'``.
+
+    Returns:
+        torch.Tensor: Node ids, long ``[2, L]``.
+    """
+    if part not in PARTS:
+        raise ValueError(f"part must be one of {PARTS}, got {part!r}")
+    source, target = alignment_pair(data)
+    store = data[source, "same_as", target]
+    links: Tensor = store.edge_index[:, store[f"{part}_mask"]]
+    return links
+
+
+@torch.no_grad()
+def evaluate(
+    model: IBMEA,
+    data: HeteroData,
+    part: str,
+    decoders: Sequence[Decoder] = ("csls",),
+    csls_k: int = 3,
+    candidates: str = "counterparts",
+    neighbor_weight: float = 0.0,
+    edge_index: EdgeIndex | None = None,
+) -> dict[str, Any]:
+    """Ranks the true counterparts of the pairs of one part, in evaluation mode.
+
+    Args:
+        model (IBMEA): The model; its mode is restored afterwards.
+        data (HeteroData): The problem.
+        part (str): ``'val'`` or ``'test'``.
+        decoders (sequence of str, optional): See
+            :func:`pyg_ibmea.align.ranking_metrics`. (default: :obj:`('csls',)`)
+        csls_k (int, optional): Neighbours of CSLS. (default: :obj:`3`)
+        candidates (str, optional): ``'counterparts'``: ranks among the counterparts
+            of the part's pairs, as the literature reports them; ``'unaligned'``:
+            among all entities outside the training pairs, which is harder and needs
+            no knowledge of any pair outside the part.
+            (default: :obj:`'counterparts'`)
+        neighbor_weight (float, optional): See
+            :func:`pyg_ibmea.align.append_neighbors`; 0 appends nothing.
+            (default: :obj:`0.0`)
+        edge_index (EdgeIndex, optional): See :meth:`IBMEA.forward`.
+
+    Returns:
+        dict: By decoder, what :func:`pyg_ibmea.align.ranking_metrics` returns.
+    """
+    pair = alignment_pair(data)
+    links = links_of(data, part)
+    if candidates == "counterparts":
+        entities = [side.unique() for side in links]
+    elif candidates == "unaligned":
+        entities = unaligned_entities(data, ("train",))
+    else:
+        raise ValueError(
+            f"candidates must be 'counterparts' or 'unaligned', got {candidates!r}"
+        )
+    sides = zip(entities, links, strict=True)
+    rows = torch.stack([torch.searchsorted(ids, side) for ids, side in sides])
+    for ids, row, side in zip(entities, rows, links, strict=True):
+        if not torch.equal(ids[row.clamp(max=ids.numel() - 1)], side):
+            raise ValueError(
+                f"an entity of the {part} pairs is in a training pair too; split the "
+                "links by connected component (pyg_ibmea.data.split_links does)"
+            )
+    z = _encode(model, data, pair, entities, neighbor_weight, edge_index)
+    return {
+        decoder: ranking_metrics(
+            z[pair[0]], z[pair[1]], decoder=decoder, csls_k=csls_k, pairs=rows
+        )
+        for decoder in decoders
+    }
+
+
+@torch.no_grad()
+def align_unaligned(
+    model: IBMEA,
+    data: HeteroData,
+    temperature: float,
+    csls_k: int = 3,
+    neighbor_weight: float = 0.0,
+    edge_index: EdgeIndex | None = None,
+) -> tuple[Tensor, Alignment]:
+    """Proposes a counterpart for every source entity outside the seed pairs.
+
+    Args:
+        model (IBMEA): The trained model.
+        data (HeteroData): The problem.
+        temperature (float): See :func:`pyg_ibmea.align.align_greedy`.
+        csls_k (int, optional): Neighbours of CSLS. (default: :obj:`3`)
+        neighbor_weight (float, optional): See :func:`evaluate`.
+            (default: :obj:`0.0`)
+        edge_index (EdgeIndex, optional): See :meth:`IBMEA.forward`.
+
+    Returns:
+        tuple: The source entities ``[n]`` and their alignment, whose ``target`` holds
+        node ids of the target graph.
+    """
+    pair = alignment_pair(data)
+    entities = unaligned_entities(data, ("train", "val"))
+    z = _encode(model, data, pair, entities, neighbor_weight, edge_index)
+    alignment = align_greedy(
+        z[pair[0]], z[pair[1]], temperature=temperature, csls_k=csls_k
+    )
+    return entities[0], alignment._replace(target=entities[1][alignment.target])
+
+
+def unaligned_entities(data: HeteroData, parts: Sequence[str]) -> list[Tensor]:
+    """Node ids of both graphs, ascending, that are in no pair of the given parts."""
+    entities = []
+    for side, kg in enumerate(alignment_pair(data)):
+        free = torch.ones(data[kg].num_nodes, dtype=torch.bool)
+        for part in parts:
+            free[links_of(data, part)[side].cpu()] = False
+        device = links_of(data, "train").device
+        entities.append(free.nonzero().flatten().to(device))
+    return entities
+
+
+def _encode(
+    model: IBMEA,
+    data: HeteroData,
+    pair: tuple[str, str],
+    entities: Sequence[Tensor],
+    neighbor_weight: float,
+    edge_index: EdgeIndex | None,
+) -> dict[str, Tensor]:
+    """The embeddings of some entities of both graphs, without noise or dropout."""
+    if edge_index is None:
+        edge_index = union_graph(data)
+    chosen = dict(zip(pair, entities, strict=True))
+    training = model.training
+    model.eval()
+    try:
+        output = model(data, None if neighbor_weight else chosen, edge_index)
+    finally:
+        model.train(training)
+    z: dict[str, Tensor] = output.z
+    if not neighbor_weight:
+        return z
+    sizes = [rows.size(0) for rows in z.values()]
+    everything = append_neighbors(
+        torch.cat(list(z.values())), edge_index.as_tensor(), neighbor_weight
+    )
+    by_graph = dict(zip(z, everything.split(sizes), strict=True))
+    return {kg: by_graph[kg][index] for kg, index in chosen.items()}

@@ -1,0 +1,229 @@
+"""The folder a training writes, so that nothing in it is ever half written."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from pyg_ibmea.align import Alignment
+from pyg_ibmea.train.evaluation import alignment_pair
+from pyg_ibmea.train.memory import peak_rss_mib
+from pyg_ibmea.train.state import TrainingState
+
+
+class RunFolder:
+    """Files of one training: ``config.json``, ``metrics.jsonl``, ``metrics.json``,
+    ``checkpoint.pt``, ``alignment.tsv`` and ``curves.png``.
+
+    Files are written to a temporary name and renamed, so that an interrupted write
+    leaves the old file as it was.
+
+    Args:
+        path (str or Path): The folder.
+        config (dict): The configuration of the run, of JSON types.
+        resume (bool, optional): Whether the folder may hold this run already.
+            (default: :obj:`False`)
+
+    Raises:
+        FileExistsError: If the folder holds a run, or anything else, and ``resume`` is
+            off.
+        FileNotFoundError: If ``resume`` is on and there is no run.
+        ValueError: If the run in the folder has another configuration.
+        PermissionError: If the folder cannot be written.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     run = RunFolder(Path(folder) / 'run', {'lr': 0.1})
+        ...     run.path.exists()  # Only start() writes.
+        False
+    """
+
+    def __init__(
+        self, path: str | Path, config: Mapping[str, Any], resume: bool = False
+    ):
+        self.path = Path(path)
+        self.config = dict(config)
+        self.resume = resume
+        self._check()
+
+    def start(self, state: TrainingState) -> None:
+        """Creates the folder, or restores the training it holds.
+
+        Args:
+            state (TrainingState): The state before the first epoch; on resume it is
+                set to that of the checkpoint, if the run got that far.
+        """
+        if not self.resume:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._write("config.json", json.dumps(self.config, indent=2) + "\n")
+            return
+        checkpoint = self.load_checkpoint()
+        if checkpoint is not None:
+            state.load_state_dict(checkpoint)
+        # Lines of later epochs will be computed again.
+        lines = [line for line in self.read_metrics() if line["epoch"] <= state.epoch]
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        self._write("metrics.jsonl", text)
+
+    def append_metrics(
+        self,
+        epoch: int,
+        seconds: float,
+        loss: Mapping[str, float],
+        val: Mapping[str, float],
+        weights: Mapping[str, float],
+    ) -> None:
+        """Adds the line of an evaluation to ``metrics.jsonl``.
+
+        Args:
+            epoch (int): Number of the epoch, from 1.
+            seconds (float): Training time so far.
+            loss (dict): Mean loss terms of the epoch.
+            val (dict): Metrics of the validation pairs.
+            weights (dict): Fusion weights by modality.
+        """
+        line = {
+            "epoch": epoch,
+            "seconds": seconds,
+            "loss": dict(loss),
+            "val": dict(val),
+            "weights": dict(weights),
+        }
+        with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """The lines of ``metrics.jsonl``; a last line cut short is dropped."""
+        path = self.path / "metrics.jsonl"
+        if not path.exists():
+            return []
+        text = path.read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.split("\n")[:-1]]
+
+    def write_metrics(
+        self, metrics: Mapping[str, Any], best_epoch: int, seconds: float
+    ) -> None:
+        """Writes the final ``metrics.json``.
+
+        Args:
+            metrics (dict): By part of the split and decoder.
+            best_epoch (int): The epoch whose weights were kept.
+            seconds (float): Training time, evaluations on validation pairs included.
+        """
+        final = {
+            **metrics,
+            "best_epoch": best_epoch,
+            "seconds": seconds,
+            "peak_rss_mb": peak_rss_mib(),
+        }
+        self._write("metrics.json", json.dumps(final, indent=2) + "\n")
+
+    def write_alignment(
+        self, data: HeteroData, entities: Tensor, alignment: Alignment
+    ) -> None:
+        """Writes ``alignment.tsv``: source URI, target URI, score, confidence.
+
+        Args:
+            data (HeteroData): The problem.
+            entities (torch.Tensor): Source entities ``[n]``.
+            alignment (Alignment): Their counterparts, as node ids.
+        """
+        source, target = alignment_pair(data)
+        lines = ["source\ttarget\tscore\tconfidence\n"]
+        columns = (entities, *alignment)
+        for i, j, score, confidence in zip(*(c.tolist() for c in columns), strict=True):
+            left = _one_field(data.uri[source][i])
+            right = _one_field(data.uri[target][j])
+            lines.append(f"{left}\t{right}\t{score:.6f}\t{confidence:.6f}\n")
+        self._write("alignment.tsv", "".join(lines))
+
+    def save_checkpoint(self, state: Mapping[str, Any]) -> None:
+        """Writes ``checkpoint.pt``.
+
+        Args:
+            state (dict): Tensors, numbers, strings and containers of them, so that
+                ``torch.load(..., weights_only=True)`` reads it.
+        """
+        target = self.path / "checkpoint.pt"
+        temporary = target.with_suffix(".tmp")
+        torch.save({**state, "config": self.config}, temporary)
+        os.replace(temporary, target)
+
+    def load_checkpoint(self) -> dict[str, Any] | None:
+        """Reads ``checkpoint.pt``; ``None`` if the run stopped before the first.
+
+        Raises:
+            ValueError: If the file is damaged or belongs to another configuration.
+        """
+        path = self.path / "checkpoint.pt"
+        if not path.exists():
+            return None
+        try:
+            state: dict[str, Any] = torch.load(
+                path, map_location="cpu", weights_only=True
+            )
+            config = state["config"]
+        except Exception as error:
+            raise ValueError(
+                f"{path} is no checkpoint of this program ({error}); remove it to "
+                "start the run anew"
+            ) from error
+        self._compare(config, path)
+        return state
+
+    def _check(self) -> None:
+        holder = self.path
+        while not holder.exists():
+            holder = holder.parent
+        if not holder.is_dir():
+            raise FileExistsError(f"{holder} is a file; choose a folder to write to")
+        if not os.access(holder, os.W_OK | os.X_OK):
+            raise PermissionError(f"{holder} cannot be written; choose another folder")
+        config = self.path / "config.json"
+        if self.resume:
+            if not config.exists():
+                raise FileNotFoundError(
+                    f"{self.path} holds no run to resume: it has no config.json"
+                )
+            try:
+                found = json.loads(config.read_text(encoding="utf-8"))
+            except ValueError as error:
+                raise ValueError(f"{config} is no JSON: {error}") from error
+            self._compare(found, config)
+        elif self.path.exists() and any(self.path.iterdir()):
+            what = "another run" if config.exists() else "other files"
+            raise FileExistsError(
+                f"{self.path} already holds {what}; choose another folder, or continue "
+                "an interrupted run with --resume"
+            )
+
+    def _compare(self, found: Mapping[str, Any], path: Path) -> None:
+        wanted = json.loads(json.dumps(self.config))
+        different = [
+            f"{key}: {found.get(key)!r} there, {wanted.get(key)!r} now"
+            for key in sorted({*found, *wanted})
+            if found.get(key) != wanted.get(key)
+        ]
+        if different:
+            raise ValueError(
+                f"{path} belongs to another configuration ({'; '.join(different)}); "
+                "resume with the same options or choose another folder"
+            )
+
+    def _write(self, name: str, text: str) -> None:
+        temporary = self.path / (name + ".tmp")
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, self.path / name)
+
+
+def _one_field(name: str) -> str:
+    """A URI that cannot break the table; tabs and line ends have no place in one."""
+    return name.replace("\t", " ").replace("\n", " ").replace("\r", " ")

@@ -1,0 +1,121 @@
+"""Everything that a resumed training needs to go on bit for bit."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from pyg_ibmea.train.config import TrainConfig
+from pyg_ibmea.train.schedule import warmup_cosine
+
+
+@dataclass
+class TrainingState:
+    """The moving parts of a training.
+
+    Args:
+        model (torch.nn.Module): The model.
+        optimizer (torch.optim.Optimizer): Its optimiser.
+        scheduler (LRScheduler): The schedule of the learning rate.
+        average (torch.nn.Module): A copy of the model that holds the moving average
+            of its weights over epochs.
+        decay (float): Decay of that average.
+        epoch (int): Epochs done.
+        seconds (float): Time spent so far, over all sessions.
+        best_epoch (int): The epoch with the best validation metric; 0 for none.
+        best_value (float): That metric.
+        best_weights (dict): The weights of that epoch.
+    """
+
+    model: Module
+    optimizer: Optimizer
+    scheduler: LRScheduler
+    average: Module
+    decay: float
+    epoch: int = 0
+    seconds: float = 0.0
+    best_epoch: int = 0
+    best_value: float = -1.0
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def create(cls, model: Module, config: TrainConfig) -> TrainingState:
+        """The start of a training: AdamW and the schedule of the configuration."""
+        optimizer = torch.optim.AdamW(
+            model.parameters(), lr=config.lr, weight_decay=config.weight_decay
+        )
+        schedule = warmup_cosine(config.warmup_epochs, config.cosine_epochs)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)
+        average = copy.deepcopy(model).requires_grad_(False)
+        return cls(model, optimizer, scheduler, average, config.average_decay)
+
+    @torch.no_grad()
+    def update_average(self) -> None:
+        """Takes the weights of the epoch just done into the average.
+
+        Early on the decay is smaller, so that the start is soon forgotten.
+        """
+        decay = min(self.decay, (1 + self.epoch) / (10 + self.epoch))
+        new = self.model.state_dict()
+        for name, value in self.average.state_dict().items():
+            value.lerp_(new[name], 1 - decay)
+
+    def offer(self, value: float) -> bool:
+        """Keeps the averaged weights if ``value`` is better than the best so far."""
+        if value <= self.best_value:
+            return False
+        self.best_epoch, self.best_value = self.epoch, value
+        self.best_weights = copy.deepcopy(self.average.state_dict())
+        return True
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors, numbers and strings only, random generators included."""
+        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        return {
+            "epoch": self.epoch,
+            "seconds": self.seconds,
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": {
+                key: value
+                for key, value in self.scheduler.state_dict().items()
+                if key != "lr_lambdas"
+            },
+            "best_epoch": self.best_epoch,
+            "best_value": self.best_value,
+            "best_weights": self.best_weights,
+            "rng": torch.get_rng_state(),
+            "rng_cuda": cuda,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores what :meth:`state_dict` gave.
+
+        Raises:
+            ValueError: If the weights do not fit the model.
+        """
+        try:
+            self.model.load_state_dict(state["model"])
+            self.average.load_state_dict(state["average"])
+        except RuntimeError as error:
+            raise ValueError(
+                f"the checkpoint is of another model or other data: {error}"
+            ) from error
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scheduler.load_state_dict({**state["scheduler"], "lr_lambdas": [None]})
+        self.epoch = state["epoch"]
+        self.seconds = state["seconds"]
+        self.best_epoch = state["best_epoch"]
+        self.best_value = state["best_value"]
+        self.best_weights = state["best_weights"]
+        torch.set_rng_state(state["rng"])
+        if torch.cuda.is_available() and state["rng_cuda"]:
+            torch.cuda.set_rng_state_all(state["rng_cuda"])

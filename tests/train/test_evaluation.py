@@ -1,0 +1,137 @@
+import pytest
+import torch
+
+from pyg_ibmea.align import align_greedy, append_neighbors, ranking_metrics
+from pyg_ibmea.datasets import SyntheticMMKG
+from pyg_ibmea.nn import IBMEA, union_graph
+from pyg_ibmea.train import (
+    align_unaligned,
+    alignment_pair,
+    evaluate,
+    links_of,
+    unaligned_entities,
+)
+
+
+@pytest.fixture
+def data():
+    return SyntheticMMKG(num_entities=120)[0]
+
+
+@pytest.fixture
+def model(data):
+    torch.manual_seed(0)
+    return IBMEA.from_data(data, graph_channels=16, modal_channels=8)
+
+
+def encode(model, data):
+    with torch.no_grad():
+        return model.eval()(data).z
+
+
+def test_links_of_the_parts(data):
+    parts = [links_of(data, part) for part in ("train", "val", "test")]
+    together = torch.cat(parts, dim=1).t().tolist()
+    links = data["source", "same_as", "target"].edge_index.t().tolist()
+    assert sorted(together) == sorted(links)
+    with pytest.raises(ValueError, match="got 'dev'"):
+        links_of(data, "dev")
+
+
+def test_pair(data):
+    assert alignment_pair(data) == ("source", "target")
+    del data["source", "same_as", "target"]
+    with pytest.raises(ValueError, match="one pair of linked graphs is needed"):
+        alignment_pair(data)
+
+
+def test_counterparts_are_the_candidates(data, model):
+    z = encode(model, data)
+    links = links_of(data, "test")
+    for decoder in ("cosine", "csls"):
+        expected = ranking_metrics(
+            z["source"][links[0]], z["target"][links[1]], decoder=decoder
+        )
+        result = evaluate(model, data, "test", [decoder])[decoder]
+        for name in ("hits@1", "hits@10", "mr", "mrr"):
+            assert result[name] == pytest.approx(expected[name])
+            assert result["mean"][name] == pytest.approx(expected["mean"][name])
+
+
+def test_all_unaligned_entities_are_the_candidates(data, model):
+    z = encode(model, data)
+    links, seeds = links_of(data, "val"), links_of(data, "train")
+    # By brute force over every entity that is in no training pair.
+    free = [i for i in range(120) if i not in set(seeds[1].tolist())]
+    unit = {kg: torch.nn.functional.normalize(rows) for kg, rows in z.items()}
+    hits = 0
+    for i, j in links.t().tolist():
+        scores = {k: float(unit["source"][i] @ unit["target"][k]) for k in free}
+        hits += max(scores, key=scores.get) == j
+    result = evaluate(model, data, "val", ["cosine"], candidates="unaligned")["cosine"]
+    assert result["hits@1"] == pytest.approx(hits / links.size(1))
+
+
+def test_harder_candidates_cannot_help(data, model):
+    easy = evaluate(model, data, "val", ["cosine"])["cosine"]
+    hard = evaluate(model, data, "val", ["cosine"], candidates="unaligned")["cosine"]
+    assert hard["mr"] >= easy["mr"]
+
+
+@pytest.mark.parametrize("candidates", ["counterparts", "unaligned"])
+def test_neighbours_are_those_of_the_whole_graph(data, model, candidates):
+    z = encode(model, data)
+    graph = union_graph(data)
+    rows = append_neighbors(torch.cat(list(z.values())), graph.as_tensor(), 0.5)
+    links = links_of(data, "val")
+    source, target = rows.split([120, 120])
+    if candidates == "counterparts":
+        expected = ranking_metrics(source[links[0]], target[links[1]])
+    else:
+        free = unaligned_entities(data, ("train",))
+        sides = zip(free, links, strict=True)
+        pairs = torch.stack([torch.searchsorted(ids, side) for ids, side in sides])
+        expected = ranking_metrics(source[free[0]], target[free[1]], pairs=pairs)
+    options = {"candidates": candidates, "neighbor_weight": 0.5}
+    result = evaluate(model, data, "val", **options)["csls"]
+    assert result["mrr"] == pytest.approx(expected["mrr"], abs=1e-6)
+    plain = evaluate(model, data, "val", candidates=candidates)["csls"]
+    assert result["mrr"] != plain["mrr"]
+
+
+def test_mode_is_restored_and_no_noise_is_drawn(data, model):
+    model.train()
+    state = torch.get_rng_state()
+    first = evaluate(model, data, "val")
+    assert model.training
+    assert torch.get_rng_state().equal(state)
+    assert evaluate(model, data, "val") == first
+    model.eval()
+    evaluate(model, data, "val")
+    assert not model.training
+
+
+def test_alignment_covers_every_unaligned_source_entity(data, model):
+    z = encode(model, data)
+    entities, alignment = align_unaligned(model, data, temperature=0.05)
+    free_source, free_target = unaligned_entities(data, ("train", "val"))
+    assert entities.equal(free_source)
+    expected = align_greedy(z["source"][free_source], z["target"][free_target])
+    assert alignment.target.equal(free_target[expected.target])
+    torch.testing.assert_close(alignment.score, expected.score)
+    seeds = torch.cat([links_of(data, part)[1] for part in ("train", "val")])
+    assert not torch.isin(alignment.target, seeds).any()
+
+
+def test_unknown_candidates(data, model):
+    with pytest.raises(ValueError, match="got 'all'"):
+        evaluate(model, data, "val", candidates="all")
+
+
+def test_entity_in_two_parts_is_told(data, model):
+    store = data["source", "same_as", "target"]
+    train = store.train_mask.nonzero()[0]
+    val = store.val_mask.nonzero()[0]
+    store.edge_index[1, val] = store.edge_index[1, train]
+    with pytest.raises(ValueError, match="is in a training pair too"):
+        evaluate(model, data, "val", candidates="unaligned")

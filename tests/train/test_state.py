@@ -1,0 +1,97 @@
+import io
+
+import pytest
+import torch
+
+from pyg_ibmea.train import TrainConfig, TrainingState
+
+
+def new_state(channels=3, average_decay=0.9):
+    config = TrainConfig(
+        lr=0.1, warmup_epochs=3, cosine_epochs=9, average_decay=average_decay
+    )
+    return TrainingState.create(torch.nn.Linear(channels, 2), config)
+
+
+def step(state):
+    state.epoch += 1
+    x = torch.randn(8, 3)
+    loss = torch.nn.functional.dropout(state.model(x), 0.5).square().mean()
+    state.optimizer.zero_grad()
+    loss.backward()
+    state.optimizer.step()
+    state.scheduler.step()
+    state.update_average()
+
+
+def through_a_file(state):
+    buffer = io.BytesIO()
+    torch.save(state.state_dict(), buffer)
+    buffer.seek(0)
+    return torch.load(buffer, weights_only=True)
+
+
+def test_resumed_training_is_the_same_bit_for_bit():
+    torch.manual_seed(0)
+    state = new_state()
+    for _ in range(3):
+        step(state)
+    state.offer(0.5)
+    saved = through_a_file(state)
+    for _ in range(4):
+        step(state)
+
+    torch.manual_seed(77)
+    resumed = new_state()
+    resumed.load_state_dict(saved)
+    assert (resumed.epoch, resumed.best_epoch, resumed.best_value) == (3, 3, 0.5)
+    for _ in range(4):
+        step(resumed)
+    for key, value in state.model.state_dict().items():
+        assert resumed.model.state_dict()[key].equal(value)
+        assert resumed.average.state_dict()[key].equal(state.average.state_dict()[key])
+        assert resumed.best_weights[key].equal(state.best_weights[key])
+    assert resumed.scheduler.get_last_lr() == state.scheduler.get_last_lr()
+
+
+def test_average_follows_its_recurrence():
+    state = new_state()
+    expected = state.model.weight.detach().clone()
+    for epoch in range(1, 101):
+        step(state)
+        decay = min(0.9, (1 + epoch) / (10 + epoch))
+        expected = decay * expected + (1 - decay) * state.model.weight.detach()
+    torch.testing.assert_close(state.average.weight, expected)
+    assert not state.average.weight.requires_grad
+
+
+def test_without_average_the_last_weights_are_kept():
+    state = new_state(average_decay=0.0)
+    for _ in range(3):
+        step(state)
+    assert state.average.weight.equal(state.model.weight)
+
+
+def test_best_weights_are_kept_as_they_were():
+    state = new_state()
+    step(state)
+    assert state.offer(0.5)
+    kept = state.average.weight.detach().clone()
+    step(state)
+    assert not state.offer(0.4)
+    assert not state.offer(0.5)  # The first of equals stays.
+    assert state.best_epoch == 1
+    assert state.best_weights["weight"].equal(kept)
+    assert not state.average.weight.equal(kept)
+
+
+def test_the_options_of_the_optimiser_are_those_of_the_configuration():
+    config = TrainConfig(lr=0.5, weight_decay=0.25, warmup_epochs=2)
+    state = TrainingState.create(torch.nn.Linear(3, 2), config)
+    (group,) = state.optimizer.param_groups
+    assert (group["lr"], group["weight_decay"]) == (0.25, 0.25)  # First of two rises.
+
+
+def test_checkpoint_of_another_model():
+    with pytest.raises(ValueError, match="of another model or other data"):
+        new_state().load_state_dict(new_state(channels=4).state_dict())
