@@ -1,0 +1,192 @@
+"""Aligns two multi-modal knowledge graphs with IBMEA (arXiv 2407.19302).
+
+    python examples/train_mmea.py
+    python examples/train_mmea.py --dataset DBP15K --pair zh_en --raw FOLDER
+
+Validation pairs choose the epoch; the test pairs are read once, at the end.
+"""
+
+import argparse
+import sys
+import time
+import warnings
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+
+import torch
+from torch_geometric import seed_everything
+
+from pyg_ibmea import train
+from pyg_ibmea.datasets import DBP15K, MMKB, SRPRS, MMKGPair, SyntheticMMKG
+from pyg_ibmea.nn import IBMEA, union_graph
+from pyg_ibmea.report import metrics_table, plot_curves
+
+BENCHMARKS = {"DBP15K": DBP15K, "SRPRS": SRPRS, "MMKB": MMKB}
+OPTIONS = {  # flag: default, type, help
+    "dataset": ("synthetic", str, "synthetic, DBP15K, SRPRS, MMKB, or a JAPE folder"),
+    "pair": (None, str, "pair of a benchmark, such as zh_en"),
+    "raw": (None, str, "folder of the published files; nothing is written there"),
+    "root": ("data", str, "folder of the processed cache"),
+    "image": (None, str, "file of image features, {id: vector}: .pkl .npz .npy .h5"),
+    "name": (None, str, "file of name features, likewise"),
+    "modalities": (
+        None,
+        str,
+        "joined by commas, such as graph,relation (default: all)",
+    ),
+    "ratio": (None, float, "share of the links that are seed pairs"),
+    "seed": (0, int, "seed of the model"),
+    "split-seed": (0, int, "seed of the split"),
+    "out": (None, str, "run folder (default: a new one under runs/)"),
+    "device": ("cuda" if torch.cuda.is_available() else "cpu", str, "where to train"),
+}
+
+
+def parse_arguments():
+    """The command line; options given by hand win over those of a preset."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    for name, (default, kind, text) in OPTIONS.items():
+        parser.add_argument(f"--{name}", default=default, type=kind, help=text)
+    parser.add_argument(
+        "--resume", action="store_true", help="continue the run in --out"
+    )
+    parser.add_argument(
+        "--preset", choices=["paper"], help="published hyper-parameters"
+    )
+    train.add_arguments(parser)
+    args = parser.parse_args()
+    if args.preset:
+        parser.set_defaults(**train.PAPER.get(args.dataset, train.PAPER["DBP15K"]))
+        args = parser.parse_args()
+    if args.resume and not args.out:
+        parser.error("--resume needs the --out of the run to continue")
+    for name in () if args.dataset in BENCHMARKS else ("pair", "raw"):
+        if getattr(args, name) is not None:
+            parser.error(f"--{name} is for {', '.join(BENCHMARKS)}, not {args.dataset}")
+    return args
+
+
+def load(args):
+    """The alignment problem as HeteroData."""
+    given = {"ratio": args.ratio, "pair": args.pair}
+    if args.modalities:
+        features = [m for m in args.modalities.split(",") if m != "graph"]
+        given["modalities"] = features or None
+    options = {name: value for name, value in given.items() if value is not None}
+    if args.dataset == "synthetic":
+        if args.image or args.name:
+            raise ValueError("--image and --name need a dataset of files")
+        return SyntheticMMKG(split_seed=args.split_seed, **options)[0]
+    options |= {
+        "split_seed": args.split_seed,
+        "num_features": args.num_features,
+        "image": args.image,
+        "name": args.name,
+    }
+    if args.dataset in BENCHMARKS:
+        root = Path(args.root) / args.dataset
+        return BENCHMARKS[args.dataset](root, raw=args.raw, **options)[0]
+    return MMKGPair(Path(args.root) / "own", raw=args.dataset, **options)[0]
+
+
+def train_epoch(state, data, graph, objective, config):
+    """One pass over the seed pairs; the mean of each loss term."""
+    pair, links = train.alignment_pair(data), train.links_of(data, "train")
+    batches = torch.randperm(links.size(1)).to(links.device).split(config.batch_size)
+    mean = {}
+    state.model.train()
+    for batch in batches:
+        entities = dict(zip(pair, links[:, batch], strict=True))
+        loss, terms = objective(state.model(data, entities, graph), pair, state.epoch)
+        state.optimizer.zero_grad()
+        loss.backward()
+        if config.clip_norm:
+            torch.nn.utils.clip_grad_norm_(state.model.parameters(), config.clip_norm)
+        state.optimizer.step()
+        for name, value in {"total": loss.detach(), **terms}.items():
+            mean[name] = mean.get(name, 0.0) + float(value) / len(batches)
+    state.scheduler.step()
+    return mean
+
+
+def fit(state, data, graph, objective, config, run):
+    """Trains up to the last epoch, or until interrupted; whether it got there."""
+    began = time.monotonic() - state.seconds
+    progress = train.Progress(config.epochs, state.epoch)
+    with train.InterruptGuard() as interrupt:
+        while state.epoch < config.epochs and not interrupt.requested:
+            state.epoch += 1
+            losses = train_epoch(state, data, graph, objective, config)
+            state.update_average()
+            progress.update(losses)
+            state.seconds = time.monotonic() - began
+            if state.epoch % config.eval_every == 0 or state.epoch == config.epochs:
+                # Among all unaligned entities: harder than the validation pairs' own.
+                options = (config.csls_k, "unaligned", config.neighbor_weight, graph)
+                val = train.evaluate(state.average, data, "val", ["csls"], *options)
+                val = val["csls"]["mean"]
+                state.offer(val["mrr"])
+                state.seconds = time.monotonic() - began
+                progress.evaluated(state.epoch, losses, val["hits@1"], state.best_epoch)
+                weights = state.average.fusion.weights()
+                run.append_metrics(state.epoch, state.seconds, losses, val, weights)
+                run.save_checkpoint(state.state_dict())
+        if interrupt.requested:
+            run.save_checkpoint(state.state_dict())
+    progress.close()
+    return state.epoch == config.epochs
+
+
+def main():
+    """Runs the stages one by one: data, model, training, test, alignment."""
+    args = parse_arguments()
+    config = train.config_from(args)
+    kept = ("dataset", "pair", "modalities", "ratio", "split_seed", "seed", "preset")
+    settings = {name: getattr(args, name) for name in kept} | asdict(config)
+    label = "-".join(filter(None, [Path(args.dataset).name, args.pair]))
+    out = args.out or f"runs/{label}-{datetime.now():%Y%m%d-%H%M%S}"
+    run = train.RunFolder(out, settings, resume=args.resume)
+
+    data = load(args).to(args.device)
+    pair = source, target = train.alignment_pair(data)
+    links = {part: train.links_of(data, part).size(1) for part in train.PARTS}
+    print(f"{data[source].num_nodes} {source} and {data[target].num_nodes} {target} "
+          f"entities, pairs: {links}")  # fmt: skip
+
+    seed_everything(args.seed)
+    modalities = args.modalities.split(",") if args.modalities else None
+    model = IBMEA.from_data(data, modalities=modalities, **config.model_options())
+    state = train.TrainingState.create(model.to(args.device), config)
+    objective = train.Objective.from_config(config, model.modalities)
+    graph = union_graph(data)
+    run.start(state)
+    if not fit(state, data, graph, objective, config, run):
+        print(f"stopped after epoch {state.epoch}; go on with --resume --out {out}")
+        return 130
+
+    model.load_state_dict(state.best_weights)
+    options = (config.csls_k, "counterparts", config.neighbor_weight, graph)
+    metrics = {
+        part: train.evaluate(model, data, part, ["cosine", "csls"], *options)
+        for part in ("test", "val")
+    }
+    run.write_metrics(metrics, state.best_epoch, state.seconds)
+    options = (config.temperature, config.csls_k, config.neighbor_weight, graph)
+    run.write_alignment(data, *train.align_unaligned(model, data, *options))
+    plot_curves(run.path)
+    print(f"\ntest pairs, weights of epoch {state.best_epoch} (chosen on validation)")
+    print(metrics_table(metrics["test"], *pair))
+    print(
+        f"\ntrained {state.seconds:.0f} s, peak memory {train.peak_rss_mib():.0f} MiB"
+    )
+    print(f"config, metrics, checkpoint, alignment.tsv and curves.png are in {out}")
+    return 0
+
+
+if __name__ == "__main__":
+    warnings.formatwarning = lambda text, *_, **__: f"note: {text}\n"
+    try:
+        sys.exit(main())
+    except (ValueError, OSError) as error:  # What a user can put right.
+        sys.exit(f"error: {error}")

@@ -1,0 +1,297 @@
+"""The example as a person runs it: in a process of its own, on the command line."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+SCRIPT = Path(__file__).parents[2] / "examples" / "train_mmea.py"
+DATA = SCRIPT.parents[2] / "shared" / "data"
+SMALL = ["--graph-channels", "16", "--modal-channels", "8", "--eval-every", "2"]
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def start(*arguments, cwd):
+    return subprocess.Popen(
+        [sys.executable, str(SCRIPT), *map(str, arguments)],
+        cwd=cwd,
+        env=ONE_THREAD,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(*arguments, cwd, code=0):
+    process = start(*arguments, cwd=cwd)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == code, err
+    return out, err
+
+
+def final_metrics(folder):
+    """What must be the same from run to run: all but time and memory."""
+    metrics = json.loads((folder / "metrics.json").read_text())
+    return {k: v for k, v in metrics.items() if k not in ("seconds", "peak_rss_mb")}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """An uninterrupted run of eight epochs."""
+    folder = tmp_path_factory.mktemp("finished")
+    out, err = run(*SMALL, "--epochs", 8, "--out", "whole", cwd=folder)
+    return folder / "whole", out, err
+
+
+def test_run_folder_and_table(finished):
+    folder, out, err = finished
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "alignment.tsv",
+        "checkpoint.pt",
+        "config.json",
+        "curves.png",
+        "metrics.json",
+        "metrics.jsonl",
+    ]
+    metrics = json.loads((folder / "metrics.json").read_text())
+    for part in ("test", "val"):
+        for decoder in ("cosine", "csls"):
+            values = metrics[part][decoder]
+            assert set(values) == {
+                *("hits@1", "hits@10", "mr", "mrr", "target_to_source", "mean")
+            }
+    assert 0 < metrics["seconds"] < 300
+    assert f"{metrics['test']['csls']['mean']['hits@1']:.3f}" in out
+    # Chance is 1 / 560; eight epochs of a tiny model do at least five times better.
+    assert metrics["test"]["csls"]["hits@1"] > 5 / 560
+    assert "epoch 8/8: loss " in err
+    assert "Traceback" not in err
+    assert "Warning" not in err
+
+    lines = [json.loads(s) for s in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [2, 4, 6, 8]
+    best = max(lines, key=lambda line: line["val"]["mrr"])
+    assert metrics["best_epoch"] == best["epoch"]
+
+    rows = (folder / "alignment.tsv").read_text().splitlines()
+    assert rows[0] == "source\ttarget\tscore\tconfidence"
+    assert len(rows) == 1 + 1000 - 240  # Every source entity outside the seed pairs.
+    assert all(0 <= float(row.split("\t")[3]) <= 1 for row in rows[1:])
+    torch.load(folder / "checkpoint.pt", weights_only=True)
+
+
+def test_same_seed_same_run(finished, tmp_path):
+    run(*SMALL, "--epochs", 8, "--out", "again", cwd=tmp_path)
+    assert final_metrics(tmp_path / "again") == final_metrics(finished[0])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_interrupted_and_resumed_run_is_bit_identical(number, finished, tmp_path):
+    arguments = [*SMALL, "--epochs", 8, "--out", "run"]
+    process = start(*arguments, cwd=tmp_path)
+    checkpoint = tmp_path / "run" / "checkpoint.pt"
+    while not checkpoint.exists() and process.poll() is None:
+        time.sleep(0.005)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == (130 if number == signal.SIGINT else -number), err
+    assert not (tmp_path / "run" / "metrics.json").exists()
+
+    _, err = run(*arguments, "--resume", cwd=tmp_path)
+    assert "epoch 2/8" not in err  # It did not start anew.
+    assert final_metrics(tmp_path / "run") == final_metrics(finished[0])
+    expected = torch.load(finished[0] / "checkpoint.pt", weights_only=True)
+    resumed = torch.load(checkpoint, weights_only=True)
+    for name, weight in expected["model"].items():
+        assert resumed["model"][name].equal(weight), name
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [2, 4, 6, 8]
+    read = (tmp_path / "run" / "alignment.tsv").read_text()
+    assert read == (finished[0] / "alignment.tsv").read_text()
+
+
+CHANGES = [
+    ["--seed", "1"],
+    ["--split-seed", "1"],
+    ["--ratio", "0.2"],
+    ["--modalities", "graph,image"],
+    ["--modalities", "graph"],
+    ["--batch-size", "100"],
+    ["--lr", "0.001"],
+    ["--weight-decay", "0.5"],
+    ["--clip-norm", "0.01"],
+    ["--warmup-epochs", "2"],
+    ["--cosine-epochs", "4"],
+    ["--num-layers", "1"],
+    ["--heads", "1"],
+    ["--dropout", "0.7"],
+    ["--average-decay", "0"],
+    ["--neighbor-weight", "1"],
+    ["--separate-stacks"],
+    ["--bottleneck", "none"],
+    ["--beta", "0.1"],
+    ["--beta-warmup", "1"],
+    ["--objective", "multi_similarity"],
+    ["--hybrid-weight", "5"],
+    ["--temperature", "0.5"],
+    ["--modal-temperature", "0.5"],
+    ["--preset", "paper"],
+]
+
+
+def test_every_option_changes_the_loss(tmp_path, monkeypatch):
+    """In one process, for speed: the loss and metrics of two epochs."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    import train_mmea
+
+    base = [*SMALL, "--epochs", "2", "--eval-every", "1"]
+    seen = {}
+    for number, change in enumerate([[], *CHANGES]):
+        out = ["--out", f"run{number}"]
+        monkeypatch.setattr(sys, "argv", ["train_mmea.py", *base, *change, *out])
+        assert train_mmea.main() == 0
+        lines = Path(f"run{number}", "metrics.jsonl").read_text().splitlines()
+        figures = [json.loads(line) for line in lines]
+        key = json.dumps([[line["loss"], line["val"]] for line in figures])
+        assert key not in seen, (change, seen.get(key))
+        seen[key] = change
+
+    def last(*change):
+        out = f"other{'-'.join(change)}".replace("/", "")
+        arguments = ["train_mmea.py", *base, *change, "--out", out]
+        monkeypatch.setattr(sys, "argv", arguments)
+        assert train_mmea.main() == 0
+        text = Path(out, "metrics.jsonl").read_text()
+        return [{**json.loads(s), "seconds": 0} for s in text.splitlines()], out
+
+    similarity = ["--objective", "multi_similarity"]
+    plain, _ = last(*similarity)
+    for option in ("--scale-pos", "--scale-neg", "--base"):
+        assert last(*similarity, option, "0.7")[0] != plain
+    assert last("--csls-k", "1")[0] != last()[0]
+
+    assert last("--graph-channels", "4")[0] != last("--modal-channels", "4")[0]
+
+
+def test_default_run_folder_is_a_new_one(tmp_path):
+    out, _ = run(*SMALL, "--epochs", 1, cwd=tmp_path)
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert folder.name.startswith("synthetic-")
+    assert str(Path("runs") / folder.name) in out
+
+
+def write_own_graphs(folder, num_entities=60):
+    """A ring and its copy in the JAPE layout, with two attributes."""
+    folder.mkdir()
+    n = num_entities
+
+    def write(name, rows):
+        text = "".join("\t".join(map(str, row)) + "\n" for row in rows)
+        (folder / name).write_text(text)
+
+    for side, offset in ((1, 0), (2, n)):
+        ids = range(offset, offset + n)
+        write(f"ent_ids_{side}", [(i, f"http://kg{side}/{i - offset}") for i in ids])
+        write(f"rel_ids_{side}", [(side, "http://rel/next")])
+        nexts = [(i, side, offset + (i - offset + 1) % n) for i in ids]
+        write(f"triples_{side}", nexts)
+        attributes = [(f"http://kg{side}/{i}", f"http://att/{i % 7}") for i in range(n)]
+        write(f"training_attrs_{side}", attributes)
+    write("ill_ent_ids", [(i, n + i) for i in range(n)])
+    return folder
+
+
+def test_own_graphs_with_image_and_name_features(tmp_path):
+    folder = write_own_graphs(tmp_path / "own")
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    vectors = np.random.default_rng(0).standard_normal((120, 16)).astype("float32")
+    covered = np.arange(0, 120, 2)
+    np.savez(tmp_path / "images.npz", ids=covered, features=vectors[covered])
+    np.save(tmp_path / "names.npy", vectors)
+    features = ["--image", tmp_path / "images.npz", "--name", tmp_path / "names.npy"]
+    arguments = ["--dataset", folder, "--root", "cache", *features, "--ratio", "0.5"]
+    out, _ = run(*SMALL, *arguments, "--epochs", 2, "--out", "run", cwd=tmp_path)
+    assert "60 source and 60 target entities" in out
+    line = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[0])
+    assert list(line["weights"]) == [
+        *("graph", "relation", "attribute", "image", "name")
+    ]
+    # Seven attributes there are; two columns of them make another model.
+    narrow = ["--num-features", 2, "--epochs", 2, "--out", "narrow"]
+    run(*SMALL, *arguments, *narrow, cwd=tmp_path)
+    assert final_metrics(tmp_path / "narrow") != final_metrics(tmp_path / "run")
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+    assert (tmp_path / "cache").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("dataset", "pair", "raw", "expected"),
+    [
+        ("DBP15K", "zh_en", "DBP15K", "'train': 4050, 'val': 450, 'test': 10500"),
+        ("SRPRS", "en_fr", "SRPRS", "'train': 4050, 'val': 450, 'test': 10500"),
+        ("MMKB", "FB15K_DB15K", "", "'train': 2312, 'val': 257, 'test': 10277"),
+    ],
+)
+def test_published_benchmarks(dataset, pair, raw, expected, tmp_path):
+    if not (DATA / raw).is_dir():
+        pytest.skip(f"the published files are not at {DATA / raw}")
+    arguments = ["--dataset", dataset, "--pair", pair, "--raw", DATA / raw]
+    out, _ = run(*SMALL, *arguments, "--epochs", 1, "--out", "run", cwd=tmp_path)
+    assert expected in out
+    values = final_metrics(tmp_path / "run")["test"]["csls"]
+    num_test = int(expected.rsplit(" ", 1)[1])
+    assert 0 <= values["hits@1"] <= values["hits@10"] <= 1
+    assert 1 <= values["mr"] <= num_test
+    # Every source entity outside the seed pairs gets a row, not the test pairs only.
+    rows = (tmp_path / "run" / "alignment.tsv").read_text().count("\n") - 1
+    assert rows >= num_test
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--ratio", "1.5"], "ratio"),
+        (["--modalities", "graph,sound"], "sound"),
+        (["--dataset", "DBP15K", "--raw", "nowhere"], "ent_ids_1"),
+        (["--dataset", "no-such-folder"], "no-such-folder"),
+        (["--pair", "zh_en"], "--pair is for DBP15K, SRPRS, MMKB"),
+        (["--image", "x.npy"], "--image and --name need a dataset of files"),
+        (["--resume"], "--resume needs the --out"),
+        (["--epochs", "0"], "epochs must be at least 1"),
+        (["--beta", "much"], "beta 'much'"),
+        (["--bottleneck", "sound"], "sound"),
+        (["--out", "taken"], "taken already holds other files"),
+        (["--device", "abacus"], "abacus"),
+    ],
+)
+def test_bad_input_is_told_and_writes_nothing(arguments, message, tmp_path):
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "notes").write_text("x")
+    if "--out" not in arguments and "--resume" not in arguments:
+        arguments = [*arguments, "--out", "run"]
+    process = start(*SMALL, *arguments, cwd=tmp_path)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode not in (0, None)
+    assert message in err.splitlines()[-1]
+    assert not (tmp_path / "run").exists()
+    assert (tmp_path / "taken" / "notes").read_text() == "x"
+
+
+def test_resume_with_other_options_is_refused(finished):
+    folder = finished[0]
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
+    arguments = [*SMALL, "--epochs", 8, "--out", folder, "--resume", "--lr", "0.5"]
+    process = start(*arguments, cwd=folder.parent)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode != 0
+    assert "lr: 0.006 there, 0.5 now" in err.splitlines()[-1]
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
