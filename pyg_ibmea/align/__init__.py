@@ -4,7 +4,6 @@ from pyg_ibmea.align._decoders import Decoder
 from pyg_ibmea.align.confidence import Alignment, align_greedy
 from pyg_ibmea.align.csls import csls, neighborhood_means
 from pyg_ibmea.align.metrics import ranking_metrics
-from pyg_ibmea.align.propagation import append_neighbors
 from pyg_ibmea.align.ranks import Ranks, ranks
 from pyg_ibmea.align.search import topk
 
@@ -13,7 +12,6 @@ __all__ = [
     "Decoder",
     "Ranks",
     "align_greedy",
-    "append_neighbors",
     "csls",
     "neighborhood_means",
     "ranking_metrics",

@@ -42,8 +42,9 @@ def ranks(
 
     Candidates are all rows of the other side. A query with several true
     counterparts is ranked by its best one; its other ones are no candidates. Scores
-    within a few roundings of each other are tied. The similarity is computed twice,
-    in blocks, for both directions together.
+    within a few roundings of each other are tied. The similarity is computed in
+    blocks, twice for both directions together; the second time, where queries are
+    few, only for them.
 
     Args:
         z_source: Source embeddings :obj:`[N, C]`.
@@ -87,9 +88,17 @@ def ranks(
     tolerance = _NUM_COSINES[decoder] * _cosine_tolerance(source)
     source_counts = _Counts(pairs[0], true_scores, source.size(0), tolerance)
     target_counts = _Counts(pairs[1], true_scores, target.size(0), tolerance)
+    means = (source_means, target_means) if decoder == "csls" else None
+    num_queries = [int(side.is_query.sum()) for side in (source_counts, target_counts)]
+    if num_queries[0] / source.size(0) + num_queries[1] / target.size(0) < 1:
+        # Few queries: their rows and columns are less than the whole matrix.
+        _count_queries(source, target, means, pairs, source_counts, block_size)
+        means = None if means is None else means[::-1]
+        _count_queries(target, source, means, pairs.flip(0), target_counts, block_size)
+        return source_counts.ranks(), target_counts.ranks()
     for rows, scores in cosine_blocks(source, target, block_size):
-        if decoder == "csls":
-            csls_(scores, source_means[rows], target_means)
+        if means is not None:
+            csls_(scores, means[0][rows], means[1])
         _, local = _pairs_inside(pairs, rows)
         scores[local[0], local[1]] = -torch.inf  # True counterparts do not compete.
         source_counts.add(scores, rows, dim=1)
@@ -112,7 +121,7 @@ class _Counts:
         self.greater = torch.zeros_like(best, dtype=torch.long)
         self.at_least = torch.zeros_like(self.greater)
 
-    def add(self, scores: Tensor, rows: slice, dim: int) -> None:
+    def add(self, scores: Tensor, rows: slice | Tensor, dim: int) -> None:
         lower, upper = self.lower[rows].unsqueeze(dim), self.upper[rows].unsqueeze(dim)
         # int32 sums of a mask take half the time of the default int64.
         self.greater[rows] += (scores > upper).sum(dim, dtype=torch.int32)
@@ -122,6 +131,25 @@ class _Counts:
         query = self.is_query.nonzero().view(-1)
         greater = self.greater[query]
         return Ranks(query, greater, self.at_least[query] - greater)
+
+
+def _count_queries(
+    side: Tensor,
+    candidates: Tensor,
+    means: tuple[Tensor, Tensor] | None,
+    pairs: Tensor,
+    counts: _Counts,
+    block_size: int | None,
+) -> None:
+    """Counts in one direction, for the rows of ``side`` that are queries."""
+    query = counts.is_query.nonzero().view(-1)
+    pairs = torch.stack([torch.searchsorted(query, pairs[0].contiguous()), pairs[1]])
+    for rows, scores in cosine_blocks(side[query], candidates, block_size):
+        if means is not None:
+            csls_(scores, means[0][query[rows]], means[1])
+        _, local = _pairs_inside(pairs, rows)
+        scores[local[0], local[1]] = -torch.inf
+        counts.add(scores, query[rows], dim=1)
 
 
 def _cosine_tolerance(unit_rows: Tensor) -> float:

@@ -85,6 +85,28 @@ def test_constant_rows_tie_in_spite_of_rounding(
             assert counts.tied.min() == num_rows - 1
 
 
+@pytest.mark.parametrize("decoder", ["cosine", "csls"])
+def test_a_few_queries_count_as_among_all(decoder):
+    generator = torch.Generator().manual_seed(0)
+    z_source, z_target = torch.randn(2, 203, 8, generator=generator)
+    everything = ranks(z_source, z_target, decoder)
+    few = torch.tensor([150, 3, 77])
+    for block_size in (None, 2):
+        counts = ranks(z_source, z_target, decoder, 3, few.repeat(2, 1), block_size)
+        for part, whole in zip(counts, everything, strict=True):
+            assert part.query.tolist() == [3, 77, 150]
+            assert part.greater.equal(whole.greater[part.query])
+            assert part.tied.equal(whole.tied[part.query])
+    row = torch.randn(1, 301, generator=generator)
+    pairs = torch.tensor([[0, 400, 400], [7, 7, 90]])
+    to_target, to_source = ranks(
+        row.repeat(1003, 1), row.repeat(1003, 1), decoder, 3, pairs
+    )
+    assert to_target.greater.max() == to_source.greater.max() == 0
+    assert to_target.tied.tolist() == [1002, 1001]
+    assert to_source.tied.tolist() == [1001, 1002]
+
+
 def test_close_scores_are_told_apart():
     # The cosines are 4e-6 apart, twice what would be a tie.
     angle = torch.tensor([1 - 5e-5, 1 - 5.4e-5], dtype=torch.double).arccos()
