@@ -19,7 +19,7 @@ from torch_geometric import seed_everything
 
 from pyg_ibmea import train
 from pyg_ibmea.datasets import DBP15K, MMKB, SRPRS, MMKGPair, SyntheticMMKG
-from pyg_ibmea.nn import IBMEA, union_graph
+from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.report import metrics_table, plot_curves
 
 BENCHMARKS = {"DBP15K": DBP15K, "SRPRS": SRPRS, "MMKB": MMKB}
@@ -75,8 +75,8 @@ def load(args):
         given["modalities"] = features or None
     options = {name: value for name, value in given.items() if value is not None}
     if args.dataset == "synthetic":
-        if args.image or args.name:
-            raise ValueError("--image and --name need a dataset of files")
+        if (args.image, args.name, args.num_features) != (None, None, 1000):
+            raise ValueError("--image, --name, --num-features need a dataset of files")
         return SyntheticMMKG(split_seed=args.split_seed, **options)[0]
     options |= {
         "split_seed": args.split_seed,
@@ -93,12 +93,14 @@ def load(args):
 def train_epoch(state, data, graph, objective, config):
     """One pass over the seed pairs; the mean of each loss term."""
     pair, links = train.alignment_pair(data), train.links_of(data, "train")
-    batches = torch.randperm(links.size(1)).to(links.device).split(config.batch_size)
+    batches = train.seed_batches(links.size(1), config.batch_size, config.withhold)
     mean = {}
     state.model.train()
     for batch in batches:
-        entities = dict(zip(pair, links[:, batch], strict=True))
-        loss, terms = objective(state.model(data, entities, graph), pair, state.epoch)
+        batch = links[:, batch.to(links.device)]
+        entities = dict(zip(pair, batch, strict=True))
+        output = state.model(data, entities, graph, withhold=config.withhold > 0)
+        loss, terms = objective(output, pair, state.epoch)
         state.optimizer.zero_grad()
         loss.backward()
         if config.clip_norm:
@@ -123,7 +125,7 @@ def fit(state, data, graph, objective, config, run):
             state.seconds = time.monotonic() - began
             if state.epoch % config.eval_every == 0 or state.epoch == config.epochs:
                 # Among all unaligned entities: harder than the validation pairs' own.
-                options = (config.csls_k, "unaligned", config.neighbor_weight, graph)
+                options = (config.csls_k, "unaligned", graph)
                 val = train.evaluate(state.average, data, "val", ["csls"], *options)
                 val = val["csls"]["mean"]
                 state.offer(val["mrr"])
@@ -159,20 +161,20 @@ def main():
     model = IBMEA.from_data(data, modalities=modalities, **config.model_options())
     state = train.TrainingState.create(model.to(args.device), config)
     objective = train.Objective.from_config(config, model.modalities)
-    graph = union_graph(data)
+    graph = model.graph_of(data)
     run.start(state)
     if not fit(state, data, graph, objective, config, run):
         print(f"stopped after epoch {state.epoch}; go on with --resume --out {out}")
         return 130
 
     model.load_state_dict(state.best_weights)
-    options = (config.csls_k, "counterparts", config.neighbor_weight, graph)
+    options = (config.csls_k, "counterparts", graph)
     metrics = {
         part: train.evaluate(model, data, part, ["cosine", "csls"], *options)
         for part in ("test", "val")
     }
     run.write_metrics(metrics, state.best_epoch, state.seconds)
-    options = (config.temperature, config.csls_k, config.neighbor_weight, graph)
+    options = (config.temperature, config.csls_k, graph)
     run.write_alignment(data, *train.align_unaligned(model, data, *options))
     plot_curves(run.path)
     print(f"\ntest pairs, weights of epoch {state.best_epoch} (chosen on validation)")
@@ -185,6 +187,7 @@ def main():
 
 
 if __name__ == "__main__":
+    train.keep_freed_memory()
     warnings.formatwarning = lambda text, *_, **__: f"note: {text}\n"
     try:
         sys.exit(main())

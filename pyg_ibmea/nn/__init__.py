@@ -7,7 +7,13 @@ from pyg_ibmea.nn.ibmea import IBMEA, IBMEAOutput
 from pyg_ibmea.nn.losses import HybridContrastiveLoss
 from pyg_ibmea.nn.modal_encoder import ModalVIBEncoder
 from pyg_ibmea.nn.posterior import GaussianPosterior
-from pyg_ibmea.nn.problem import feature_channels, union_graph
+from pyg_ibmea.nn.problem import (
+    RelationalGraph,
+    feature_channels,
+    relational_graph,
+    union_graph,
+)
+from pyg_ibmea.nn.relational_encoder import RelationalVIBEncoder
 from pyg_ibmea.nn.variational_ib_conv import VariationalIBConv
 
 __all__ = [
@@ -19,7 +25,10 @@ __all__ = [
     "IBMEAOutput",
     "ModalFusion",
     "ModalVIBEncoder",
+    "RelationalGraph",
+    "RelationalVIBEncoder",
     "VariationalIBConv",
     "feature_channels",
+    "relational_graph",
     "union_graph",
 ]

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch_geometric.nn import MessagePassing
 from torch_geometric.nn.dense import Linear
-from torch_geometric.nn.inits import glorot, ones
+from torch_geometric.nn.inits import glorot, ones, zeros
 from torch_geometric.typing import Adj
 from torch_geometric.utils import softmax
 
@@ -43,6 +43,7 @@ class DiagonalAttention(MessagePassing):
         negative_slope: float = 0.2,
         dropout: float = 0.0,
         edge_dim: int | None = None,
+        num_relations: int | None = None,
     ):
         super().__init__(aggr="add", node_dim=-2)
         channels = (
@@ -70,6 +71,7 @@ class DiagonalAttention(MessagePassing):
         self.negative_slope = negative_slope
         self.dropout = dropout
         self.edge_dim = edge_dim
+        self.num_relations = num_relations
 
         # As in GATConv, one weight serves both ends unless they are given apart.
         self.lins_src = torch.nn.ModuleList()
@@ -89,11 +91,19 @@ class DiagonalAttention(MessagePassing):
         self.lin_edge = (
             None if edge_dim is None else _linear(edge_dim, num_stacks * heads)
         )
+        self.relation_score = (
+            # One more for the self-loops that the layer adds.
+            None
+            if num_relations is None
+            else Parameter(torch.empty(num_relations + 1, num_stacks * heads))
+        )
         # MessagePassing has no reset of its own parameters before this point.
         DiagonalAttention.reset_parameters(self)
 
     def reset_parameters(self) -> None:
-        """Draws the weights anew: ones for the scales, Glorot for the rest."""
+        """Draws the weights anew: ones for the scales, zeros for the scores of the
+        relations, Glorot for the rest.
+        """
         super().reset_parameters()
         for lin in [*self.lins_src, *self.lins_dst]:
             lin.reset_parameters()
@@ -102,6 +112,8 @@ class DiagonalAttention(MessagePassing):
         glorot(self.att_dst)
         if self.lin_edge is not None:
             self.lin_edge.reset_parameters()
+        if self.relation_score is not None:
+            zeros(self.relation_score)
 
     def run_stacks(
         self,
@@ -110,6 +122,7 @@ class DiagonalAttention(MessagePassing):
         edge_weight: Tensor | None,
         edge_attr: Tensor | None,
         size: tuple[int, int] | None = None,
+        edge_type: Tensor | None = None,
     ) -> list[Tensor]:
         """One output ``[N_t, C]`` per stack; stacks whose input is the same tensor
         share one pass over it.
@@ -124,8 +137,9 @@ class DiagonalAttention(MessagePassing):
         edge_index, edge_weight = to_coo(edge_index, edge_weight)
         if not torch.compiler.is_compiling():
             check_index_range(edge_index, num_source, num_target)
-        edge_index, edge_weight, edge_attr = self._with_self_loops(
-            edge_index, edge_weight, edge_attr, min(num_source, num_target)
+        self._check_edges(edge_index.size(1), edge_weight, edge_attr, edge_type)
+        edge_index, edge_weight, edge_attr, edge_type = self._with_self_loops(
+            edge_index, edge_weight, edge_attr, edge_type, min(num_source, num_target)
         )
         if self.explain:
             # An explainer masks messages edge by edge, in the order it knows.
@@ -137,7 +151,8 @@ class DiagonalAttention(MessagePassing):
             if structure.perm is not None:
                 edge_weight = _permute(edge_weight, structure.perm)
                 edge_attr = _permute(edge_attr, structure.perm)
-        alpha = self._attention(pairs, source, target, num_target, edge_attr)
+                edge_type = _permute(edge_type, structure.perm)
+        alpha = self._attention(pairs, source, target, num_target, edge_attr, edge_type)
         if edge_weight is not None:
             alpha = alpha * edge_weight.to(alpha.dtype)
         if structure is None:
@@ -182,27 +197,62 @@ class DiagonalAttention(MessagePassing):
                 f"{list(x.shape)}"
             )
 
+    def _check_edges(
+        self,
+        num_edges: int,
+        edge_weight: Tensor | None,
+        edge_attr: Tensor | None,
+        edge_type: Tensor | None,
+    ) -> None:
+        given = {
+            "edge_weight": edge_weight,
+            "edge_attr": edge_attr,
+            "edge_type": edge_type,
+        }
+        for name, value in given.items():
+            if value is not None and value.size(0) != num_edges:
+                raise ValueError(
+                    f"{name} has {value.size(0)} rows for {num_edges} edges"
+                )
+        for name, value, option, wanted in (
+            ("edge_attr", edge_attr, "edge_dim", self.edge_dim),
+            ("edge_type", edge_type, "num_relations", self.num_relations),
+        ):
+            if (value is None) != (wanted is None):
+                raise ValueError(
+                    f"{name} and {option} go together: got {option}={wanted} and "
+                    f"{name}={'no' if value is None else 'yes'}"
+                )
+        if edge_type is None or self.num_relations is None:
+            return
+        if torch.compiler.is_compiling():
+            return
+        outside = (edge_type < 0) | (edge_type >= self.num_relations)
+        if outside.any():
+            edge = int(outside.nonzero()[0])
+            raise ValueError(
+                f"edge {edge} has the type {int(edge_type[edge])}, but there are "
+                f"{self.num_relations} relations"
+            )
+
     def _with_self_loops(
         self,
         edge_index: Tensor,
         edge_weight: Tensor | None,
         edge_attr: Tensor | None,
+        edge_type: Tensor | None,
         num_nodes: int,
-    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        num_edges = edge_index.size(1)
-        for name, value in (("edge_weight", edge_weight), ("edge_attr", edge_attr)):
-            if value is not None and value.size(0) != num_edges:
-                raise ValueError(
-                    f"{name} has {value.size(0)} rows for {num_edges} edges"
-                )
-        if (edge_attr is None) != (self.lin_edge is None):
-            raise ValueError(
-                "edge_attr and edge_dim go together: got edge_dim="
-                f"{self.edge_dim} and edge_attr={'no' if edge_attr is None else 'yes'}"
-            )
+    ) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
         if not self.add_self_loops:
-            return edge_index, edge_weight, edge_attr
-        return replace_self_loops(edge_index, edge_weight, edge_attr, num_nodes)
+            return edge_index, edge_weight, edge_attr, edge_type
+        if edge_type is not None:
+            kept = edge_type[edge_index[0] != edge_index[1]]
+            assert self.num_relations is not None
+            loops = kept.new_full((num_nodes,), self.num_relations)
+            edge_type = torch.cat([kept, loops])
+        return *replace_self_loops(
+            edge_index, edge_weight, edge_attr, num_nodes
+        ), edge_type
 
     def _attention(
         self,
@@ -211,6 +261,7 @@ class DiagonalAttention(MessagePassing):
         target: Tensor,
         num_target: int,
         edge_attr: Tensor | None,
+        edge_type: Tensor | None,
     ) -> Tensor:
         """Attention coefficients ``[K, E]`` over stacks and heads."""
         scores = []
@@ -225,6 +276,8 @@ class DiagonalAttention(MessagePassing):
             edge_attr = edge_attr.view(edge_attr.size(0), -1).to(score.dtype)
             score = score + self.lin_edge(edge_attr)
         score = -F.leaky_relu(score, self.negative_slope)
+        if edge_type is not None and self.relation_score is not None:
+            score = score + self.relation_score[edge_type].to(score.dtype)
         alpha: Tensor = softmax(score, target, num_nodes=num_target)
         alpha = F.dropout(alpha, p=self.dropout, training=self.training)
         return alpha.t().contiguous()

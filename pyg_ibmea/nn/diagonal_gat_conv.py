@@ -35,6 +35,9 @@ class DiagonalGATConv(DiagonalAttention):
             (default: :obj:`0.0`)
         edge_dim (int, optional): Channels of edge features, which enter the attention
             score. (default: :obj:`None`)
+        num_relations (int, optional): Number of edge types; each has a learned term
+            :math:`b_r` in the attention score, which starts at 0.
+            (default: :obj:`None`)
 
     Shapes:
         - **input:** node features :math:`(N, F)` or
@@ -60,6 +63,7 @@ class DiagonalGATConv(DiagonalAttention):
         negative_slope: float = 0.2,
         dropout: float = 0.0,
         edge_dim: int | None = None,
+        num_relations: int | None = None,
     ):
         super().__init__(
             in_channels,
@@ -71,6 +75,7 @@ class DiagonalGATConv(DiagonalAttention):
             negative_slope=negative_slope,
             dropout=dropout,
             edge_dim=edge_dim,
+            num_relations=num_relations,
         )
 
     def forward(
@@ -80,6 +85,7 @@ class DiagonalGATConv(DiagonalAttention):
         edge_weight: Tensor | None = None,
         edge_attr: Tensor | None = None,
         size: tuple[int, int] | None = None,
+        edge_type: Tensor | None = None,
     ) -> Tensor:
         """Runs the layer.
 
@@ -92,8 +98,11 @@ class DiagonalGATConv(DiagonalAttention):
                 after the softmax.
             edge_attr (torch.Tensor, optional): ``[E, edge_dim]``.
             size (tuple, optional): ``(N_s, N_t)`` where ``x`` does not tell.
+            edge_type (torch.Tensor, optional): long ``[E]``, below ``num_relations``.
 
         Raises:
             ValueError: If shapes, types or node indices do not fit.
         """
-        return self.run_stacks([x], edge_index, edge_weight, edge_attr, size)[0]
+        return self.run_stacks(
+            [x], edge_index, edge_weight, edge_attr, size, edge_type
+        )[0]

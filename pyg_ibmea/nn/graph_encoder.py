@@ -100,21 +100,24 @@ class GraphVIBEncoder(torch.nn.Module):
         self.norm.reset_parameters()
 
     def forward(
-        self, x: Tensor, edge_index: Adj
+        self, x: Tensor, edge_index: Adj, nodes: Tensor | None = None
     ) -> tuple[Tensor, GaussianPosterior | None]:
-        """Encodes every node of the graph.
+        """Encodes nodes of the graph.
 
         Args:
             x (torch.Tensor): ``[N, channels]``.
             edge_index (torch.Tensor, EdgeIndex or SparseTensor): The graph.
+            nodes (torch.Tensor, optional): Long ``[n]``, the nodes to return.
+                (default: all)
         """
+        rows: Tensor | slice = slice(None) if nodes is None else nodes
         x_mean = self._hidden(self.hidden_mean, x, edge_index)
         if isinstance(self.conv, DiagonalGATConv):
-            return self.norm(self.conv(x_mean, edge_index)), None
+            return self.norm(self.conv(x_mean, edge_index)[rows]), None
         x_logstd = None
         if self.hidden_logstd is not None:
             x_logstd = self._hidden(self.hidden_logstd, x, edge_index)
-        posterior = self.conv.encode(x_mean, edge_index, x_logstd=x_logstd)
+        posterior = self.conv.encode(x_mean, edge_index, x_logstd=x_logstd)[rows]
         posterior = GaussianPosterior(self.norm(posterior.mean), posterior.logstd)
         return posterior.latent(self.training), posterior
 

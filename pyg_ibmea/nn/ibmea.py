@@ -10,19 +10,33 @@ import torch
 from torch import Tensor, nn
 from torch_geometric import EdgeIndex
 from torch_geometric.data import HeteroData
-from torch_geometric.nn.parameter_dict import ParameterDict
 
 from pyg_ibmea.nn.fusion import ModalFusion
 from pyg_ibmea.nn.graph_encoder import GraphVIBEncoder
 from pyg_ibmea.nn.modal_encoder import ModalVIBEncoder, select_bottlenecks
 from pyg_ibmea.nn.posterior import GaussianPosterior
-from pyg_ibmea.nn.problem import feature_channels, union_graph
+from pyg_ibmea.nn.problem import (
+    RelationalGraph,
+    feature_channels,
+    relation_ids,
+    relational_graph,
+    seed_rows,
+    union_graph,
+)
+from pyg_ibmea.nn.relational_encoder import RelationalVIBEncoder
 
 GRAPH = "graph"
 """Name of the structural modality, the one that has no ``x_`` of its own."""
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "paper": {"graph_channels": 300, "modal_channels": 100, "separate_stacks": True}
+    "paper": {
+        "relational": False,
+        "share_seeds": False,
+        "graph_channels": 300,
+        "modal_channels": 100,
+        "heads": 2,
+        "separate_stacks": True,
+    }
 }
 
 
@@ -37,7 +51,7 @@ class IBMEAOutput:
         kl: ``{modality: scalar}``, nats, mean over the entities that were encoded and
             have the modality; only modalities with a bottleneck.
         posteriors: ``{modality: posterior}`` over the encoded entities of all graphs,
-            graph after graph; for the graph modality over all entities.
+            graph after graph.
         weights: The fusion weight of each modality.
     """
 
@@ -53,9 +67,16 @@ class IBMEA(nn.Module):
     r"""Multi-modal entity alignment with variational information bottlenecks
     (`arXiv:2407.19302 <https://arxiv.org/abs/2407.19302>`_).
 
-    A learnable embedding per entity goes through a :class:`GraphVIBEncoder`, the
-    features of each other modality through a :class:`ModalVIBEncoder`, and a
-    :class:`ModalFusion` joins them. All graphs share the encoders' weights.
+    A learnable embedding per entity goes through a graph encoder, the features of each
+    other modality through a :class:`ModalVIBEncoder`, and a :class:`ModalFusion` joins
+    them. All graphs share the encoders' weights.
+
+    The graph encoder is a :class:`RelationalVIBEncoder` or, with ``relational=False``,
+    the paper's :class:`GraphVIBEncoder`. With ``share_seeds`` the entities of a seed
+    pair share one embedding: whatever is next to one of them is then known to be next
+    to the other. As such a pair would recognise itself at once, training withholds the
+    embeddings of the pairs that it tests (see :meth:`forward`), so that they must be
+    found by what is around them, as later the unknown pairs.
 
     Usually made by :meth:`from_data`.
 
@@ -64,17 +85,22 @@ class IBMEA(nn.Module):
         in_channels (dict): Feature channels by modality, ``'graph'`` excluded.
         use_graph (bool, optional): Whether the structure is a modality.
             (default: :obj:`True`)
-        graph_channels (int, optional): Channels of the graph latent.
+        num_edge_types (int, optional): Edge types of the :class:`RelationalGraph`;
+            unused with ``relational=False``. (default: :obj:`0`)
+        seed_rows (torch.Tensor, optional): See :func:`seed_rows`. (default: every
+            entity has an embedding of its own)
+        relational (bool, optional): Which graph encoder. (default: :obj:`True`)
+        graph_channels (int, optional): Channels of the entity embeddings.
             (default: :obj:`300`)
         modal_channels (int, optional): Channels of every other latent.
             (default: :obj:`100`)
         num_layers (int, optional): Graph layers. (default: :obj:`2`)
-        heads (int, optional): Attention heads. (default: :obj:`2`)
-        dropout (float, optional): Dropout between graph layers. (default: :obj:`0.45`)
+        heads (int, optional): Attention heads. (default: :obj:`1`)
+        dropout (float, optional): Dropout between graph layers. (default: :obj:`0.3`)
         modal_dropout (float, optional): Dropout in the modal encoders.
             (default: :obj:`0.0`)
-        separate_stacks (bool, optional): See :class:`GraphVIBEncoder`.
-            (default: :obj:`False`)
+        separate_stacks (bool, optional): See :class:`GraphVIBEncoder`; unused with
+            ``relational=True``. (default: :obj:`False`)
         bottleneck (bool or collection of str, optional): The modalities that get a
             bottleneck. (default: :obj:`True`, all)
         init_logstd (float, optional): Start of :math:`\log\sigma`.
@@ -84,16 +110,21 @@ class IBMEA(nn.Module):
             relation says less than the first. (default: :obj:`("relation",)`)
     """
 
+    embedding_row: Tensor
+
     def __init__(
         self,
         num_nodes: Mapping[str, int],
         in_channels: Mapping[str, int],
         use_graph: bool = True,
+        num_edge_types: int = 0,
+        seed_rows: Tensor | None = None,
+        relational: bool = True,
         graph_channels: int = 300,
         modal_channels: int = 100,
         num_layers: int = 2,
-        heads: int = 2,
-        dropout: float = 0.45,
+        heads: int = 1,
+        dropout: float = 0.3,
         modal_dropout: float = 0.0,
         separate_stacks: bool = False,
         bottleneck: bool | Collection[str] = True,
@@ -105,21 +136,32 @@ class IBMEA(nn.Module):
         self.num_nodes = dict(num_nodes)
         self.modalities = ([GRAPH] if use_graph else []) + list(in_channels)
         chosen = select_bottlenecks(bottleneck, self.modalities)
-        self.embedding = ParameterDict()
-        self.graph_encoder: GraphVIBEncoder | None = None
+        self.relational = relational
+        self.embedding: nn.Parameter | None = None
+        self.graph_encoder: GraphVIBEncoder | RelationalVIBEncoder | None = None
         if use_graph:
-            for kg, size in self.num_nodes.items():
-                self.embedding[kg] = nn.Parameter(torch.empty(size, graph_channels))
-            self.graph_encoder = GraphVIBEncoder(
-                graph_channels,
-                num_layers,
-                heads,
-                dropout,
-                separate_stacks,
-                bottleneck=GRAPH in chosen,
-                # The union graph has them already.
-                add_self_loops=False,
-                init_logstd=init_logstd,
+            if seed_rows is None:
+                seed_rows = torch.arange(sum(self.num_nodes.values()))
+            self.register_buffer("embedding_row", seed_rows)
+            num_rows = int(seed_rows.max()) + 1
+            self.embedding = nn.Parameter(torch.empty(num_rows, graph_channels))
+            common: dict[str, Any] = {
+                "num_layers": num_layers,
+                "heads": heads,
+                "dropout": dropout,
+                "bottleneck": GRAPH in chosen,
+                "init_logstd": init_logstd,
+            }
+            self.graph_encoder = (
+                RelationalVIBEncoder(graph_channels, num_edge_types, **common)
+                if relational
+                # The union graph has its self-loops already.
+                else GraphVIBEncoder(
+                    graph_channels,
+                    separate_stacks=separate_stacks,
+                    add_self_loops=False,
+                    **common,
+                )
             )
         self.modal_encoder = ModalVIBEncoder(
             in_channels,
@@ -137,6 +179,7 @@ class IBMEA(nn.Module):
         data: HeteroData,
         preset: str | None = None,
         modalities: Collection[str] | None = None,
+        share_seeds: bool | None = None,
         **hyper: Any,
     ) -> IBMEA:
         """A model for one alignment problem.
@@ -147,6 +190,8 @@ class IBMEA(nn.Module):
                 ``hyper`` take precedence.
             modalities (collection of str, optional): The modalities to use, in order.
                 (default: the graph and every ``x_<modality>`` there is)
+            share_seeds (bool, optional): Whether the entities of a training pair share
+                their embedding. (default: :obj:`True`, and as the preset says)
             **hyper: Arguments of :class:`IBMEA`.
 
         Raises:
@@ -163,11 +208,18 @@ class IBMEA(nn.Module):
                     f"the data has no modality {modality!r}; it has "
                     f"{[GRAPH, *available]}"
                 )
+        hyper = {**(PRESETS[preset] if preset else {}), **hyper}
+        share = hyper.pop("share_seeds", True) if share_seeds is None else share_seeds
+        if GRAPH in wanted:
+            if hyper.get("relational", True):
+                hyper["num_edge_types"] = 2 * relation_ids(data)[1]
+            if share:
+                hyper["seed_rows"] = seed_rows(data)
         return cls(
             num_nodes={kg: data[kg].num_nodes for kg in data.node_types},
             in_channels={m: available[m] for m in wanted if m != GRAPH},
             use_graph=GRAPH in wanted,
-            **{**(PRESETS[preset] if preset else {}), **hyper},
+            **hyper,
         )
 
     def reset_parameters(self) -> None:
@@ -179,14 +231,24 @@ class IBMEA(nn.Module):
         self.fusion.reset_parameters()
 
     def _reset_embedding(self) -> None:
-        for embedding in self.embedding.values():
-            nn.init.normal_(embedding, std=embedding.size(1) ** -0.5)
+        if self.embedding is not None:
+            nn.init.normal_(self.embedding, std=self.embedding.size(1) ** -0.5)
+
+    def graph_of(self, data: HeteroData) -> RelationalGraph | EdgeIndex:
+        """The graph that :meth:`forward` passes messages over; pass it there to build
+        it only once.
+
+        Args:
+            data (HeteroData): The problem.
+        """
+        return relational_graph(data) if self.relational else union_graph(data)
 
     def forward(
         self,
         data: HeteroData,
         entities: Mapping[str, Tensor] | None = None,
-        edge_index: EdgeIndex | None = None,
+        graph: RelationalGraph | EdgeIndex | None = None,
+        withhold: bool = False,
     ) -> IBMEAOutput:
         """Encodes entities.
 
@@ -194,8 +256,11 @@ class IBMEA(nn.Module):
             data (HeteroData): The problem.
             entities (dict, optional): Node ids ``{kg: [n]}`` to encode; graphs that
                 are left out are not encoded. (default: all)
-            edge_index (EdgeIndex, optional): :func:`union_graph` of ``data``; pass it
-                to build it only once.
+            graph (RelationalGraph or EdgeIndex, optional): What :meth:`graph_of`
+                gave. (default: built anew)
+            withhold (bool, optional): Whether to replace the own embeddings of
+                ``entities`` by zeros, for themselves and for their neighbours.
+                (default: :obj:`False`)
         """
         if entities is None:
             entities = {
@@ -206,9 +271,9 @@ class IBMEA(nn.Module):
         posteriors: dict[str, GaussianPosterior] = {}
         latents, masks = self._encode_modalities(data, entities, kl, posteriors)
         if self.graph_encoder is not None:
-            if edge_index is None:
-                edge_index = union_graph(data)
-            latent, mask = self._encode_graph(entities, edge_index, kl, posteriors)
+            if graph is None:
+                graph = self.graph_of(data)
+            latent, mask = self._encode_graph(entities, graph, withhold, kl, posteriors)
             latents[GRAPH], masks[GRAPH] = latent, mask
         z = self.fusion(latents, masks)
         sizes = [index.numel() for index in entities.values()]
@@ -251,26 +316,35 @@ class IBMEA(nn.Module):
     def _encode_graph(
         self,
         entities: Mapping[str, Tensor],
-        edge_index: EdgeIndex,
+        graph: RelationalGraph | EdgeIndex,
+        withhold: bool,
         kl: dict[str, Tensor],
         posteriors: dict[str, GaussianPosterior],
     ) -> tuple[Tensor, Tensor]:
         assert self.graph_encoder is not None
-        x = torch.cat([self.embedding[kg] for kg in self.num_nodes])
-        latent, posterior = self.graph_encoder(x, edge_index)
-        # An entity whose only neighbour is itself has no structure to speak of.
-        ptr = edge_index.get_csc()[0][0]
-        present = ptr.diff() > 1
-        if posterior is not None:
-            posteriors[GRAPH] = posterior
-            kl[GRAPH] = _mean_over(posterior.kl(), present)
+        assert self.embedding is not None
         offset, start = 0, {}
         for kg, size in self.num_nodes.items():
             start[kg] = offset
             offset += size
-        index = torch.cat([ids + start[kg] for kg, ids in entities.items()])
-        latent = torch.where(present[:, None], latent, latent.new_zeros(()))
-        return latent[index], present[index]
+        nodes = torch.cat([ids + start[kg] for kg, ids in entities.items()])
+        embedding: Tensor = self.embedding
+        if withhold:
+            seen = torch.ones_like(embedding[:, :1])
+            seen[self.embedding_row[nodes]] = 0
+            embedding = embedding * seen
+        x = embedding[self.embedding_row]
+        latent, posterior = self.graph_encoder(x, graph, nodes)
+        edge_index = graph.edge_index if isinstance(graph, RelationalGraph) else graph
+        # An entity whose only neighbour is itself has no structure to speak of.
+        source, target = edge_index.as_tensor()
+        linked = torch.zeros(offset, dtype=torch.bool, device=source.device)
+        linked[target[source != target]] = True
+        present = linked[nodes]
+        if posterior is not None:
+            posteriors[GRAPH] = posterior
+            kl[GRAPH] = _mean_over(posterior.kl(), present)
+        return torch.where(present[:, None], latent, latent.new_zeros(())), present
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.num_nodes}, {self.modalities})"

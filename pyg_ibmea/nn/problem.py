@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from torch import Tensor
 from torch_geometric import EdgeIndex
 from torch_geometric.data import HeteroData
 
@@ -70,3 +75,123 @@ def union_graph(data: HeteroData) -> EdgeIndex:
         sort_order="col",
     )
     return graph.fill_cache_()
+
+
+class RelationalGraph(NamedTuple):
+    """All knowledge graphs of an alignment problem as one graph that keeps relations.
+
+    Attributes:
+        edge_index (EdgeIndex): Every triple in both directions, ``[2, E]``, sorted by
+            receiving entity, with both sorted forms cached.
+        edge_type (torch.Tensor): Long ``[E]``; a relation read from tail to head has a
+            type of its own.
+        incidence (EdgeIndex): From edge types to the entities that receive over them,
+            ``[2, E]``, edge by edge as in ``edge_index``.
+    """
+
+    edge_index: EdgeIndex
+    edge_type: Tensor
+    incidence: EdgeIndex
+
+
+def relation_ids(data: HeteroData) -> tuple[dict[str, Tensor], int]:
+    """Numbers the relations of all graphs of an alignment problem together.
+
+    A relation that has the same URI in two graphs (``data.relation_uri``) is one;
+    without URIs every graph has relations of its own.
+
+    Args:
+        data (HeteroData): The problem.
+
+    Returns:
+        tuple: For each graph the common number of each of its relations, and how many
+        there are in all.
+
+    Raises:
+        ValueError: If a triple has a relation that the graph does not list.
+    """
+    numbers: dict[object, int] = {}
+    ids = {}
+    uris = data.to_dict().get("_global_store", {}).get("relation_uri", {})
+    for kg in data.node_types:
+        edge_type = data[kg, "rel", kg].edge_type
+        used = int(edge_type.max()) + 1 if edge_type.numel() else 0
+        names = uris.get(kg, [(kg, relation) for relation in range(used)])
+        if used > len(names):
+            raise ValueError(
+                f"graph {kg!r} has a triple of relation {used - 1}, but lists "
+                f"{len(names)} relations"
+            )
+        ids[kg] = torch.tensor(
+            [numbers.setdefault(name, len(numbers)) for name in names],
+            dtype=torch.long,
+            device=edge_type.device,
+        )
+    return ids, len(numbers)
+
+
+def relational_graph(data: HeteroData) -> RelationalGraph:
+    """All knowledge graphs of an alignment problem as one graph of typed edges.
+
+    Nodes are numbered graph after graph. A triple that is there twice counts once;
+    there are no self-loops but those of the triples. ``same_as`` links are left out:
+    no message may pass over them.
+
+    Args:
+        data (HeteroData): The problem.
+    """
+    ids, num_relations = relation_ids(data)
+    offset = 0
+    triples = []
+    for kg in data.node_types:
+        store = data[kg, "rel", kg]
+        head, tail = store.edge_index + offset
+        triples.append(torch.stack([tail, head, ids[kg][store.edge_type]]))
+        offset += data[kg].num_nodes
+    tail, head, relation = torch.cat(triples, dim=1)
+    num_types = max(1, 2 * num_relations)
+    # Sorted by receiver, then by type, then by sender.
+    key = torch.cat(
+        [
+            (tail * num_types + relation) * offset + head,
+            (head * num_types + relation + num_relations) * offset + tail,
+        ]
+    ).unique()
+    source, key = key % offset, key // offset
+    edge_type, target = key % num_types, key // num_types
+    edge_index = EdgeIndex(
+        torch.stack([source, target]), sparse_size=(offset, offset), sort_order="col"
+    )
+    incidence = EdgeIndex(
+        torch.stack([edge_type, target]),
+        sparse_size=(num_types, offset),
+        sort_order="col",
+    )
+    return RelationalGraph(edge_index.fill_cache_(), edge_type, incidence.fill_cache_())
+
+
+def seed_rows(data: HeteroData) -> Tensor:
+    """Numbers the entities so that those joined by seed pairs have one number.
+
+    Only training pairs (``train_mask``) join; where links have no split, none do.
+
+    Args:
+        data (HeteroData): The problem.
+
+    Returns:
+        torch.Tensor: Long ``[N]``, for all entities, graph after graph: the row of a
+        table that they share with the entities they are known to equal.
+    """
+    offset, start = 0, {}
+    for kg in data.node_types:
+        start[kg] = offset
+        offset += data[kg].num_nodes
+    pairs = [torch.empty(2, 0, dtype=torch.long)]
+    for a, relation, b in data.edge_types:
+        store = data[a, relation, b]
+        if relation == "same_as" and "train_mask" in store:
+            source, target = store.edge_index[:, store.train_mask].cpu()
+            pairs.append(torch.stack([source + start[a], target + start[b]]))
+    source, target = torch.cat(pairs, dim=1).numpy()
+    joined = coo_matrix(([True] * len(source), (source, target)), (offset, offset))
+    return torch.from_numpy(connected_components(joined, directed=False)[1]).long()

@@ -46,6 +46,9 @@ class VariationalIBConv(DiagonalAttention):
             (default: :obj:`0.0`)
         edge_dim (int, optional): Channels of edge features, which enter the attention
             score. (default: :obj:`None`)
+        num_relations (int, optional): Number of edge types; each has a learned term
+            :math:`b_r` in the attention score, which starts at 0.
+            (default: :obj:`None`)
         init_logstd (float, optional): Start of :math:`\mathbf{c}`. A deviation near 1
             at the start drowns the signal. (default: :obj:`-3.0`)
 
@@ -73,6 +76,7 @@ class VariationalIBConv(DiagonalAttention):
         negative_slope: float = 0.2,
         dropout: float = 0.0,
         edge_dim: int | None = None,
+        num_relations: int | None = None,
         init_logstd: float = -3.0,
     ):
         super().__init__(
@@ -85,6 +89,7 @@ class VariationalIBConv(DiagonalAttention):
             negative_slope=negative_slope,
             dropout=dropout,
             edge_dim=edge_dim,
+            num_relations=num_relations,
         )
         self.init_logstd = init_logstd
         self.bias_logstd = Parameter(torch.empty(out_channels))
@@ -106,6 +111,7 @@ class VariationalIBConv(DiagonalAttention):
         edge_attr: Tensor | None = ...,
         size: tuple[int, int] | None = ...,
         x_logstd: NodeInput | None = ...,
+        edge_type: Tensor | None = ...,
         num_samples: int | None = ...,
         return_posterior: Literal[False] = ...,
     ) -> Tensor: ...
@@ -119,6 +125,7 @@ class VariationalIBConv(DiagonalAttention):
         edge_attr: Tensor | None = ...,
         size: tuple[int, int] | None = ...,
         x_logstd: NodeInput | None = ...,
+        edge_type: Tensor | None = ...,
         num_samples: int | None = ...,
         *,
         return_posterior: Literal[True],
@@ -132,6 +139,7 @@ class VariationalIBConv(DiagonalAttention):
         edge_attr: Tensor | None = None,
         size: tuple[int, int] | None = None,
         x_logstd: NodeInput | None = None,
+        edge_type: Tensor | None = None,
         num_samples: int | None = None,
         return_posterior: bool = False,
     ) -> Tensor | tuple[Tensor, GaussianPosterior]:
@@ -149,6 +157,7 @@ class VariationalIBConv(DiagonalAttention):
             x_logstd (torch.Tensor or tuple, optional): Input of the
                 :math:`\log\sigma` stack where it has hidden layers of its own.
                 (default: ``x``)
+            edge_type (torch.Tensor, optional): long ``[E]``, below ``num_relations``.
             num_samples (int, optional): Number of samples in training; in evaluation
                 the mean is repeated.
             return_posterior (bool, optional): Also return the
@@ -158,7 +167,7 @@ class VariationalIBConv(DiagonalAttention):
             ValueError: If shapes, types or node indices do not fit.
         """
         posterior = self.encode(
-            x, edge_index, edge_weight, edge_attr, size, x_logstd=x_logstd
+            x, edge_index, edge_weight, edge_attr, size, x_logstd, edge_type
         )
         self._kl = posterior.kl().mean()
         z = posterior.latent(self.training, num_samples)
@@ -172,12 +181,15 @@ class VariationalIBConv(DiagonalAttention):
         edge_attr: Tensor | None = None,
         size: tuple[int, int] | None = None,
         x_logstd: NodeInput | None = None,
+        edge_type: Tensor | None = None,
     ) -> GaussianPosterior:
         """The posterior of each node, without drawing from it; arguments as in
         :meth:`forward`.
         """
         inputs = [x, x if x_logstd is None else x_logstd]
-        mean, logstd = self.run_stacks(inputs, edge_index, edge_weight, edge_attr, size)
+        mean, logstd = self.run_stacks(
+            inputs, edge_index, edge_weight, edge_attr, size, edge_type
+        )
         return GaussianPosterior(mean, logstd + self.bias_logstd)
 
     def kl_loss(self) -> Tensor:

@@ -1,5 +1,6 @@
 """The parts of a training loop: objective, evaluation, run folder, resuming."""
 
+from pyg_ibmea.train.batches import seed_batches
 from pyg_ibmea.train.config import PAPER, TrainConfig, add_arguments, config_from
 from pyg_ibmea.train.evaluation import (
     PARTS,
@@ -10,7 +11,7 @@ from pyg_ibmea.train.evaluation import (
     unaligned_entities,
 )
 from pyg_ibmea.train.interrupt import InterruptGuard
-from pyg_ibmea.train.memory import peak_rss_mib
+from pyg_ibmea.train.memory import keep_freed_memory, peak_rss_mib
 from pyg_ibmea.train.objective import Objective, parse_betas
 from pyg_ibmea.train.progress import Progress
 from pyg_ibmea.train.run_folder import RunFolder
@@ -31,9 +32,11 @@ __all__ = [
     "alignment_pair",
     "config_from",
     "evaluate",
+    "keep_freed_memory",
     "links_of",
     "parse_betas",
     "peak_rss_mib",
+    "seed_batches",
     "unaligned_entities",
     "warmup_cosine",
 ]

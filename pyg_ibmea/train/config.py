@@ -26,20 +26,32 @@ class TrainConfig:
     num_features: int = _option(
         1000, "columns of the relation and attribute bags made from files"
     )
-    epochs: int = _option(60, "passes over the seed pairs")
-    eval_every: int = _option(5, "epochs between evaluations on the validation pairs")
-    batch_size: int = _option(7500, "seed pairs in a batch")
-    lr: float = _option(6e-3, "learning rate of AdamW")
+    epochs: int = _option(20, "passes over the seed pairs")
+    eval_every: int = _option(2, "epochs between evaluations on the validation pairs")
+    batch_size: int = _option(7500, "seed pairs in a batch, at most")
+    withhold: float = _option(
+        0.3,
+        "share of the seed pairs that a batch holds at most; their own embeddings are "
+        "not seen, so that they must be found by what is around them; 0: batches of "
+        "batch_size, nothing withheld",
+    )
+    lr: float = _option(1e-2, "learning rate of AdamW")
     weight_decay: float = _option(1e-2, "weight decay of AdamW")
     clip_norm: float = _option(0.0, "largest norm of the gradient; 0: not clipped")
-    warmup_epochs: int = _option(10, "epochs in which the learning rate rises from 0")
+    warmup_epochs: int = _option(3, "epochs in which the learning rate rises from 0")
     cosine_epochs: int = _option(
         0, "epochs after which a cosine has brought the learning rate to 0; 0: constant"
     )
     graph_channels: int = _option(300, "channels of the graph latent")
     modal_channels: int = _option(100, "channels of the latent of any other modality")
     num_layers: int = _option(2, "graph attention layers")
-    heads: int = _option(2, "attention heads")
+    heads: int = _option(1, "attention heads")
+    relational: bool = _option(
+        True, "relations and distances apart; no: the paper's graph encoder"
+    )
+    share_seeds: bool = _option(
+        True, "one embedding for the two entities of a training pair"
+    )
     dropout: float = _option(0.3, "dropout between graph layers")
     separate_stacks: bool = _option(
         False, "give log sigma hidden graph layers of its own"
@@ -51,9 +63,9 @@ class TrainConfig:
         "1e-3,relation=1e-2,attribute=1e-2",
         "factor of the KL in nats, e.g. 1e-3 or 1e-3,relation=1e-2",
     )
-    beta_warmup: int = _option(20, "epochs in which beta rises from 0")
+    beta_warmup: int = _option(5, "epochs in which beta rises from 0")
     average_decay: float = _option(
-        0.9,
+        0.7,
         "decay of the moving average of the weights over epochs, which is what is "
         "evaluated and kept; 0: the last weights",
     )
@@ -63,16 +75,11 @@ class TrainConfig:
         choices=["info_nce", "multi_similarity"],
     )
     hybrid_weight: float = _option(1.0, "factor of the loss on the fused vectors")
-    temperature: float = _option(0.05, "temperature of the fused InfoNCE")
+    temperature: float = _option(0.1, "temperature of the fused InfoNCE")
     modal_temperature: float = _option(0.1, "temperature of the modalities' InfoNCE")
     scale_pos: float = _option(5.0, "multi-similarity: scale of the positive")
     scale_neg: float = _option(40.0, "multi-similarity: scale of the negatives")
     base: float = _option(0.5, "multi-similarity: cosine that counts as neutral")
-    neighbor_weight: float = _option(
-        0.3,
-        "weight of the neighbours' mean direction that is appended to each embedding "
-        "when entities are compared; 0: nothing is appended",
-    )
     csls_k: int = _option(3, "neighbours of CSLS")
 
     def __post_init__(self) -> None:
@@ -84,10 +91,7 @@ class TrainConfig:
                 raise ValueError(
                     f"{name} must be at least 1, got {getattr(self, name)}"
                 )
-        for name in (
-            *("lr", "weight_decay", "clip_norm", "hybrid_weight"),
-            "neighbor_weight",
-        ):
+        for name in ("lr", "weight_decay", "clip_norm", "hybrid_weight"):
             if not getattr(self, name) >= 0:
                 raise ValueError(
                     f"{name} must not be negative, got {getattr(self, name)}"
@@ -97,7 +101,7 @@ class TrainConfig:
                 raise ValueError(
                     f"{name} must not be negative, got {getattr(self, name)}"
                 )
-        for name in ("dropout", "average_decay"):
+        for name in ("dropout", "average_decay", "withhold"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(
                     f"{name} must lie in [0, 1), got {getattr(self, name)}"
@@ -114,6 +118,8 @@ class TrainConfig:
             "num_layers": self.num_layers,
             "heads": self.heads,
             "dropout": self.dropout,
+            "relational": self.relational,
+            "share_seeds": self.share_seeds,
             "separate_stacks": self.separate_stacks,
             "bottleneck": bottleneck,
         }
@@ -123,17 +129,20 @@ PAPER: dict[str, dict[str, Any]] = {
     "DBP15K": {
         "epochs": 1000,
         "batch_size": 7500,
+        "withhold": 0.0,
         "lr": 6e-3,
         "weight_decay": 1e-2,
         "clip_norm": 0.1,
         "warmup_epochs": 200,
         "cosine_epochs": 1500,
+        "heads": 2,
+        "relational": False,
+        "share_seeds": False,
         "separate_stacks": True,
         "beta": "1e-3,relation=1e-2",
         "beta_warmup": 0,
         "dropout": 0.45,
         "average_decay": 0.0,
-        "neighbor_weight": 0.0,
         "objective": "multi_similarity",
         "hybrid_weight": 3.0,
         "modal_temperature": 0.1,

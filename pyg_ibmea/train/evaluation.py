@@ -14,10 +14,9 @@ from pyg_ibmea.align import (
     Alignment,
     Decoder,
     align_greedy,
-    append_neighbors,
     ranking_metrics,
 )
-from pyg_ibmea.nn import IBMEA, union_graph
+from pyg_ibmea.nn import IBMEA, RelationalGraph
 
 PARTS = ("train", "val", "test")
 
@@ -60,8 +59,7 @@ def evaluate(
     decoders: Sequence[Decoder] = ("csls",),
     csls_k: int = 3,
     candidates: str = "counterparts",
-    neighbor_weight: float = 0.0,
-    edge_index: EdgeIndex | None = None,
+    graph: RelationalGraph | EdgeIndex | None = None,
 ) -> dict[str, Any]:
     """Ranks the true counterparts of the pairs of one part, in evaluation mode.
 
@@ -77,10 +75,7 @@ def evaluate(
             among all entities outside the training pairs, which is harder and needs
             no knowledge of any pair outside the part.
             (default: :obj:`'counterparts'`)
-        neighbor_weight (float, optional): See
-            :func:`pyg_ibmea.align.append_neighbors`; 0 appends nothing.
-            (default: :obj:`0.0`)
-        edge_index (EdgeIndex, optional): See :meth:`IBMEA.forward`.
+        graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
 
     Returns:
         dict: By decoder, what :func:`pyg_ibmea.align.ranking_metrics` returns.
@@ -103,7 +98,7 @@ def evaluate(
                 f"an entity of the {part} pairs is in a training pair too; split the "
                 "links by connected component (pyg_ibmea.data.split_links does)"
             )
-    z = _encode(model, data, pair, entities, neighbor_weight, edge_index)
+    z = _encode(model, data, pair, entities, graph)
     return {
         decoder: ranking_metrics(
             z[pair[0]], z[pair[1]], decoder=decoder, csls_k=csls_k, pairs=rows
@@ -118,8 +113,7 @@ def align_unaligned(
     data: HeteroData,
     temperature: float,
     csls_k: int = 3,
-    neighbor_weight: float = 0.0,
-    edge_index: EdgeIndex | None = None,
+    graph: RelationalGraph | EdgeIndex | None = None,
 ) -> tuple[Tensor, Alignment]:
     """Proposes a counterpart for every source entity outside the seed pairs.
 
@@ -128,9 +122,7 @@ def align_unaligned(
         data (HeteroData): The problem.
         temperature (float): See :func:`pyg_ibmea.align.align_greedy`.
         csls_k (int, optional): Neighbours of CSLS. (default: :obj:`3`)
-        neighbor_weight (float, optional): See :func:`evaluate`.
-            (default: :obj:`0.0`)
-        edge_index (EdgeIndex, optional): See :meth:`IBMEA.forward`.
+        graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
 
     Returns:
         tuple: The source entities ``[n]`` and their alignment, whose ``target`` holds
@@ -138,7 +130,7 @@ def align_unaligned(
     """
     pair = alignment_pair(data)
     entities = unaligned_entities(data, ("train", "val"))
-    z = _encode(model, data, pair, entities, neighbor_weight, edge_index)
+    z = _encode(model, data, pair, entities, graph)
     alignment = align_greedy(
         z[pair[0]], z[pair[1]], temperature=temperature, csls_k=csls_k
     )
@@ -162,25 +154,15 @@ def _encode(
     data: HeteroData,
     pair: tuple[str, str],
     entities: Sequence[Tensor],
-    neighbor_weight: float,
-    edge_index: EdgeIndex | None,
+    graph: RelationalGraph | EdgeIndex | None,
 ) -> dict[str, Tensor]:
     """The embeddings of some entities of both graphs, without noise or dropout."""
-    if edge_index is None:
-        edge_index = union_graph(data)
     chosen = dict(zip(pair, entities, strict=True))
     training = model.training
     model.eval()
     try:
-        output = model(data, None if neighbor_weight else chosen, edge_index)
+        output = model(data, chosen, graph)
     finally:
         model.train(training)
     z: dict[str, Tensor] = output.z
-    if not neighbor_weight:
-        return z
-    sizes = [rows.size(0) for rows in z.values()]
-    everything = append_neighbors(
-        torch.cat(list(z.values())), edge_index.as_tensor(), neighbor_weight
-    )
-    by_graph = dict(zip(z, everything.split(sizes), strict=True))
-    return {kg: by_graph[kg][index] for kg, index in chosen.items()}
+    return z

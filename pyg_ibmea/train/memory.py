@@ -1,7 +1,8 @@
-"""The memory a run needed."""
+"""The memory a run needs, and how it is handed out."""
 
 from __future__ import annotations
 
+import ctypes
 import sys
 
 
@@ -19,3 +20,31 @@ def peak_rss_mib() -> float:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # getrusage(2): kibibytes on Linux, bytes on macOS.
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+# Numbers of <malloc.h>, mallopt(3).
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_MAX = -4
+
+
+def keep_freed_memory() -> bool:
+    """Tells the C library to keep large blocks that are freed for the next request.
+
+    By default glibc hands every block of more than 32 MiB back to the system at once
+    and asks for it anew, and the system then clears it page by page: with tensors of
+    that size a training step spends most of its time there. The price is that the
+    process does not shrink again.
+
+    Returns:
+        bool: Whether it was done; it is not where the C library has no ``mallopt``.
+
+    Example:
+        >>> isinstance(keep_freed_memory(), bool)
+        True
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # musl, macOS, Windows
+        return False
+    options = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1))
+    return all(mallopt(*option) == 1 for option in options)

@@ -252,3 +252,48 @@ def test_bad_input(x, kwargs, message):
 def test_missing_edge_features():
     with pytest.raises(ValueError, match="got edge_dim=2 and edge_attr=no"):
         DiagonalGATConv(4, 4, edge_dim=2)(torch.ones(4, 4), EDGE_INDEX)
+
+
+def test_relations_enter_after_the_nonlinearity():
+    conv = random_conv(4, 4, heads=2, num_relations=3)
+    torch.nn.init.normal_(conv.relation_score)
+    x = torch.randn(5, 4, dtype=torch.float64)
+    edge_type = torch.tensor([0, 1, 2, 0, 1, 0])  # The last edge is a self-loop.
+    dense = torch.full((5, 5), 3)  # The loops that the layer adds have their own.
+    dense[EDGE_INDEX[1, :5], EDGE_INDEX[0, :5]] = edge_type[:5]
+    adjacency = adjacency_of(EDGE_INDEX, 5)
+    expected = 0
+    for h in range(2):
+        score = x * conv.scale[0, h] @ conv.att_src[0, h]
+        score = score + (x * conv.scale[0, h] @ conv.att_dst[0, h])[:, None]
+        score = -F.leaky_relu(score, 0.2) + conv.relation_score[dense, h]
+        alpha = score.masked_fill(~adjacency, -torch.inf).softmax(dim=1)
+        expected = expected + alpha @ (x * conv.scale[0, h]) / 2
+    torch.testing.assert_close(conv(x, EDGE_INDEX, edge_type=edge_type), expected)
+    perm = torch.tensor([5, 2, 0, 4, 1, 3])
+    shuffled = conv(x, EDGE_INDEX[:, perm], edge_type=edge_type[perm])
+    torch.testing.assert_close(shuffled, expected)
+
+
+def test_relations_count_for_nothing_at_the_start():
+    conv, plain = DiagonalGATConv(4, 4, num_relations=2), DiagonalGATConv(4, 4)
+    conv.load_state_dict(plain.state_dict(), strict=False)
+    x, edge_type = torch.randn(5, 4), torch.tensor([0, 1, 1, 0, 1, 0])
+    assert conv(x, EDGE_INDEX, edge_type=edge_type).equal(plain(x, EDGE_INDEX))
+
+
+@pytest.mark.parametrize(
+    ("num_relations", "edge_type", "message"),
+    [
+        (2, None, "got num_relations=2 and edge_type=no"),
+        (None, [0] * 6, "got num_relations=None and edge_type=yes"),
+        (2, [0] * 5, "edge_type has 5 rows for 6 edges"),
+        (2, [0, 1, 0, 2, 0, 0], "edge 3 has the type 2, but there are 2 relations"),
+        (2, [0, -1, 0, 0, 0, 0], "edge 1 has the type -1"),
+    ],
+)
+def test_unfit_relations(num_relations, edge_type, message):
+    conv = DiagonalGATConv(4, 4, num_relations=num_relations)
+    edge_type = None if edge_type is None else torch.tensor(edge_type)
+    with pytest.raises(ValueError, match=message):
+        conv(torch.ones(5, 4), EDGE_INDEX, edge_type=edge_type)

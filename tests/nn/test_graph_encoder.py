@@ -46,6 +46,14 @@ def test_training_draws_and_drops():
     assert not first.equal(second)
 
 
+@pytest.mark.parametrize("bottleneck", [True, False])
+def test_some_nodes_alone(bottleneck):
+    encoder = GraphVIBEncoder(6, bottleneck=bottleneck).eval()
+    x, nodes = torch.randn(4, 6), torch.tensor([3, 0, 3])
+    whole = encoder(x, EDGE_INDEX)[0]
+    torch.testing.assert_close(encoder(x, EDGE_INDEX, nodes)[0], whole[nodes])
+
+
 def test_gradcheck():
     encoder = GraphVIBEncoder(3, num_layers=2).double().eval()
     x = torch.randn(4, 3, dtype=torch.float64, requires_grad=True)

@@ -5,7 +5,7 @@ import torch
 from torch.distributions import Normal, kl_divergence
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.nn import IBMEA, union_graph
+from pyg_ibmea.nn import IBMEA, GraphVIBEncoder
 
 
 def problem():
@@ -24,7 +24,12 @@ def problem():
     data["type"].mask_attribute = torch.zeros(6, dtype=torch.bool)
     data["zh.1", "rel", "zh.1"].edge_index = torch.tensor([[0, 1, 2, 1], [1, 2, 3, 0]])
     data["type", "rel", "type"].edge_index = torch.tensor([[0, 1, 1], [1, 2, 2]])
-    data["zh.1", "same_as", "type"].edge_index = torch.tensor([[0, 1], [0, 1]])
+    data["zh.1", "rel", "zh.1"].edge_type = torch.tensor([0, 1, 0, 0])
+    data["type", "rel", "type"].edge_type = torch.tensor([1, 0, 0])
+    links = data["zh.1", "same_as", "type"]
+    links.edge_index = torch.tensor([[0, 1, 3], [0, 1, 4]])
+    links.train_mask = torch.tensor([True, False, False])
+    links.test_mask = torch.tensor([False, True, True])
     return data
 
 
@@ -38,19 +43,52 @@ def small(data, **options):
 
 
 def test_links_cannot_leak_into_the_encoding(data):
-    model = small(data).eval()
-    before = model(data).z
-    data["zh.1", "same_as", "type"].edge_index = torch.tensor([[3, 4], [5, 2]])
-    after = model(data).z
+    def encode():
+        torch.manual_seed(1)
+        return small(data).eval()(data).z
+
+    before = encode()
+    links = data["zh.1", "same_as", "type"].edge_index
+    links[:, 1:] = torch.tensor([[3, 4], [5, 2]])
+    after = encode()
     for kg in before:
         assert before[kg].equal(after[kg])
+    links[:, 0] = torch.tensor([2, 2])  # While seed pairs are there to be known.
+    assert not encode()["type"].equal(before["type"])
+
+
+@pytest.mark.parametrize("relational", [True, False])
+def test_seed_pairs_share_an_embedding(data, relational):
+    model = small(data, relational=relational)
+    assert model.embedding.size(0) == 10
+    assert model.embedding_row[0] == model.embedding_row[5]
+    assert small(data, share_seeds=False).embedding.size(0) == 11
+
+
+@pytest.mark.parametrize("relational", [True, False])
+def test_withheld_embeddings_are_not_seen(data, relational):
+    model = small(data, modalities=["graph"], relational=relational).eval()
+    entities = {"zh.1": torch.tensor([0, 2]), "type": torch.tensor([0])}
+    hidden = model(data, entities, withhold=True)
+    whole = model(data, withhold=False)
+    assert not hidden.z["zh.1"].allclose(whole.z["zh.1"][[0, 2]])
+    with torch.no_grad():
+        # Node 0 of zh.1 and of the other are one row.
+        model.embedding[model.embedding_row[[0, 2]]] += 1
+    changed = model(data, entities, withhold=True)
+    for kg in entities:
+        assert changed.z[kg].equal(hidden.z[kg])
+    with torch.no_grad():
+        model.embedding[model.embedding_row[1]] += 1
+    changed = model(data, entities, withhold=True)
+    assert not changed.z["zh.1"].equal(hidden.z["zh.1"])
 
 
 def test_output_by_graph_and_modality(data):
     out = small(data)(data)
     assert {kg: z.shape for kg, z in out.z.items()} == {
-        "zh.1": (5, 14),
-        "type": (6, 14),
+        "zh.1": (5, 32),
+        "type": (6, 32),
     }
     assert list(out.latents) == ["graph", "image", "attribute"]
     assert sum(out.weights.values()) == pytest.approx(1.0)
@@ -64,11 +102,12 @@ def test_output_by_graph_and_modality(data):
     assert out.masks["graph"]["type"].tolist() == [True] * 3 + [False] * 3
 
 
-def test_entities_encode_as_part_of_the_whole(data):
-    model = small(data).eval()
+@pytest.mark.parametrize("relational", [True, False])
+def test_entities_encode_as_part_of_the_whole(data, relational):
+    model = small(data, relational=relational).eval()
     whole = model(data)
     entities = {"zh.1": torch.tensor([3, 0]), "type": torch.tensor([5, 1, 1])}
-    part = model(data, entities, union_graph(data))
+    part = model(data, entities, model.graph_of(data))
     for kg, index in entities.items():
         torch.testing.assert_close(part.z[kg], whole.z[kg][index])
         for modality in model.modalities:
@@ -143,7 +182,7 @@ def test_counts_enter_as_their_logarithm(data):
 def test_without_the_graph(data):
     model = small(data, modalities=["image", "attribute"])
     assert model.modalities == ["image", "attribute"]
-    assert len(model.embedding) == 0
+    assert model.embedding is None
     # An entity that has neither is a zero vector, and nothing is NaN.
     z = model(data).z["type"]
     assert z[0].eq(0).all()
@@ -152,7 +191,7 @@ def test_without_the_graph(data):
 
 def test_three_graphs(data):
     data["fr"].update({k: copy.copy(v) for k, v in data["zh.1"].items()})
-    data["fr", "rel", "fr"].edge_index = data["zh.1", "rel", "zh.1"].edge_index
+    data["fr", "rel", "fr"].update(data["zh.1", "rel", "zh.1"].to_dict())
     assert {kg: len(z) for kg, z in small(data)(data).z.items()} == {
         "zh.1": 5,
         "type": 6,
@@ -160,19 +199,27 @@ def test_three_graphs(data):
     }
 
 
-def test_every_parameter_gets_a_gradient(data):
-    model = small(data, separate_stacks=True)
+@pytest.mark.parametrize(
+    "options", [{}, {"relational": False, "separate_stacks": True}]
+)
+def test_every_parameter_gets_a_gradient(data, options):
+    model = small(data, **options)
     out = model(data)
     (sum(z.square().sum() for z in out.z.values()) + sum(out.kl.values())).backward()
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            assert name == "graph_encoder.relation_conv.att_dst"
+            continue
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
 
 
 def test_paper_preset_and_options(data):
     model = IBMEA.from_data(data, preset="paper", modal_channels=20)
-    assert model.embedding["type"].shape == (6, 300)
+    assert model.embedding.shape == (11, 300)
+    assert isinstance(model.graph_encoder, GraphVIBEncoder)
     assert model.graph_encoder.hidden_logstd is not None
+    assert model.graph_encoder.heads == 2
     assert model.modal_encoder.out_channels == 20
 
 

@@ -2,7 +2,8 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.nn import feature_channels, union_graph
+from pyg_ibmea.nn import feature_channels, relational_graph, union_graph
+from pyg_ibmea.nn.problem import relation_ids, seed_rows
 
 
 @pytest.fixture
@@ -17,6 +18,9 @@ def data():
     # A parallel edge, one both ways and a self-loop.
     data["zh", "rel", "zh"].edge_index = torch.tensor([[0, 1, 2, 1], [1, 2, 3, 0]])
     data["type", "rel", "type"].edge_index = torch.tensor([[0, 1, 1, 4], [1, 2, 2, 4]])
+    # The third triple of zh is there twice.
+    data["zh", "rel", "zh"].edge_type = torch.tensor([0, 1, 1, 1])
+    data["type", "rel", "type"].edge_type = torch.tensor([2, 0, 1, 1])
     data["zh", "same_as", "type"].edge_index = torch.tensor([[0, 1], [0, 1]])
     return data
 
@@ -39,3 +43,72 @@ def test_modalities_must_fit_both_graphs(data):
     del data["type"].x_image
     with pytest.raises(ValueError, match="graph 'type' needs both x_image and mask"):
         feature_channels(data)
+
+
+def triples_by_hand(data, numbers, num_relations):
+    """Typed edges, both ways, as a set of (source, type, target)."""
+    edges = set()
+    for offset, kg in ((0, "zh"), (5, "type")):
+        store = data[kg, "rel", kg]
+        for head, tail, relation in zip(
+            *store.edge_index.tolist(), store.edge_type.tolist(), strict=True
+        ):
+            number = numbers[kg][relation]
+            edges.add((head + offset, number, tail + offset))
+            edges.add((tail + offset, number + num_relations, head + offset))
+    return edges
+
+
+@pytest.mark.parametrize("uris", [False, True])
+def test_relational_graph_has_every_triple_once_each_way(data, uris):
+    numbers, num_relations = {"zh": [0, 1], "type": [2, 3, 4]}, 5
+    if uris:  # The second relation of zh is the first of the other.
+        data.relation_uri = {"zh": ["a", "b"], "type": ["b", "c", "d"]}
+        numbers, num_relations = {"zh": [0, 1], "type": [1, 2, 3]}, 4
+    store = data["zh", "rel", "zh"]
+    store.edge_index = torch.cat([store.edge_index, store.edge_index[:, 2:3]], dim=1)
+    store.edge_type = torch.cat([store.edge_type, store.edge_type[2:3]])
+    graph = relational_graph(data)
+    source, target = graph.edge_index.as_tensor().tolist()
+    edges = list(zip(source, graph.edge_type.tolist(), target, strict=True))
+    assert len(edges) == len(set(edges))
+    assert set(edges) == triples_by_hand(data, numbers, num_relations)
+    assert graph.edge_index.is_sorted_by_col
+    assert graph.edge_index.sparse_size() == (11, 11)
+    assert graph.incidence.as_tensor().tolist() == [graph.edge_type.tolist(), target]
+    assert graph.incidence.sparse_size() == (2 * num_relations, 11)
+    graph.edge_index.validate()
+    graph.incidence.validate()
+
+
+def test_relations_are_numbered_by_uri_over_all_graphs(data):
+    ids, total = relation_ids(data)
+    assert (ids["zh"].tolist(), ids["type"].tolist(), total) == ([0, 1], [2, 3, 4], 5)
+    data.relation_uri = {"zh": ["a", "b"], "type": ["b", "c", "a"]}
+    ids, total = relation_ids(data)
+    assert (ids["zh"].tolist(), ids["type"].tolist(), total) == ([0, 1], [1, 2, 0], 3)
+    data.relation_uri = {"zh": ["a"], "type": ["b", "c", "a"]}
+    with pytest.raises(ValueError, match="'zh' has a triple of relation 1, but lists"):
+        relation_ids(data)
+
+
+def test_graphs_without_triples(data):
+    for kg in ("zh", "type"):
+        data[kg, "rel", kg].edge_index = torch.empty(2, 0, dtype=torch.long)
+        data[kg, "rel", kg].edge_type = torch.empty(0, dtype=torch.long)
+    graph = relational_graph(data)
+    assert graph.edge_index.shape == graph.incidence.shape == (2, 0)
+    assert graph.edge_index.sparse_size() == (11, 11)
+
+
+def test_training_pairs_and_no_others_share_a_row(data):
+    links = data["zh", "same_as", "type"]
+    links.edge_index = torch.tensor([[0, 1, 1, 4], [0, 2, 3, 5]])
+    assert seed_rows(data).unique().numel() == 11  # There is no split.
+    links.train_mask = torch.tensor([True, True, True, False])
+    rows = seed_rows(data)
+    assert rows[0] == rows[5]
+    assert rows[1] == rows[7] == rows[8]  # One entity here is two there.
+    assert rows.unique().tolist() == list(range(8))
+    links.edge_index[:, 3] = torch.tensor([2, 4])
+    assert seed_rows(data).equal(rows)

@@ -158,3 +158,17 @@ def test_reset_parameters():
     assert conv.bias_logstd.eq(-1.0).all()
     with pytest.raises(RuntimeError):
         conv.kl_loss()
+
+
+def test_each_stack_has_its_own_scores_of_relations():
+    conv = VariationalIBConv(6, 6, heads=2, num_relations=2).double().eval()
+    torch.nn.init.normal_(conv.relation_score)
+    x = torch.randn(4, 6, dtype=torch.float64)
+    edge_type = torch.tensor([0, 1, 1, 0, 1])
+    z, posterior = conv(x, EDGE_INDEX, edge_type=edge_type, return_posterior=True)
+    for stack, out in enumerate((z, posterior.logstd + 3.0)):
+        single = DiagonalGATConv(6, 6, heads=2, num_relations=2).double()
+        for name in ("scale", "att_src", "att_dst"):
+            getattr(single, name).data = getattr(conv, name)[stack : stack + 1]
+        single.relation_score.data = conv.relation_score[:, 2 * stack : 2 * stack + 2]
+        torch.testing.assert_close(single(x, EDGE_INDEX, edge_type=edge_type), out)

@@ -4,14 +4,21 @@ import pytest
 import torch
 
 from pyg_ibmea.datasets import SyntheticMMKG
-from pyg_ibmea.nn import IBMEA, union_graph
-from pyg_ibmea.train import Objective, TrainConfig, TrainingState, evaluate, links_of
+from pyg_ibmea.nn import IBMEA
+from pyg_ibmea.train import (
+    Objective,
+    TrainConfig,
+    TrainingState,
+    evaluate,
+    links_of,
+    seed_batches,
+)
 
 MODALITIES = ("graph", "relation", "attribute", "image", "name")
 PAIR = ("source", "target")
 
 
-def train(data, epochs=60, modalities=None, **options):
+def train(data, epochs=20, modalities=None, **options):
     torch.manual_seed(0)
     config = TrainConfig(
         graph_channels=64, modal_channels=32, warmup_epochs=1, beta_warmup=5, **options
@@ -19,13 +26,15 @@ def train(data, epochs=60, modalities=None, **options):
     model = IBMEA.from_data(data, modalities=modalities, **config.model_options())
     state = TrainingState.create(model, config)
     objective = Objective.from_config(config, model.modalities)
-    links, graph = links_of(data, "train"), union_graph(data)
+    links, graph = links_of(data, "train"), model.graph_of(data)
     for epoch in range(1, epochs + 1):
-        output = model(data, dict(zip(PAIR, links, strict=True)), graph)
-        loss, _ = objective(output, PAIR, epoch)
-        state.optimizer.zero_grad()
-        loss.backward()
-        state.optimizer.step()
+        for batch in seed_batches(links.size(1), config.batch_size, config.withhold):
+            entities = dict(zip(PAIR, links[:, batch], strict=True))
+            output = model(data, entities, graph, withhold=config.withhold > 0)
+            loss, _ = objective(output, PAIR, epoch)
+            state.optimizer.zero_grad()
+            loss.backward()
+            state.optimizer.step()
         state.scheduler.step()
     return model
 

@@ -1,4 +1,8 @@
+import subprocess
+import sys
+
 import numpy as np
+import pytest
 
 from pyg_ibmea.train import peak_rss_mib
 
@@ -10,3 +14,33 @@ def test_peak_grows_by_what_is_touched():
     # Memory freed before may be used again, so the peak grows by at most the block.
     assert 0 <= grown < 80
     assert peak_rss_mib() > block.nbytes / 2**20
+
+
+_MALLOC_TWICE = """
+import resource
+import numpy as np
+from pyg_ibmea.train import keep_freed_memory
+print(keep_freed_memory() if {keep} else True)
+faults = []
+for _ in range(3):
+    np.ones(48 * 2**20, dtype=np.uint8)
+    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+print(faults[2] - faults[1])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts the faults of Linux")
+def test_a_freed_block_is_handed_out_again_without_page_faults():
+    def faults(keep):
+        code = _MALLOC_TWICE.format(keep=keep)
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        managed, count = done.stdout.split()
+        if managed != "True":
+            pytest.skip("this C library has no mallopt")
+        return int(count)
+
+    kept, given_back = faults(True), faults(False)
+    assert kept < 10
+    assert given_back > 20

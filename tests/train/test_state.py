@@ -72,6 +72,14 @@ def test_without_average_the_last_weights_are_kept():
     assert state.average.weight.equal(state.model.weight)
 
 
+def test_numbers_that_are_no_weights_are_left_as_they_are():
+    model = torch.nn.Linear(3, 2)
+    model.register_buffer("row", torch.tensor([2**40 + 1, 3]))
+    state = TrainingState.create(model, TrainConfig())
+    state.update_average()
+    assert state.average.row.tolist() == [2**40 + 1, 3]
+
+
 def test_best_weights_are_kept_as_they_were():
     state = new_state()
     step(state)

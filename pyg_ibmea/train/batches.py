@@ -1,0 +1,33 @@
+"""Which seed pairs a training step sees."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def seed_batches(
+    num_pairs: int, batch_size: int, withhold: float = 0.0
+) -> tuple[Tensor, ...]:
+    """Splits the seed pairs at random into batches of nearly equal size.
+
+    Args:
+        num_pairs (int): Number of seed pairs, at least 1.
+        batch_size (int): Pairs in a batch, at most.
+        withhold (float, optional): Share of the pairs in a batch, at most (rounded up
+            to whole batches of at least one pair): the others tell the step where the
+            batch's entities lie. 0 sets no bound. (default: :obj:`0.0`)
+
+    Returns:
+        tuple: Indices of the pairs, one tensor a batch; together every pair once.
+
+    Example:
+        >>> [batch.numel() for batch in seed_batches(10, batch_size=8, withhold=0.3)]
+        [3, 3, 2, 2]
+    """
+    num_batches = math.ceil(num_pairs / batch_size)
+    if withhold > 0:
+        num_batches = max(num_batches, math.ceil(1 / withhold - 1e-9))
+    return torch.randperm(num_pairs).tensor_split(min(num_batches, num_pairs))
