@@ -1,5 +1,6 @@
 """Layers, losses and the IBMEA model."""
 
+from pyg_ibmea.nn._backend import set_backend, use_backend
 from pyg_ibmea.nn.diagonal_gat_conv import DiagonalGATConv
 from pyg_ibmea.nn.fusion import ModalFusion
 from pyg_ibmea.nn.graph_encoder import GraphVIBEncoder
@@ -30,5 +31,7 @@ __all__ = [
     "VariationalIBConv",
     "feature_channels",
     "relational_graph",
+    "set_backend",
     "union_graph",
+    "use_backend",
 ]

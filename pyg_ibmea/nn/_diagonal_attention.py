@@ -14,7 +14,7 @@ from torch_geometric.nn.inits import glorot, ones, zeros
 from torch_geometric.typing import Adj
 from torch_geometric.utils import softmax
 
-from pyg_ibmea.nn._aggregate import weighted_aggregate
+from pyg_ibmea.nn._attention import Scores, diagonal_attention
 from pyg_ibmea.nn._structure import (
     Structure,
     check_index_range,
@@ -141,34 +141,36 @@ class DiagonalAttention(MessagePassing):
         edge_index, edge_weight, edge_attr, edge_type = self._with_self_loops(
             edge_index, edge_weight, edge_attr, edge_type, min(num_source, num_target)
         )
+        gate = self._gate(edge_weight, edge_index)
         if self.explain:
             # An explainer masks messages edge by edge, in the order it knows.
             source, target = edge_index
-            structure = None
-        else:
-            structure = Structure.from_edge_index(edge_index, num_source, num_target)
-            source, target = structure.source, structure.target
-            if structure.perm is not None:
-                edge_weight = _permute(edge_weight, structure.perm)
-                edge_attr = _permute(edge_attr, structure.perm)
-                edge_type = _permute(edge_type, structure.perm)
-        alpha = self._attention(pairs, source, target, num_target, edge_attr, edge_type)
-        if edge_weight is not None:
-            alpha = alpha * edge_weight.to(alpha.dtype)
-        if structure is None:
+            scores = self._scores(pairs, edge_attr, edge_type, gate)
+            alpha = _coefficients(
+                scores, source, target, num_target, self.negative_slope
+            )
+            size = (num_source, num_target)
             aggregated = [
-                self.propagate(
-                    edge_index, x=x_src, alpha=weight, size=(num_source, num_target)
-                )
+                self.propagate(edge_index, x=x_src, alpha=weight, size=size)
                 for (x_src, _), weight in zip(
                     pairs, alpha.split(self.heads), strict=True
                 )
             ]
-        else:
-            aggregated = self._aggregate(pairs, alpha, structure)
+            return [
+                (agg * scale.unsqueeze(1)).mean(dim=0)
+                for agg, scale in zip(aggregated, self.scale, strict=True)
+            ]
+        structure = Structure.from_edge_index(edge_index, num_source, num_target)
+        if structure.perm is not None:
+            edge_attr = _permute(edge_attr, structure.perm)
+            edge_type = _permute(edge_type, structure.perm)
+            gate = _permute(gate, structure.perm)
+        scores = self._scores(pairs, edge_attr, edge_type, gate)
+        if all(x_src is pairs[0][0] for x_src, _ in pairs):
+            return list(self._attend(pairs[0][0], slice(None), scores, structure))
         return [
-            (agg * scale.unsqueeze(1)).mean(dim=0)
-            for agg, scale in zip(aggregated, self.scale, strict=True)
+            self._attend(x_src, slice(stack, stack + 1), scores, structure)[0]
+            for stack, (x_src, _) in enumerate(pairs)
         ]
 
     def _project(self, stack: int, x: NodeInput) -> tuple[Tensor, Tensor | None]:
@@ -254,49 +256,51 @@ class DiagonalAttention(MessagePassing):
             edge_index, edge_weight, edge_attr, num_nodes
         ), edge_type
 
-    def _attention(
+    def _gate(self, edge_weight: Tensor | None, edge_index: Tensor) -> Tensor | None:
+        """What multiplies the coefficients after the softmax, ``[E, K]``."""
+        shape = (edge_index.size(1), self.scale.size(0) * self.heads)
+        gate = None
+        if edge_weight is not None:
+            gate = edge_weight.to(self.scale.dtype)[:, None].expand(shape)
+        if self.dropout > 0 and self.training:
+            kept = F.dropout(self.scale.new_ones(shape), self.dropout)
+            gate = kept if gate is None else gate * kept
+        return gate
+
+    def _scores(
         self,
         pairs: list[tuple[Tensor, Tensor | None]],
-        source: Tensor,
-        target: Tensor,
-        num_target: int,
         edge_attr: Tensor | None,
         edge_type: Tensor | None,
-    ) -> Tensor:
-        """Attention coefficients ``[K, E]`` over stacks and heads."""
-        scores = []
+        gate: Tensor | None,
+    ) -> Scores:
+        """What decides the coefficients of all stacks and heads, side by side."""
+        source, target = [], []
         for stack, (x_src, x_dst) in enumerate(pairs):
-            score = (x_src @ (self.scale * self.att_src)[stack].t())[source]
+            source.append(x_src @ (self.scale * self.att_src)[stack].t())
             if x_dst is not None:
-                by_target = x_dst @ (self.scale * self.att_dst)[stack].t()
-                score = score + by_target[target]
-            scores.append(score)
-        score = torch.cat(scores, dim=1)
+                target.append(x_dst @ (self.scale * self.att_dst)[stack].t())
+        at_source = torch.cat(source, dim=1)
+        inner = outer = None
         if edge_attr is not None and self.lin_edge is not None:
-            edge_attr = edge_attr.view(edge_attr.size(0), -1).to(score.dtype)
-            score = score + self.lin_edge(edge_attr)
-        score = -F.leaky_relu(score, self.negative_slope)
+            edge_attr = edge_attr.view(edge_attr.size(0), -1)
+            inner = self.lin_edge(edge_attr.to(at_source.dtype))
         if edge_type is not None and self.relation_score is not None:
-            score = score + self.relation_score[edge_type].to(score.dtype)
-        alpha: Tensor = softmax(score, target, num_nodes=num_target)
-        alpha = F.dropout(alpha, p=self.dropout, training=self.training)
-        return alpha.t().contiguous()
+            outer = self.relation_score[edge_type]
+        at_target = torch.cat(target, dim=1) if target else None
+        return Scores(at_source, at_target, inner, outer, gate)
 
-    def _aggregate(
-        self,
-        pairs: list[tuple[Tensor, Tensor | None]],
-        alpha: Tensor,
-        structure: Structure,
-    ) -> list[Tensor]:
-        """Weighted sums ``[heads, N_t, C]`` for each stack."""
-        weights = alpha.split(self.heads)
-        if all(x_src is pairs[0][0] for x_src, _ in pairs):
-            out = weighted_aggregate(pairs[0][0], alpha, structure)
-            return list(out.split(self.heads))
-        return [
-            weighted_aggregate(x_src, weight, structure)
-            for (x_src, _), weight in zip(pairs, weights, strict=True)
-        ]
+    def _attend(
+        self, x: Tensor, stacks: slice, scores: Scores, structure: Structure
+    ) -> Tensor:
+        """The outputs of some stacks, ``[stacks, N_t, C]``."""
+        scale = self.scale[stacks].flatten(0, 1)
+        if stacks != slice(None):
+            columns = slice(stacks.start * self.heads, stacks.stop * self.heads)
+            scores = scores.of(columns)
+        return diagonal_attention(
+            x, scale, scores, structure, self.heads, self.negative_slope
+        )
 
     def message(self, x_j: Tensor, alpha: Tensor) -> Tensor:
         """One message per attention coefficient and edge, ``[heads, E, C]``."""
@@ -307,6 +311,26 @@ class DiagonalAttention(MessagePassing):
             f"{type(self).__name__}({self.in_channels}, {self.out_channels}, "
             f"heads={self.heads}, weight={self.weight!r})"
         )
+
+
+def _coefficients(
+    scores: Scores,
+    source: Tensor,
+    target: Tensor,
+    num_target: int,
+    negative_slope: float,
+) -> Tensor:
+    """The attention coefficients ``[K, E]``, in the given order of edges."""
+    score = scores.source[source]
+    if scores.target is not None:
+        score = score + scores.target[target]
+    if scores.inner is not None:
+        score = score + scores.inner
+    score = -F.leaky_relu(score, negative_slope)
+    if scores.outer is not None:
+        score = score + scores.outer
+    alpha: Tensor = softmax(score, target, num_nodes=num_target)
+    return (alpha if scores.gate is None else alpha * scores.gate).t()
 
 
 def _permute(value: Tensor | None, perm: Tensor) -> Tensor | None:

@@ -1,0 +1,57 @@
+"""Products with sparse matrices whose values change from call to call."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+with warnings.catch_warnings():
+    # PyTorch announces once per process that its CSR layout is in beta, which would
+    # otherwise come in the middle of a user's first training step.
+    warnings.simplefilter("ignore")
+    torch.eye(1).to_sparse_csr()
+
+
+def csr(ptr: Tensor, index: Tensor, values: Tensor, size: tuple[int, int]) -> Tensor:
+    """A sparse matrix in which entries may repeat; they add up in products.
+
+    Args:
+        ptr (torch.Tensor): Long ``[size[0] + 1]``.
+        index (torch.Tensor): Long ``[E]``.
+        values (torch.Tensor): ``[E]``.
+        size (tuple): Rows and columns.
+    """
+    # PyTorch's invariant check would refuse parallel edges.
+    return torch.sparse_csr_tensor(
+        ptr, index, values.contiguous(), size, check_invariants=False
+    )
+
+
+def sampled_products(
+    ptr: Tensor, index: Tensor, rows: Tensor, columns: Tensor
+) -> Tensor:
+    r"""The inner products :math:`\langle r_i, c_j \rangle` at the entries ``(i, j)``
+    of a sparse pattern.
+
+    Args:
+        ptr (torch.Tensor): Long ``[R + 1]``.
+        index (torch.Tensor): Long ``[E]``, below ``J``.
+        rows (torch.Tensor): ``[R, C]``.
+        columns (torch.Tensor): ``[J, C]``.
+
+    Returns:
+        torch.Tensor: ``[E]``.
+    """
+    # The result cannot hold more parallel edges than its matrix has entries.
+    num_rows, num_columns = rows.size(0), columns.size(0)
+    wanted = max(num_columns, -(-index.numel() // max(1, num_rows)))
+    columns = F.pad(columns, (0, 0, 0, wanted - num_columns))
+    pattern = csr(ptr, index, rows.new_zeros(index.numel()), (num_rows, wanted))
+    product = torch.sparse.sampled_addmm(
+        pattern, rows.contiguous(), columns.t(), beta=0.0
+    )
+    values: Tensor = product.values()
+    return values
