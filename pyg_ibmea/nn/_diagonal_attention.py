@@ -275,19 +275,29 @@ class DiagonalAttention(MessagePassing):
         gate: Tensor | None,
     ) -> Scores:
         """What decides the coefficients of all stacks and heads, side by side."""
-        source, target = [], []
-        for stack, (x_src, x_dst) in enumerate(pairs):
-            source.append(x_src @ (self.scale * self.att_src)[stack].t())
-            if x_dst is not None:
-                target.append(x_dst @ (self.scale * self.att_dst)[stack].t())
-        at_source = torch.cat(source, dim=1)
+        src, dst = self.scale * self.att_src, self.scale * self.att_dst
+        x = pairs[0][0]
+        at_target: Tensor | None
+        if all(x_src is x and x_dst is x for x_src, x_dst in pairs):
+            # One product for both ends of all stacks.
+            weight = torch.cat([src.flatten(0, 1), dst.flatten(0, 1)])
+            at_source, at_target = (x @ weight.t()).chunk(2, dim=1)
+        else:
+            at_source = torch.cat(
+                [x_src @ w.t() for (x_src, _), w in zip(pairs, src, strict=True)], dim=1
+            )
+            target = [
+                x_dst @ w.t()
+                for (_, x_dst), w in zip(pairs, dst, strict=True)
+                if x_dst is not None
+            ]
+            at_target = torch.cat(target, dim=1) if target else None
         inner = outer = None
         if edge_attr is not None and self.lin_edge is not None:
             edge_attr = edge_attr.view(edge_attr.size(0), -1)
             inner = self.lin_edge(edge_attr.to(at_source.dtype))
         if edge_type is not None and self.relation_score is not None:
             outer = self.relation_score[edge_type]
-        at_target = torch.cat(target, dim=1) if target else None
         return Scores(at_source, at_target, inner, outer, gate)
 
     def _attend(

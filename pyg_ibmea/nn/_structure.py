@@ -47,7 +47,9 @@ class Structure(NamedTuple):
         """
         if isinstance(edge_index, EdgeIndex):
             size = edge_index.sparse_size()
-            if edge_index.is_sorted_by_col and size == (num_source, num_target):
+            known = edge_index.is_sorted_by_col and size == (num_source, num_target)
+            # Dynamo cannot trace the cache of an EdgeIndex (PyG 2.8).
+            if known and not torch.compiler.is_compiling():
                 (ptr, source), _ = edge_index.get_csc()
                 (t_ptr, t_target), t_perm = edge_index.get_csr()
                 target = edge_index.as_tensor()[1]
@@ -68,7 +70,8 @@ class Structure(NamedTuple):
 
 
 def _pointer(index: Tensor, size: int) -> Tensor:
-    return torch._convert_indices_from_coo_to_csr(index, size)
+    # Not PyTorch's own conversion, whose size is fixed when it is compiled.
+    return torch.searchsorted(index, torch.arange(size + 1, device=index.device))
 
 
 def to_coo(

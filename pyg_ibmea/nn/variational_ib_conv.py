@@ -169,7 +169,8 @@ class VariationalIBConv(DiagonalAttention):
         posterior = self.encode(
             x, edge_index, edge_weight, edge_attr, size, x_logstd, edge_type
         )
-        self._kl = posterior.kl().mean()
+        if not torch.compiler.is_exporting():  # A program keeps no such state.
+            self._kl = posterior.kl().mean()
         z = posterior.latent(self.training, num_samples)
         return (z, posterior) if return_posterior else z
 

@@ -1,0 +1,45 @@
+import pytest
+
+from benchmarks.report import exponent, groups, machine, table
+
+
+def result(group, name, median, **info):
+    return {
+        "group": group,
+        "name": f"test_case[{name}]",
+        "stats": {"median": median},
+        "extra_info": info,
+    }
+
+
+def test_table_has_ratios_to_the_first_row():
+    rows = [
+        result("a", "ours", 0.5, extra_memory_mib=12.4, edges_per_second=2e6),
+        result("b", "other", 1.0),
+        result("a", "dense", 2.0, extra_memory_mib=None),
+    ]
+    members = groups({"benchmarks": rows})["a"]
+    assert table(members).splitlines()[2:] == [
+        "| ours | 500 ms | 1.00 | 12 MiB | 2e+06 edges/s |",
+        "| dense | 2,000 ms | 4.00 |  |  |",
+    ]
+
+
+def test_exponent_of_a_power():
+    sizes = (10, 100, 5000)
+    members = [result("s", "x", 3e-6 * n**1.25, nodes=n) for n in sizes]
+    assert exponent(members) == pytest.approx(1.25)
+
+
+def test_machine_names_what_matters():
+    line = machine(
+        {
+            "machine_info": {"machine": "x86_64", "python_version": "3.11.7"},
+            "benchmarks": [result("a", "x", 1.0, threads=2)],
+            "torch": "2.13.0",
+            "datetime": "2026-01-02T03:04:05",
+            "commit_info": {"id": "0123456789abcdef"},
+        }
+    )
+    assert "2 threads" in line
+    assert "PyTorch 2.13.0, 2026-01-02, commit 01234567" in line

@@ -1,0 +1,52 @@
+"""What the benchmarks compare with must compute the same."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from benchmarks import _textbook as textbook
+from benchmarks import cases
+from pyg_ibmea.nn import HybridContrastiveLoss, VariationalIBConv
+
+TINY = SimpleNamespace(
+    nodes=30, edges=90, channels=6, pairs=8, rows=12, big=9, entities=60
+)
+
+
+@pytest.mark.parametrize("kind", [textbook.TextbookStack, textbook.PublishedStack])
+def test_layers_compute_the_same(kind):
+    conv = VariationalIBConv(6, 6, heads=2, add_self_loops=False).double()
+    torch.nn.init.normal_(conv.scale)
+    twin = textbook.TwoStacks(conv, kind)
+    edge_index = cases.graph(30, 90)
+    x = torch.randn(30, 6, dtype=torch.double, requires_grad=True)
+    posterior = conv.encode(x, edge_index)
+    ours = (posterior.mean, posterior.logstd)
+    theirs = twin(x, edge_index.as_tensor())
+    torch.testing.assert_close(theirs, ours)
+    grads = [torch.randn_like(out) for out in ours]
+    torch.testing.assert_close(
+        torch.autograd.grad(theirs, x, grads), torch.autograd.grad(ours, x, grads)
+    )
+
+
+@pytest.mark.parametrize(
+    ("dense", "objective"),
+    [
+        (textbook.dense_info_nce, "info_nce"),
+        (textbook.dense_multi_similarity, "multi_similarity"),
+    ],
+)
+def test_losses_compute_the_same(dense, objective):
+    a, b = torch.randn(2, 9, 5, dtype=torch.double)
+    loss = HybridContrastiveLoss(objective)
+    torch.testing.assert_close(dense(a, b), loss(a, b))
+
+
+@pytest.mark.parametrize(
+    "case", [c for members in cases.GROUPS.values() for c in members]
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_every_case_runs(case):
+    case(TINY)()
