@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pyg_ibmea.nn._contrastive import info_nce, multi_similarity
+from pyg_ibmea.nn._gather import gather_rows
 
 # exp() of a larger number leaves float32.
 _MAX_EXPONENT = 80.0
@@ -42,6 +43,10 @@ class HybridContrastiveLoss(nn.Module):
         scale_neg (float, optional): :math:`\beta`. (default: :obj:`40.0`)
         base (float, optional): :math:`\lambda`, a cosine. (default: :obj:`0.5`)
         temperature (float, optional): :math:`\tau`. (default: :obj:`0.1`)
+        gather (bool, optional): Whether the pairs of all processes of a distributed
+            training are one batch; each process then forms the same loss. Under
+            ``DistributedDataParallel`` the gradients are those of one process with
+            that batch. (default: :obj:`False`)
 
     Raises:
         ValueError: If an option is out of its range.
@@ -60,6 +65,7 @@ class HybridContrastiveLoss(nn.Module):
         scale_neg: float = 40.0,
         base: float = 0.5,
         temperature: float = 0.1,
+        gather: bool = False,
     ):
         super().__init__()
         if objective not in ("multi_similarity", "info_nce"):
@@ -83,6 +89,7 @@ class HybridContrastiveLoss(nn.Module):
         self.scale_neg = scale_neg
         self.base = base
         self.temperature = temperature
+        self.gather = gather
 
     def forward(self, z_source: Tensor, z_target: Tensor) -> Tensor:
         """The loss of a batch of true pairs.
@@ -100,6 +107,8 @@ class HybridContrastiveLoss(nn.Module):
                 "row i of both sides is one pair, so both must have the same shape "
                 f"[B, C]; got {list(z_source.shape)} and {list(z_target.shape)}"
             )
+        if self.gather:
+            z_source, z_target = gather_rows(z_source), gather_rows(z_target)
         if z_source.size(0) == 0:
             return (z_source.sum() + z_target.sum()) * 0.0
         z_source, z_target = F.normalize(z_source), F.normalize(z_target)

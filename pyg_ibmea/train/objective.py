@@ -26,7 +26,8 @@ class Objective(nn.Module):
     nats, is the mean over the entities of the step that have it.
 
     Args:
-        hybrid (HybridContrastiveLoss): The loss on the fused vectors.
+        hybrid (HybridContrastiveLoss): The loss on the fused vectors; whether it
+            gathers pairs over processes holds for the modalities' InfoNCE too.
         beta (dict): :math:`\beta_m` by modality; a modality without entry has 0.
         hybrid_weight (float, optional): :math:`\lambda`. (default: :obj:`1.0`)
         temperature (float, optional): Temperature of the modalities' InfoNCE.
@@ -50,7 +51,9 @@ class Objective(nn.Module):
     ):
         super().__init__()
         self.hybrid = hybrid
-        self.info_nce = HybridContrastiveLoss("info_nce", temperature=temperature)
+        self.info_nce = HybridContrastiveLoss(
+            "info_nce", temperature=temperature, gather=hybrid.gather
+        )
         self.beta = dict(beta)
         self.hybrid_weight = hybrid_weight
         self.beta_warmup = beta_warmup
