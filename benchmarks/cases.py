@@ -8,11 +8,12 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 import torch
+import torch.nn.functional as F
 from torch_geometric import EdgeIndex
 from torch_geometric.nn import GATConv, GCNConv
 
 from benchmarks import _textbook as textbook
-from pyg_ibmea.align import ranks
+from pyg_ibmea.align import ranks, topk
 from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.nn import (
     IBMEA,
@@ -215,6 +216,26 @@ def ranks_dense(size) -> Step:
     return step
 
 
+def topk_ours(size) -> Step:
+    """The ten best target rows of every source row, exactly."""
+    a, b = _sides(size)
+    return lambda: topk(a, b, 10)
+
+
+def topk_faiss(size) -> Step:
+    """The same by faiss, exactly (its flat index)."""
+    import faiss
+
+    a, b = (F.normalize(side).numpy() for side in _sides(size))
+
+    def step():
+        index = faiss.IndexFlatIP(a.shape[1])
+        index.add(b)
+        return index.search(a, 10)
+
+    return step
+
+
 def _step_data(size):
     return SyntheticMMKG(
         num_entities=size.entities, num_relations=1500, num_attributes=1000,
@@ -285,11 +306,20 @@ GROUPS: dict[str, list[Callable]] = {
     "InfoNCE": [info_nce_ours, info_nce_dense],
     "InfoNCE, many pairs": [info_nce_big],
     "ranks": [ranks_ours, ranks_products, ranks_dense],
+    "search": [topk_ours, topk_faiss],
     "training step": [step_ours, step_textbook],
 }  # fmt: skip
 """Cases by group; the first of a group is what the others are compared with."""
 
-SLOW = {conv_published, info_nce_big, ranks_ours, ranks_products, ranks_dense}
+SLOW = {
+    conv_published,
+    info_nce_big,
+    ranks_ours,
+    ranks_products,
+    ranks_dense,
+    topk_ours,
+    topk_faiss,
+}
 """Cases that run once or twice only."""
 
 TOO_LARGE = {ranks_dense}

@@ -1,6 +1,7 @@
 """From embeddings to an alignment: search, CSLS, ranking metrics, confidence."""
 
 from pyg_ibmea.align._decoders import Decoder
+from pyg_ibmea.align.approximate import approximate_topk
 from pyg_ibmea.align.confidence import Alignment, align_greedy
 from pyg_ibmea.align.csls import csls, neighborhood_means
 from pyg_ibmea.align.metrics import ranking_metrics
@@ -12,6 +13,7 @@ __all__ = [
     "Decoder",
     "Ranks",
     "align_greedy",
+    "approximate_topk",
     "csls",
     "neighborhood_means",
     "ranking_metrics",
