@@ -124,7 +124,7 @@ CHANGES = [
     ["--ratio", "0.2"],
     ["--modalities", "graph,image"],
     ["--modalities", "graph"],
-    ["--batch-size", "100"],
+    ["--batch-size", "20"],
     ["--lr", "0.001"],
     ["--weight-decay", "0.5"],
     ["--clip-norm", "0.01"],
@@ -297,5 +297,5 @@ def test_resume_with_other_options_is_refused(finished):
     process = start(*arguments, cwd=folder.parent)
     _, err = process.communicate(timeout=120)
     assert process.returncode != 0
-    assert "lr: 0.006 there, 0.5 now" in err.splitlines()[-1]
+    assert "lr: 0.01 there, 0.5 now" in err.splitlines()[-1]
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before

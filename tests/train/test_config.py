@@ -20,7 +20,8 @@ def test_no_option_gives_the_defaults():
 def test_every_field_has_an_option_with_help(field):
     flag = "--" + field.name.replace("_", "-")
     if isinstance(field.default, bool):
-        changed, arguments = not field.default, [flag]
+        changed = not field.default
+        arguments = [flag if changed else flag.replace("--", "--no-", 1)]
     elif field.name == "objective":
         changed, arguments = "multi_similarity", [flag, "multi_similarity"]
     elif isinstance(field.default, str):
