@@ -100,11 +100,11 @@ def main() -> None:
     ]
     args.out.mkdir(parents=True, exist_ok=True)
     for group, members in groups(results).items():
-        parts.append(f"## {group[0].upper()}{group[1:]}\n")
+        parts.append(f"## {group[0].upper()}{group[1:]}")
         if group == "scaling":
             plot_scaling(members, args.out / "scaling.png")
             slope = f"Exponent {exponent(members):.2f}."
-            parts.append(f"![time over nodes](scaling.png)\n\n{slope}\n")
+            parts.append(f"![time over nodes](scaling.png)\n\n{slope}")
         parts.append(table(members))
     (args.out / "report.md").write_text("\n\n".join(parts) + "\n")
     print(args.out / "report.md")

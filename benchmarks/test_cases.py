@@ -43,4 +43,8 @@ def test_scaling(benchmark, full, nodes):
     benchmark.group = "scaling"
     size = type(cases.FULL)(nodes=nodes, edges=10 * nodes, channels=32)
     benchmark.pedantic(cases.conv_ours(size), rounds=5, warmup_rounds=1)
-    benchmark.extra_info |= {"nodes": nodes, "edges": 11 * nodes}
+    benchmark.extra_info |= {
+        "nodes": nodes,
+        "edges": 11 * nodes,
+        "threads": torch.get_num_threads(),
+    }

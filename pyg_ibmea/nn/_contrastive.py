@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-BLOCK_ELEMENTS = 2**22
-"""Entries of the similarity matrix in memory at a time (16 MiB in float32)."""
+BLOCK_ELEMENTS = 2**21
+"""Entries of the similarity matrix in memory at a time (8 MiB in float32)."""
 
 
 def info_nce(a: Tensor, b: Tensor, temperature: float) -> Tensor:
