@@ -2,7 +2,7 @@
 
     python examples/hetero_conv.py
 
-Users know each other and look at items; half of what they look at is chance. Each edge
+Users know each other and look at items; a third of that is chance. Each edge
 type gets its own VariationalIBConv, and each keeps a KL of its own.
 """
 
@@ -24,17 +24,19 @@ def make_data():
     kind = torch.randint(NUM_TASTES, (NUM_ITEMS,))
     data["user"].x = torch.randn(NUM_USERS, 8)  # Tells nothing.
     data["user"].y = taste
-    data["item"].x = F.one_hot(kind, NUM_TASTES) + torch.randn(NUM_ITEMS, NUM_TASTES)
+    data["item"].x = F.one_hot(kind, NUM_TASTES) + 0.5 * torch.randn(
+        NUM_ITEMS, NUM_TASTES
+    )
 
     def edges(per_node, labels, others):
         source = torch.arange(len(labels)).repeat_interleave(per_node)
         target = torch.randint(len(others), source.shape)
         alike = labels[source] == others[target]
-        kept = alike | (torch.rand(source.shape) < 0.25)
+        kept = alike | (torch.rand(source.shape) < 0.15)
         return torch.stack([source, target])[:, kept]
 
-    data["user", "knows", "user"].edge_index = edges(8, taste, taste)
-    views = edges(12, taste, kind)
+    data["user", "knows", "user"].edge_index = edges(16, taste, taste)
+    views = edges(24, taste, kind)
     data["user", "views", "item"].edge_index = views
     data["item", "viewed_by", "user"].edge_index = views.flip(0)
     order = torch.randperm(NUM_USERS)

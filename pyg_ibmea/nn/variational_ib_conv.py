@@ -49,7 +49,8 @@ class VariationalIBConv(DiagonalAttention):
         num_relations (int, optional): Number of edge types; each has a learned term
             :math:`b_r` in the attention score, which starts at 0.
             (default: :obj:`None`)
-        init_logstd (float, optional): Start of :math:`\mathbf{c}`. A deviation near 1
+        init_logstd (float, optional): Start of :math:`\mathbf{c}`, and of
+            :math:`\log\sigma` as a whole: its stack starts at 0. A deviation near 1
             at the start drowns the signal. (default: :obj:`-3.0`)
 
     Shapes:
@@ -97,8 +98,13 @@ class VariationalIBConv(DiagonalAttention):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draws the weights anew and forgets the KL of the last forward."""
+        r"""Draws the weights anew, zeros for the scales of :math:`\log\sigma`, and
+        forgets the KL of the last forward.
+        """
         super().reset_parameters()
+        # Sigma starts as it is told to, however large the input.
+        with torch.no_grad():
+            self.scale[1].zero_()
         torch.nn.init.constant_(self.bias_logstd, self.init_logstd)
         self._kl = None
 

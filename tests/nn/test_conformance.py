@@ -102,6 +102,7 @@ def test_many_small_graphs_in_a_batch(graph):
         torch.testing.assert_close(z, torch.cat(apart))
 
 
+@pytest.mark.filterwarnings("ignore:Using 'NeighborSampler' without:UserWarning")
 def test_neighbor_loader_with_all_neighbours_equals_the_full_batch(graph):
     pytest.importorskip("torch_sparse")
     from torch_geometric.loader import NeighborLoader

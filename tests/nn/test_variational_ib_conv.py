@@ -62,12 +62,15 @@ def test_training_samples_and_evaluation_returns_the_mean():
     assert conv(x, EDGE_INDEX, num_samples=2).equal(torch.stack([posterior.mean] * 2))
 
 
-def test_sigma_starts_small():
-    conv = VariationalIBConv(300, 300, heads=2)
-    _, posterior = conv(
-        torch.randn(4, 300) / 300**0.5, EDGE_INDEX, return_posterior=True
-    )
-    assert posterior.std.max() < 0.1
+@pytest.mark.parametrize("length", [0.01, 1000.0])
+@pytest.mark.parametrize("in_channels", [30, 20])
+def test_sigma_starts_small_however_large_the_input(length, in_channels):
+    conv = VariationalIBConv(in_channels, 30, heads=2)
+    x = length * torch.randn(4, in_channels)
+    _, posterior = conv(x, EDGE_INDEX, return_posterior=True)
+    assert posterior.logstd.eq(-3.0).all()
+    posterior.kl().sum().backward()
+    assert conv.scale.grad[1].abs().min() > 0  # And is free to move.
 
 
 def test_kl_loss_is_the_mean_over_nodes():
