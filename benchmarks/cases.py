@@ -244,7 +244,7 @@ def _step_data(size):
     )[0]  # fmt: skip
 
 
-def _our_step(data, config, preset=None) -> Step:
+def _our_step(data, config) -> Step:
     torch.manual_seed(0)
     model = IBMEA.from_data(data, **config.model_options())
     objective = Objective.from_config(config, model.modalities)

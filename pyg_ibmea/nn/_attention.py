@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.utils import scatter, softmax
 
@@ -142,12 +143,9 @@ def _forward(
             *_arrays(out, alpha),
         )
         return out, alpha
-    score = -torch.nn.functional.leaky_relu(
-        _before(score_src, score_dst, inner, source, target), negative_slope
-    )
-    if outer is not None:
-        score = score + outer
-    alpha = softmax(score, target, num_nodes=num_targets).contiguous()
+    scores = Scores(score_src, score_dst, inner, outer)
+    alpha = coefficients(scores, source, target, num_targets, negative_slope)
+    alpha = alpha.contiguous()
     gated = alpha if gate is None else alpha * gate
     out.zero_()
     for k, w in enumerate(scale):
@@ -238,7 +236,7 @@ def _backward(
     grad_gate = x.new_empty(0) if gate is None else grad_gated * alpha
     mean = scatter(alpha * grad_alpha, target, dim_size=num_targets)
     grad_outer = alpha * (grad_alpha - mean[target])
-    before = _before(score_src, score_dst, inner, source, target)
+    before = _before(Scores(score_src, score_dst, inner), source, target)
     grad_inner = -torch.where(before > 0, grad_outer, negative_slope * grad_outer)
     grad_src = scatter(grad_inner, source, dim_size=x.size(0))
     grad_dst = scatter(grad_inner, target, dim_size=num_targets)
@@ -279,18 +277,27 @@ def _gradients(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
 _forward.register_autograd(_gradients, setup_context=_setup_context)
 
 
-def _before(
-    score_src: Tensor,
-    score_dst: Tensor | None,
-    inner: Tensor | None,
+def coefficients(
+    scores: Scores,
     source: Tensor,
     target: Tensor,
+    num_targets: int,
+    negative_slope: float,
 ) -> Tensor:
+    """The attention coefficients without their gate, ``[E, K]``, edges in any order."""
+    score = -F.leaky_relu(_before(scores, source, target), negative_slope)
+    if scores.outer is not None:
+        score = score + scores.outer
+    alpha: Tensor = softmax(score, target, num_nodes=num_targets)
+    return alpha
+
+
+def _before(scores: Scores, source: Tensor, target: Tensor) -> Tensor:
     """The scores before the nonlinearity, ``[E, K]``."""
-    score = score_src[source]
-    if score_dst is not None:
-        score = score + score_dst[target]
-    return score if inner is None else score + inner
+    score = scores.source[source]
+    if scores.target is not None:
+        score = score + scores.target[target]
+    return score if scores.inner is None else score + scores.inner
 
 
 def _arrays(*tensors: Tensor | None) -> list[Any]:

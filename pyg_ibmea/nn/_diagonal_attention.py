@@ -12,9 +12,8 @@ from torch_geometric.nn import MessagePassing
 from torch_geometric.nn.dense import Linear
 from torch_geometric.nn.inits import glorot, ones, zeros
 from torch_geometric.typing import Adj
-from torch_geometric.utils import softmax
 
-from pyg_ibmea.nn._attention import Scores, diagonal_attention
+from pyg_ibmea.nn._attention import Scores, coefficients, diagonal_attention
 from pyg_ibmea.nn._structure import (
     Structure,
     check_index_range,
@@ -146,9 +145,10 @@ class DiagonalAttention(MessagePassing):
             # An explainer masks messages edge by edge, in the order it knows.
             source, target = edge_index
             scores = self._scores(pairs, edge_attr, edge_type, gate)
-            alpha = _coefficients(
+            alpha = coefficients(
                 scores, source, target, num_target, self.negative_slope
             )
+            alpha = (alpha if gate is None else alpha * gate).t()
             size = (num_source, num_target)
             aggregated = [
                 self.propagate(edge_index, x=x_src, alpha=weight, size=size)
@@ -321,26 +321,6 @@ class DiagonalAttention(MessagePassing):
             f"{type(self).__name__}({self.in_channels}, {self.out_channels}, "
             f"heads={self.heads}, weight={self.weight!r})"
         )
-
-
-def _coefficients(
-    scores: Scores,
-    source: Tensor,
-    target: Tensor,
-    num_target: int,
-    negative_slope: float,
-) -> Tensor:
-    """The attention coefficients ``[K, E]``, in the given order of edges."""
-    score = scores.source[source]
-    if scores.target is not None:
-        score = score + scores.target[target]
-    if scores.inner is not None:
-        score = score + scores.inner
-    score = -F.leaky_relu(score, negative_slope)
-    if scores.outer is not None:
-        score = score + scores.outer
-    alpha: Tensor = softmax(score, target, num_nodes=num_target)
-    return (alpha if scores.gate is None else alpha * scores.gate).t()
 
 
 def _permute(value: Tensor | None, perm: Tensor) -> Tensor | None:
