@@ -57,16 +57,28 @@ def table(members: list[dict]) -> str:
     return "\n".join(lines)
 
 
-def exponent(members: list[dict]) -> float:
-    """The slope of the logarithm of time over that of nodes, by least squares."""
-    points = [
-        (math.log(m["extra_info"]["nodes"]), math.log(m["stats"]["median"]))
-        for m in members
-    ]
+def exponent(nodes: list[float], cost: list[float]) -> float:
+    """The slope of the logarithm of a cost over that of nodes, by least squares."""
+    points = [(math.log(n), math.log(c)) for n, c in zip(nodes, cost, strict=True)]
     x, y = (sum(axis) / len(points) for axis in zip(*points, strict=True))
     return sum((a - x) * (b - y) for a, b in points) / sum(
         (a - x) ** 2 for a, _ in points
     )
+
+
+def exponents(members: list[dict]) -> str:
+    """How time and, where it is known, memory grow with the number of nodes."""
+    nodes = [m["extra_info"]["nodes"] for m in members]
+    text = f"Time grows with exponent {exponent(nodes, medians(members)):.2f}"
+    memory = [m["extra_info"].get("extra_memory_mib") for m in members]
+    if all(memory):
+        text += f", extra memory with {exponent(nodes, memory):.2f}"
+    return text + " (least squares)."
+
+
+def medians(members: list[dict]) -> list[float]:
+    """Seconds."""
+    return [m["stats"]["median"] for m in members]
 
 
 def plot_scaling(members: list[dict], path: Path) -> None:
@@ -77,7 +89,7 @@ def plot_scaling(members: list[dict], path: Path) -> None:
     import matplotlib.pyplot as plt
 
     nodes = [m["extra_info"]["nodes"] for m in members]
-    seconds = [m["stats"]["median"] for m in members]
+    seconds = medians(members)
     figure, axes = plt.subplots(figsize=(5, 3.5), layout="constrained")
     axes.loglog(nodes, seconds, "o-", label="VariationalIBConv, 32 channels")
     linear = [seconds[0] * n / nodes[0] for n in nodes]
@@ -103,8 +115,7 @@ def main() -> None:
         parts.append(f"## {group[0].upper()}{group[1:]}")
         if group == "scaling":
             plot_scaling(members, args.out / "scaling.png")
-            slope = f"Exponent {exponent(members):.2f}."
-            parts.append(f"![time over nodes](scaling.png)\n\n{slope}")
+            parts.append(f"![time over nodes](scaling.png)\n\n{exponents(members)}")
         parts.append(table(members))
     (args.out / "report.md").write_text("\n\n".join(parts) + "\n")
     print(args.out / "report.md")

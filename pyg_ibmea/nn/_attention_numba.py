@@ -12,9 +12,12 @@ from typing import Any
 import numba
 import numpy as np
 
+from pyg_ibmea.nn._prefetch import prefetch
+
 Array = Any  # numpy arrays; empty ones stand for what is not given
 
 _NUM_PIECES = 64
+_AHEAD = 4  # edges between asking for a row and reading it
 
 
 def pieces(ptr: Array) -> Array:
@@ -59,6 +62,7 @@ def forward(
     slope = x.dtype.type(negative_slope)
     for piece in numba.prange(len(borders) - 1):
         total = np.empty((num_columns, channels), x.dtype)
+        end = ptr[borders[piece + 1]]
         for i in range(borders[piece], borders[piece + 1]):
             first, last = ptr[i], ptr[i + 1]
             for k in range(num_columns):
@@ -82,6 +86,9 @@ def forward(
                     alpha[e, k] /= norm
             total[:] = 0
             for e in range(first, last):
+                if e + _AHEAD < end:
+                    prefetch(x, source[e + _AHEAD])
+                    prefetch(score_src, source[e + _AHEAD])
                 j = source[e]
                 for k in range(num_columns):
                     weight = alpha[e, k]
@@ -123,12 +130,16 @@ def backward_scores(
     slope = x.dtype.type(negative_slope)
     for piece in numba.prange(len(borders) - 1):
         scaled = np.empty((num_columns, channels), x.dtype)
+        end = ptr[borders[piece + 1]]
         for i in range(borders[piece], borders[piece + 1]):
             first, last = ptr[i], ptr[i + 1]
             for k in range(num_columns):
                 for c in range(channels):
                     scaled[k, c] = share * scale[k, c] * grad[k // heads, i, c]
             for e in range(first, last):
+                if e + _AHEAD < end:
+                    prefetch(x, source[e + _AHEAD])
+                    prefetch(score_src, source[e + _AHEAD])
                 j = source[e]
                 for k in range(num_columns):
                     product = x.dtype.type(0)
@@ -181,11 +192,18 @@ def backward_features(
     share = x.dtype.type(1 / heads)
     for piece in numba.prange(len(borders) - 1):
         total = np.empty((num_columns, channels), x.dtype)
+        end = t_ptr[borders[piece + 1]]
         for j in range(borders[piece], borders[piece + 1]):
             total[:] = 0
             for k in range(num_columns):
                 grad_src[j, k] = 0
             for position in range(t_ptr[j], t_ptr[j + 1]):
+                if position + _AHEAD < end:
+                    ahead = t_perm[position + _AHEAD]
+                    prefetch(alpha, ahead)
+                    prefetch(grad_inner, ahead)
+                    for stack in range(grad.shape[0]):
+                        prefetch(grad[stack], t_target[position + _AHEAD])
                 i, e = t_target[position], t_perm[position]
                 for k in range(num_columns):
                     grad_src[j, k] += grad_inner[e, k]

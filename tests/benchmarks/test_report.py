@@ -1,6 +1,4 @@
-import pytest
-
-from benchmarks.report import exponent, groups, machine, table
+from benchmarks.report import exponents, groups, machine, table
 
 
 def result(group, name, median, **info):
@@ -25,10 +23,16 @@ def test_table_has_ratios_to_the_first_row():
     ]
 
 
-def test_exponent_of_a_power():
-    sizes = (10, 100, 5000)
-    members = [result("s", "x", 3e-6 * n**1.25, nodes=n) for n in sizes]
-    assert exponent(members) == pytest.approx(1.25)
+def test_exponents_of_powers():
+    members = [
+        result("s", "x", 3e-6 * n**1.25, nodes=n, extra_memory_mib=2.0 * n)
+        for n in (10, 100, 5000)
+    ]
+    assert exponents(members) == (
+        "Time grows with exponent 1.25, extra memory with 1.00 (least squares)."
+    )
+    del members[0]["extra_info"]["extra_memory_mib"]
+    assert exponents(members) == "Time grows with exponent 1.25 (least squares)."
 
 
 def test_machine_names_what_matters():

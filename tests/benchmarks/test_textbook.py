@@ -7,6 +7,7 @@ import torch
 
 from benchmarks import _textbook as textbook
 from benchmarks import cases
+from benchmarks._layers import graph
 from pyg_ibmea.nn import HybridContrastiveLoss, VariationalIBConv
 
 TINY = SimpleNamespace(
@@ -19,7 +20,7 @@ def test_layers_compute_the_same(kind):
     conv = VariationalIBConv(6, 6, heads=2, add_self_loops=False).double()
     torch.nn.init.normal_(conv.scale)
     twin = textbook.TwoStacks(conv, kind)
-    edge_index = cases.graph(30, 90)
+    edge_index = graph(30, 90)
     x = torch.randn(30, 6, dtype=torch.double, requires_grad=True)
     posterior = conv.encode(x, edge_index)
     ours = (posterior.mean, posterior.logstd)
