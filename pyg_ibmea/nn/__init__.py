@@ -4,9 +4,10 @@ from pyg_ibmea.nn._backend import set_backend, use_backend
 from pyg_ibmea.nn.diagonal_gat_conv import DiagonalGATConv
 from pyg_ibmea.nn.fusion import ModalFusion
 from pyg_ibmea.nn.graph_encoder import GraphVIBEncoder
-from pyg_ibmea.nn.ibmea import IBMEA, IBMEAOutput
+from pyg_ibmea.nn.ibmea import IBMEA
 from pyg_ibmea.nn.losses import HybridContrastiveLoss
 from pyg_ibmea.nn.modal_encoder import ModalVIBEncoder
+from pyg_ibmea.nn.output import IBMEAOutput
 from pyg_ibmea.nn.posterior import GaussianPosterior
 from pyg_ibmea.nn.problem import (
     RelationalGraph,

@@ -14,8 +14,10 @@ from torch_geometric.nn.inits import glorot, ones, zeros
 from torch_geometric.typing import Adj
 
 from pyg_ibmea.nn._attention import Scores, coefficients, diagonal_attention
+from pyg_ibmea.nn._edge_inputs import check_edge_inputs
 from pyg_ibmea.nn._structure import (
     Structure,
+    check_device,
     check_index_range,
     replace_self_loops,
     to_coo,
@@ -134,9 +136,17 @@ class DiagonalAttention(MessagePassing):
         else:
             num_target = num_source if size is None else size[1]
         edge_index, edge_weight = to_coo(edge_index, edge_weight)
+        check_device(edge_index, x_src)
         if not torch.compiler.is_compiling():
             check_index_range(edge_index, num_source, num_target)
-        self._check_edges(edge_index.size(1), edge_weight, edge_attr, edge_type)
+        check_edge_inputs(
+            edge_index.size(1),
+            edge_weight,
+            edge_attr,
+            edge_type,
+            self.edge_dim,
+            self.num_relations,
+        )
         edge_index, edge_weight, edge_attr, edge_type = self._with_self_loops(
             edge_index, edge_weight, edge_attr, edge_type, min(num_source, num_target)
         )
@@ -197,44 +207,6 @@ class DiagonalAttention(MessagePassing):
             raise ValueError(
                 f"{self!r} needs node features [num_nodes, {wanted}], got "
                 f"{list(x.shape)}"
-            )
-
-    def _check_edges(
-        self,
-        num_edges: int,
-        edge_weight: Tensor | None,
-        edge_attr: Tensor | None,
-        edge_type: Tensor | None,
-    ) -> None:
-        given = {
-            "edge_weight": edge_weight,
-            "edge_attr": edge_attr,
-            "edge_type": edge_type,
-        }
-        for name, value in given.items():
-            if value is not None and value.size(0) != num_edges:
-                raise ValueError(
-                    f"{name} has {value.size(0)} rows for {num_edges} edges"
-                )
-        for name, value, option, wanted in (
-            ("edge_attr", edge_attr, "edge_dim", self.edge_dim),
-            ("edge_type", edge_type, "num_relations", self.num_relations),
-        ):
-            if (value is None) != (wanted is None):
-                raise ValueError(
-                    f"{name} and {option} go together: got {option}={wanted} and "
-                    f"{name}={'no' if value is None else 'yes'}"
-                )
-        if edge_type is None or self.num_relations is None:
-            return
-        if torch.compiler.is_compiling():
-            return
-        outside = (edge_type < 0) | (edge_type >= self.num_relations)
-        if outside.any():
-            edge = int(outside.nonzero()[0])
-            raise ValueError(
-                f"edge {edge} has the type {int(edge_type[edge])}, but there are "
-                f"{self.num_relations} relations"
             )
 
     def _with_self_loops(

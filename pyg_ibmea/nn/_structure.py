@@ -53,6 +53,7 @@ class Structure(NamedTuple):
                 (ptr, source), _ = edge_index.get_csc()
                 (t_ptr, t_target), t_perm = edge_index.get_csr()
                 target = edge_index.as_tensor()[1]
+                _check_sorted(target)
                 return cls(source, target, ptr, t_target, t_ptr, t_perm, None)
             edge_index = edge_index.as_tensor()
         target, perm = torch.sort(edge_index[1], stable=True)
@@ -66,6 +67,14 @@ class Structure(NamedTuple):
             _pointer(by_source, num_source),
             t_perm,
             perm,
+        )
+
+
+def _check_sorted(target: Tensor) -> None:
+    if (target[1:] < target[:-1]).any():
+        raise ValueError(
+            "the EdgeIndex says sort_order='col', but its edges are not sorted by "
+            "their target nodes; sort them, or make it without sort_order"
         )
 
 
@@ -109,6 +118,15 @@ def to_coo(
             "edge_index; pass one of them"
         )
     return torch.stack([source, target]), value
+
+
+def check_device(edge_index: Tensor, x: Tensor) -> None:
+    """Raises :class:`ValueError` if graph and features are on two devices."""
+    if edge_index.device != x.device:
+        raise ValueError(
+            f"edge_index is on {edge_index.device} and the node features are on "
+            f"{x.device}; move both to one device"
+        )
 
 
 def check_index_range(edge_index: Tensor, num_source: int, num_target: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,10 +13,12 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.nn.fusion import ModalFusion
 from pyg_ibmea.nn.graph_encoder import GraphVIBEncoder
 from pyg_ibmea.nn.modal_encoder import ModalVIBEncoder, select_bottlenecks
+from pyg_ibmea.nn.output import IBMEAOutput
 from pyg_ibmea.nn.posterior import GaussianPosterior
 from pyg_ibmea.nn.problem import (
     RelationalGraph,
     feature_channels,
+    linked_nodes,
     relation_ids,
     relational_graph,
     seed_rows,
@@ -38,29 +39,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "separate_stacks": True,
     }
 }
-
-
-@dataclass
-class IBMEAOutput:
-    """What :class:`IBMEA` returns; dictionaries by graph name ``kg`` and modality.
-
-    Attributes:
-        z: Fused vectors ``{kg: [n, C]}``.
-        latents: ``{modality: {kg: [n, C_m]}}``; zero where the modality is missing.
-        masks: ``{modality: {kg: bool [n]}}``; :obj:`False` where it is missing.
-        kl: ``{modality: scalar}``, nats, mean over the entities that were encoded and
-            have the modality; only modalities with a bottleneck.
-        posteriors: ``{modality: posterior}`` over the encoded entities of all graphs,
-            graph after graph.
-        weights: The fusion weight of each modality.
-    """
-
-    z: dict[str, Tensor]
-    latents: dict[str, dict[str, Tensor]]
-    masks: dict[str, dict[str, Tensor]]
-    kl: dict[str, Tensor]
-    posteriors: dict[str, GaussianPosterior]
-    weights: dict[str, float]
 
 
 class IBMEA(nn.Module):
@@ -336,11 +314,7 @@ class IBMEA(nn.Module):
         x = embedding[self.embedding_row]
         latent, posterior = self.graph_encoder(x, graph, nodes)
         edge_index = graph.edge_index if isinstance(graph, RelationalGraph) else graph
-        # An entity whose only neighbour is itself has no structure to speak of.
-        source, target = edge_index.as_tensor()
-        linked = torch.zeros(offset, dtype=torch.bool, device=source.device)
-        linked[target[source != target]] = True
-        present = linked[nodes]
+        present = linked_nodes(edge_index, offset)[nodes]
         if posterior is not None:
             posteriors[GRAPH] = posterior
             kl[GRAPH] = _mean_over(posterior.kl(), present)

@@ -195,3 +195,19 @@ def seed_rows(data: HeteroData) -> Tensor:
     source, target = torch.cat(pairs, dim=1).numpy()
     joined = coo_matrix(([True] * len(source), (source, target)), (offset, offset))
     return torch.from_numpy(connected_components(joined, directed=False)[1]).long()
+
+
+def linked_nodes(edge_index: EdgeIndex, num_nodes: int) -> Tensor:
+    """Which nodes have a neighbour other than themselves.
+
+    Args:
+        edge_index (EdgeIndex): The graph, ``[2, E]``.
+        num_nodes (int): Number of nodes :math:`N`.
+
+    Returns:
+        torch.Tensor: Bool ``[N]``.
+    """
+    source, target = edge_index.as_tensor()
+    linked = torch.zeros(num_nodes, dtype=torch.bool, device=source.device)
+    linked[target[source != target]] = True
+    return linked

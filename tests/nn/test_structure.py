@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch_geometric import EdgeIndex
 
+from pyg_ibmea.nn import DiagonalGATConv
 from pyg_ibmea.nn._structure import Structure, check_index_range, to_coo
 
 EDGE_INDEX = torch.tensor([[2, 0, 1, 0], [1, 1, 0, 2]])
@@ -91,3 +92,17 @@ def test_index_out_of_range_names_the_edge(edge, message):
     edge_index = torch.tensor([[0, 0], edge]).t().contiguous()
     with pytest.raises(ValueError, match=message):
         check_index_range(edge_index, 3, 2)
+
+
+def test_an_edge_index_that_is_not_sorted_as_it_says():
+    edges = EdgeIndex([[0, 1, 2], [2, 0, 1]], sparse_size=(3, 3), sort_order="col")
+    conv = DiagonalGATConv(2, 2, add_self_loops=False)
+    with pytest.raises(ValueError, match="not sorted by their target nodes"):
+        conv(torch.ones(3, 2), edges)
+
+
+def test_graph_and_features_on_two_devices():
+    edge_index = torch.tensor([[0, 1], [1, 0]])
+    conv = DiagonalGATConv(2, 2)
+    with pytest.raises(ValueError, match=r"edge_index is on cpu .* are on meta"):
+        conv.to("meta")(torch.ones(2, 2, device="meta"), edge_index)

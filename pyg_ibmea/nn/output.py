@@ -1,0 +1,32 @@
+"""The output of :class:`pyg_ibmea.nn.IBMEA`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from pyg_ibmea.nn.posterior import GaussianPosterior
+
+
+@dataclass
+class IBMEAOutput:
+    """What the model returns; dictionaries by graph name ``kg`` and modality.
+
+    Attributes:
+        z: Fused vectors ``{kg: [n, C]}``.
+        latents: ``{modality: {kg: [n, C_m]}}``; zero where the modality is missing.
+        masks: ``{modality: {kg: bool [n]}}``; :obj:`False` where it is missing.
+        kl: ``{modality: scalar}``, nats, mean over the entities that were encoded and
+            have the modality; only modalities with a bottleneck.
+        posteriors: ``{modality: posterior}`` over the encoded entities of all graphs,
+            graph after graph.
+        weights: The fusion weight of each modality.
+    """
+
+    z: dict[str, Tensor]
+    latents: dict[str, dict[str, Tensor]]
+    masks: dict[str, dict[str, Tensor]]
+    kl: dict[str, Tensor]
+    posteriors: dict[str, GaussianPosterior]
+    weights: dict[str, float]
