@@ -1,8 +1,9 @@
-"""The memory that a case needs beyond its inputs, measured in a process of its own."""
+"""The memory and time of one step of a case, measured in a process of its own."""
 
 import json
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 
@@ -12,37 +13,43 @@ def _status(field: str) -> int:
     return int(line.split()[1])
 
 
-def extra_memory_mib(name: str, size: SimpleNamespace) -> float | None:
-    """Peak resident memory of one step above what was there before it, in MiB.
+def measure(name: str, size: SimpleNamespace) -> dict[str, float]:
+    """Runs one step of a case in a fresh process.
 
     Args:
         name (str): The case's name in :mod:`benchmarks.cases`.
         size (SimpleNamespace): Its size.
 
     Returns:
-        float: ``None`` where the system does not tell (Linux does).
+        dict: ``seconds`` of the step, and ``extra_memory_mib``: its peak resident
+        memory above what was there before it (on Linux).
     """
-    if sys.platform != "linux":
-        return None
     command = [sys.executable, "-m", "benchmarks._memory", name]
     command.append(json.dumps(vars(size)))
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return float(done.stdout.split()[-1])
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
 
 
 def main(name: str, size: str) -> None:
-    """Prints the figure for one case."""
+    """Prints the figures of one case as JSON."""
     from benchmarks import cases
 
     make = cases.BY_NAME[name]
     # What is compiled or set up on first use is no memory of the step.
     make(cases.QUICK)()
     step = make(SimpleNamespace(**json.loads(size)))
-    with open("/proc/self/clear_refs", "w") as file:
-        file.write("5")  # proc(5): resets the peak.
-    before = _status("VmRSS")
+    on_linux = sys.platform == "linux"
+    if on_linux:
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")  # proc(5): resets the peak.
+        before = _status("VmRSS")
+    began = time.perf_counter()
     step()
-    print((_status("VmHWM") - before) / 1024)
+    figures = {"seconds": time.perf_counter() - began}
+    if on_linux:
+        figures["extra_memory_mib"] = (_status("VmHWM") - before) / 1024
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":

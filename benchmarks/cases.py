@@ -42,8 +42,7 @@ GROUPS: dict[str, list[Callable]] = {
 }
 """Cases by group; the first of a group is what the others are compared with."""
 
-SLOW = {
-    _layers.conv_published,
+LARGE = {
     _losses.info_nce_big,
     _searches.ranks_ours,
     _searches.ranks_products,
@@ -51,7 +50,8 @@ SLOW = {
     _searches.topk_ours,
     _searches.topk_faiss,
 }
-"""Cases that run once or twice only."""
+"""Cases that take minutes at full size, where each runs once in a process of its own
+(:mod:`benchmarks.large`)."""
 
 TOO_LARGE = {_searches.ranks_dense}
 """Cases that do not fit into memory at full size."""

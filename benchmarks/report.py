@@ -1,7 +1,8 @@
 """Turns the JSON of pytest-benchmark into a table and a plot.
 
 pytest benchmarks --benchmark-only --full --benchmark-json=results.json
-python -m benchmarks.report results.json benchmarks/results
+python -m benchmarks.large large.json
+python -m benchmarks.report results.json large.json --out benchmarks/results
 """
 
 import argparse
@@ -103,10 +104,13 @@ def plot_scaling(members: list[dict], path: Path) -> None:
 def main() -> None:
     """Writes ``report.md``, ``scaling.png`` and the JSON into the folder."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("results", type=Path, help="JSON of pytest-benchmark")
-    parser.add_argument("out", type=Path, help="folder to write to")
+    parser.add_argument(
+        "results", type=Path, nargs="+", help="JSON of pytest-benchmark first, others"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     args = parser.parse_args()
-    results = json.loads(args.results.read_text())
+    results, *others = (json.loads(path.read_text()) for path in args.results)
+    results["benchmarks"] += [b for other in others for b in other["benchmarks"]]
     parts = [
         f"# Benchmarks\n\n{machine(results)}. Medians; ratios are to the first row."
     ]

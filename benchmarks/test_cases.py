@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from benchmarks import cases
-from benchmarks._memory import extra_memory_mib
+from benchmarks import _layers, cases
+from benchmarks._memory import measure
 from pyg_ibmea.train import keep_freed_memory
 
 ALL = [(group, case) for group, members in cases.GROUPS.items() for case in members]
@@ -13,16 +13,16 @@ CONV = cases.GROUPS["convolution"][0]
 
 @pytest.mark.parametrize(("group", "case"), ALL, ids=[c.__name__ for _, c in ALL])
 def test_case(benchmark, full, group, case):
-    if full and case in cases.TOO_LARGE:
-        pytest.skip("does not fit into memory at full size")
+    if full and case in cases.LARGE:
+        pytest.skip("takes minutes at full size: python -m benchmarks.large")
     size = cases.FULL if full else cases.QUICK
     benchmark.group = group
     step = case(size)
-    slow = case in cases.SLOW
-    benchmark.pedantic(step, rounds=1 if slow and full else 5, warmup_rounds=not slow)
+    slow = full and case is _layers.conv_published
+    benchmark.pedantic(step, rounds=1 if slow else 5, warmup_rounds=not slow)
     seconds = benchmark.stats.stats.median
     benchmark.extra_info |= {
-        "extra_memory_mib": extra_memory_mib(case.__name__, size),
+        "extra_memory_mib": measure(case.__name__, size).get("extra_memory_mib"),
         "threads": torch.get_num_threads(),
         "size": vars(size),
     }
@@ -30,8 +30,6 @@ def test_case(benchmark, full, group, case):
         benchmark.extra_info["edges_per_second"] = (size.edges + size.nodes) / seconds
     elif group in ("multi-similarity", "InfoNCE"):
         benchmark.extra_info["pairs_per_second"] = size.pairs / seconds
-    elif group == "InfoNCE, many pairs":
-        benchmark.extra_info["pairs_per_second"] = size.big / seconds
 
 
 NODES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
@@ -52,7 +50,7 @@ def test_scaling(benchmark, full, nodes):
     rounds = 15 if nodes <= 100_000 else 5
     benchmark.pedantic(CONV(size), rounds=rounds, warmup_rounds=1)
     benchmark.extra_info |= {
-        "extra_memory_mib": extra_memory_mib(CONV.__name__, size),
+        "extra_memory_mib": measure(CONV.__name__, size).get("extra_memory_mib"),
         "nodes": nodes,
         "edges": 11 * nodes,
         "threads": torch.get_num_threads(),

@@ -4,19 +4,27 @@ from pyg_ibmea.align._decoders import Decoder
 from pyg_ibmea.align.approximate import approximate_topk
 from pyg_ibmea.align.confidence import Alignment, align_greedy
 from pyg_ibmea.align.csls import csls, neighborhood_means
+from pyg_ibmea.align.matching import assignment, mutual_nearest
 from pyg_ibmea.align.metrics import ranking_metrics
 from pyg_ibmea.align.ranks import Ranks, ranks
 from pyg_ibmea.align.search import topk
+from pyg_ibmea.align.sinkhorn import SinkhornPotentials, sinkhorn
+from pyg_ibmea.align.views import join_views
 
 __all__ = [
     "Alignment",
     "Decoder",
     "Ranks",
+    "SinkhornPotentials",
     "align_greedy",
     "approximate_topk",
+    "assignment",
     "csls",
+    "join_views",
+    "mutual_nearest",
     "neighborhood_means",
     "ranking_metrics",
     "ranks",
+    "sinkhorn",
     "topk",
 ]

@@ -45,6 +45,20 @@ def unit_sides(z_source: Tensor, z_target: Tensor) -> tuple[Tensor, Tensor]:
     return _unit_rows(z_source.to(dtype)), _unit_rows(z_target.to(dtype))
 
 
+def unit_rows(name: str, z: Tensor) -> Tensor:
+    """One side alone: checked, at least float32, and scaled to unit length.
+
+    Args:
+        name: What it is called in an error.
+        z: Embeddings :obj:`[N, C]`; a zero row stays zero.
+
+    Raises:
+        ValueError: As :func:`unit_sides`.
+    """
+    _check_side(name, z)
+    return _unit_rows(z.to(torch.promote_types(z.dtype, torch.float32)))
+
+
 def cosine_blocks(
     source: Tensor, target: Tensor, block_size: int | None = None
 ) -> Iterator[tuple[slice, Tensor]]:

@@ -34,6 +34,7 @@ def align_greedy(
     temperature: float = 0.05,
     csls_k: int = 3,
     block_size: int | None = None,
+    sinkhorn_temperature: float = 0.05,
 ) -> Alignment:
     r"""Aligns every source row with its best target row, each on its own.
 
@@ -51,13 +52,16 @@ def align_greedy(
     Args:
         z_source: Source embeddings :obj:`[N, C]`.
         z_target: Target embeddings :obj:`[M, C]`.
-        decoder: Score, :obj:`"cosine"` or :obj:`"csls"` (see :func:`csls`).
+        decoder: Score, :obj:`"cosine"`, :obj:`"csls"` (see :func:`csls`) or
+            :obj:`"sinkhorn"` (cosine and potentials of :func:`sinkhorn`).
             (default: :obj:`"csls"`)
         temperature: :math:`\tau`, in units of the score. (default: :obj:`0.05`)
         csls_k: Neighbours in the CSLS means; all where a side has fewer rows.
             (default: :obj:`3`)
         block_size: Most source rows scored at once; :obj:`None` keeps a block near
             64 MiB. (default: :obj:`None`)
+        sinkhorn_temperature: Temperature of :func:`sinkhorn`.
+            (default: :obj:`0.05`)
 
     Returns:
         The :class:`Alignment`.
@@ -79,7 +83,8 @@ def align_greedy(
     choice = torch.empty(source.size(0), dtype=torch.long, device=source.device)
     score = source.new_empty(source.size(0))
     confidence = torch.empty_like(score)
-    for rows, block in score_blocks(source, target, decoder, csls_k, block_size):
+    options = (decoder, csls_k, sinkhorn_temperature, block_size)
+    for rows, block in score_blocks(source, target, *options):
         best, column = top_columns(block, k=1)
         score[rows], choice[rows] = best[:, 0], column[:, 0]
         # Relative to the best score no exponential overflows and the best is 1.

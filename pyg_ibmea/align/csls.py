@@ -52,7 +52,7 @@ def csls(z_source: Tensor, z_target: Tensor, k: int = 3) -> Tensor:
         neighborhoods.update(rows, cosine)
     source_means, target_means = neighborhoods.means()
     _, scores = next(cosine_blocks(source, target, block_size=source.size(0)))
-    return csls_(scores, source_means, target_means)
+    return scores.mul_(2).sub_(source_means[:, None]).sub_(target_means)
 
 
 @torch.no_grad()
@@ -119,8 +119,3 @@ class RunningNeighborhoods:
     def means(self) -> tuple[Tensor, Tensor]:
         """Returns the means of the source ``[N]`` and target rows ``[M]``."""
         return self._source_means, self._target_nearest.mean(dim=0)
-
-
-def csls_(cosine: Tensor, source_means: Tensor, target_means: Tensor) -> Tensor:
-    """Turns cosines ``[B, M]`` into CSLS scores in place, given ``[B]`` and ``[M]``."""
-    return cosine.mul_(2).sub_(source_means.unsqueeze(1)).sub_(target_means)

@@ -20,6 +20,7 @@ def ranking_metrics(
     csls_k: int = 3,
     pairs: Tensor | None = None,
     block_size: int | None = None,
+    sinkhorn_temperature: float = 0.05,
 ) -> dict[str, Any]:
     r"""Ranks every true counterpart among all rows of the other side.
 
@@ -38,7 +39,8 @@ def ranking_metrics(
     Args:
         z_source: Source embeddings :obj:`[N, C]`.
         z_target: Target embeddings :obj:`[M, C]`.
-        decoder: Score, :obj:`"cosine"` or :obj:`"csls"` (see :func:`csls`).
+        decoder: Score, :obj:`"cosine"`, :obj:`"csls"` (see :func:`csls`) or
+            :obj:`"sinkhorn"` (cosine and potentials of :func:`sinkhorn`).
             (default: :obj:`"csls"`)
         ks: Ranks up to which a hit counts. (default: :obj:`(1, 10)`)
         csls_k: Neighbours in the CSLS means; all where a side has fewer rows.
@@ -49,6 +51,8 @@ def ranking_metrics(
             :obj:`None` pairs row i with row i. (default: :obj:`None`)
         block_size: Most source rows scored at once; :obj:`None` keeps a block near
             64 MiB. (default: :obj:`None`)
+        sinkhorn_temperature: Temperature of :func:`sinkhorn`.
+            (default: :obj:`0.05`)
 
     Returns:
         :obj:`hits@k` (share of the queries, 0 to 1) for every k, :obj:`mr` (from 1)
@@ -70,7 +74,13 @@ def ranking_metrics(
     if len(ks) == 0 or min(ks) < 1:
         raise ValueError(f"ks must be one or more ranks from 1 on, got {tuple(ks)}.")
     to_target, to_source = ranks(
-        z_source, z_target, decoder, csls_k, pairs=pairs, block_size=block_size
+        z_source,
+        z_target,
+        decoder,
+        csls_k,
+        pairs,
+        block_size,
+        sinkhorn_temperature,
     )
     forward = _expected_metrics(to_target, ks)
     backward = _expected_metrics(to_source, ks)

@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 
 from pyg_ibmea.align._blocks import cosine_blocks, unit_sides
-from pyg_ibmea.align._decoders import Decoder, check_decoder
-from pyg_ibmea.align.csls import RunningNeighborhoods, csls_
+from pyg_ibmea.align._decoders import Decoder, Scoring, scoring
 
-# Cosines that go into a score: CSLS is 2 cos - r_T - r_S.
-_NUM_COSINES = {"cosine": 1, "csls": 4}
+# Cosines that go into a score: CSLS is 2 cos - r_T - r_S, and Sinkhorn cos + f + g.
+_NUM_COSINES = {"cosine": 1, "csls": 4, "sinkhorn": 4}
 
 
 class Ranks(NamedTuple):
@@ -37,19 +36,21 @@ def ranks(
     csls_k: int = 3,
     pairs: Tensor | None = None,
     block_size: int | None = None,
+    sinkhorn_temperature: float = 0.05,
 ) -> tuple[Ranks, Ranks]:
     r"""Counts the candidates that beat or tie each true counterpart.
 
     Candidates are all rows of the other side. A query with several true
     counterparts is ranked by its best one; its other ones are no candidates. Scores
     within a few roundings of each other are tied. The similarity is computed in
-    blocks, twice for both directions together; the second time, where queries are
-    few, only for them.
+    blocks for both directions together: once for :obj:`"cosine"`, twice for the
+    others; the last time, where queries are few, only for them.
 
     Args:
         z_source: Source embeddings :obj:`[N, C]`.
         z_target: Target embeddings :obj:`[M, C]`.
-        decoder: Score, :obj:`"cosine"` or :obj:`"csls"`. (default: :obj:`"csls"`)
+        decoder: Score, :obj:`"cosine"`, :obj:`"csls"` or :obj:`"sinkhorn"`.
+            (default: :obj:`"csls"`)
         csls_k: Neighbours in the CSLS means; all where a side has fewer rows.
             (default: :obj:`3`)
         pairs: True pairs as rows of :obj:`z_source` and :obj:`z_target`, long
@@ -57,6 +58,8 @@ def ranks(
             :obj:`None`)
         block_size: Most source rows scored at once; :obj:`None` keeps a block near
             64 MiB. (default: :obj:`None`)
+        sinkhorn_temperature: Temperature of :func:`sinkhorn`.
+            (default: :obj:`0.05`)
 
     Returns:
         The counts of the source queries and of the target queries.
@@ -72,33 +75,23 @@ def ranks(
         (tensor([0, 0, 0]), tensor([0, 1, 1]))
     """
     source, target = unit_sides(z_source, z_target)
-    check_decoder(decoder, csls_k)
     pairs = _check_pairs(pairs, source, target)
-    neighborhoods = RunningNeighborhoods(source, target, csls_k)
-    true_scores = source.new_empty(pairs.size(1))
-    for rows, cosine in cosine_blocks(source, target, block_size):
-        inside, local = _pairs_inside(pairs, rows)
-        true_scores[inside] = cosine[local[0], local[1]]
-        if decoder == "csls":
-            neighborhoods.update(rows, cosine)
-    if decoder == "csls":
-        source_means, target_means = neighborhoods.means()
-        true_scores = 2 * true_scores - source_means[pairs[0]] - target_means[pairs[1]]
+    options = (decoder, csls_k, sinkhorn_temperature, block_size)
+    score = scoring(source, target, *options)
+    true_scores = score.of_pairs(_pair_cosines(source, target, pairs), pairs)
 
     tolerance = _NUM_COSINES[decoder] * _cosine_tolerance(source)
     source_counts = _Counts(pairs[0], true_scores, source.size(0), tolerance)
     target_counts = _Counts(pairs[1], true_scores, target.size(0), tolerance)
-    means = (source_means, target_means) if decoder == "csls" else None
     num_queries = [int(side.is_query.sum()) for side in (source_counts, target_counts)]
     if num_queries[0] / source.size(0) + num_queries[1] / target.size(0) < 1:
         # Few queries: their rows and columns are less than the whole matrix.
-        _count_queries(source, target, means, pairs, source_counts, block_size)
-        means = None if means is None else means[::-1]
-        _count_queries(target, source, means, pairs.flip(0), target_counts, block_size)
+        _count_queries(source, target, score, pairs, source_counts, block_size)
+        swapped, pairs = score.swapped(), pairs.flip(0)
+        _count_queries(target, source, swapped, pairs, target_counts, block_size)
         return source_counts.ranks(), target_counts.ranks()
     for rows, scores in cosine_blocks(source, target, block_size):
-        if means is not None:
-            csls_(scores, means[0][rows], means[1])
+        score.apply_(scores, rows)
         _, local = _pairs_inside(pairs, rows)
         scores[local[0], local[1]] = -torch.inf  # True counterparts do not compete.
         source_counts.add(scores, rows, dim=1)
@@ -136,7 +129,7 @@ class _Counts:
 def _count_queries(
     side: Tensor,
     candidates: Tensor,
-    means: tuple[Tensor, Tensor] | None,
+    score: Scoring,
     pairs: Tensor,
     counts: _Counts,
     block_size: int | None,
@@ -145,8 +138,7 @@ def _count_queries(
     query = counts.is_query.nonzero().view(-1)
     pairs = torch.stack([torch.searchsorted(query, pairs[0].contiguous()), pairs[1]])
     for rows, scores in cosine_blocks(side[query], candidates, block_size):
-        if means is not None:
-            csls_(scores, means[0][query[rows]], means[1])
+        score.apply_(scores, query[rows])
         _, local = _pairs_inside(pairs, rows)
         scores[local[0], local[1]] = -torch.inf
         counts.add(scores, query[rows], dim=1)
@@ -160,6 +152,12 @@ def _cosine_tolerance(unit_rows: Tensor) -> float:
     4,096 channels) and like C where all channels are alike (C / 11 eps were seen).
     """
     return max(16.0, unit_rows.size(1) / 8) * torch.finfo(unit_rows.dtype).eps
+
+
+def _pair_cosines(source: Tensor, target: Tensor, pairs: Tensor) -> Tensor:
+    """The cosines of pairs ``[2, L]``, without two copies of all rows at once."""
+    chunks = pairs.split(4096, dim=1)
+    return torch.cat([(source[i] * target[j]).sum(dim=1) for i, j in chunks])
 
 
 def _pairs_inside(pairs: Tensor, rows: slice) -> tuple[Tensor, Tensor]:

@@ -17,6 +17,7 @@ def topk(
     decoder: Decoder = "cosine",
     csls_k: int = 3,
     block_size: int | None = None,
+    sinkhorn_temperature: float = 0.05,
 ) -> tuple[Tensor, Tensor]:
     r"""Finds the :obj:`k` best target rows of every source row, exactly.
 
@@ -29,12 +30,15 @@ def topk(
             unit length, zero rows score as cosine 0 to everything.
         z_target: Target embeddings :obj:`[M, C]`.
         k: Candidates a source row, at most :obj:`M`.
-        decoder: Score, :obj:`"cosine"` or :obj:`"csls"` (see :func:`csls`).
+        decoder: Score, :obj:`"cosine"`, :obj:`"csls"` (see :func:`csls`) or
+            :obj:`"sinkhorn"` (cosine and potentials of :func:`sinkhorn`).
             (default: :obj:`"cosine"`)
         csls_k: Neighbours in the CSLS means; all where a side has fewer rows.
             (default: :obj:`3`)
         block_size: Most source rows scored at once; :obj:`None` keeps a block near
             64 MiB. (default: :obj:`None`)
+        sinkhorn_temperature: Temperature of :func:`sinkhorn`.
+            (default: :obj:`0.05`)
 
     Returns:
         Scores :obj:`[N, k]`, sorted descending, and target rows :obj:`[N, k]`.
@@ -56,7 +60,8 @@ def topk(
         )
     scores = source.new_empty(source.size(0), k)
     candidates = torch.empty_like(scores, dtype=torch.long)
-    for rows, block in score_blocks(source, target, decoder, csls_k, block_size):
+    options = (decoder, csls_k, sinkhorn_temperature, block_size)
+    for rows, block in score_blocks(source, target, *options):
         scores[rows], candidates[rows] = top_columns(block, k)
     return scores, candidates
 

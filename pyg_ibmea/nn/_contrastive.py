@@ -1,12 +1,13 @@
 """Contrastive losses over all pairs of a batch, without the matrix of all pairs.
 
-Both losses are sums over the entries of a similarity matrix that is formed a block of
-rows at a time. The gradient is formed from the same blocks, in the forward pass, so
+Both losses are sums over the entries of a similarity matrix that is formed a tile
+at a time. The gradient is formed from the same tiles, in the forward pass, so
 that memory grows with the batch and not with its square.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,6 +17,9 @@ from torch.autograd.function import once_differentiable
 
 BLOCK_ELEMENTS = 2**21
 """Entries of the similarity matrix in memory at a time (8 MiB in float32)."""
+
+_ROOM = 7.0
+"""Sums may be smaller than their terms' bound by exp(-7), and stay normal numbers."""
 
 
 def info_nce(a: Tensor, b: Tensor, temperature: float) -> Tensor:
@@ -45,10 +49,18 @@ def multi_similarity(
     )
 
 
-def _row_blocks(num_rows: int, num_columns: int) -> Iterator[slice]:
-    step = max(1, BLOCK_ELEMENTS // max(1, num_columns))
-    for start in range(0, num_rows, step):
-        yield slice(start, min(start + step, num_rows))
+def _tiles(num_rows: int, num_columns: int) -> Iterator[tuple[slice, slice]]:
+    """Cuts a matrix into tiles of at most ``BLOCK_ELEMENTS`` entries.
+
+    Tiles are no wider than it takes for products at full speed: a few whole rows of a
+    very wide matrix would read all of the other factor for little work.
+    """
+    width = min(num_columns, max(1, int((4 * BLOCK_ELEMENTS) ** 0.5)))
+    height = max(1, BLOCK_ELEMENTS // max(1, width))
+    for top in range(0, num_rows, height):
+        rows = slice(top, min(top + height, num_rows))
+        for left in range(0, num_columns, width):
+            yield rows, slice(left, min(left + width, num_columns))
 
 
 class _InfoNCE(torch.autograd.Function):
@@ -56,22 +68,40 @@ class _InfoNCE(torch.autograd.Function):
     def forward(ctx: Any, a: Tensor, b: Tensor, temperature: float) -> Tensor:
         num_pairs = a.size(0)
         positive = (a * b).sum(dim=1) / temperature
-        lse_row = torch.empty_like(positive)
-        lse_column = torch.full_like(positive, -torch.inf)
-        for rows in _row_blocks(num_pairs, num_pairs):
-            score = (a[rows] @ b.t()) / temperature
-            lse_row[rows] = score.logsumexp(dim=1)
-            lse_column = torch.logaddexp(lse_column, score.logsumexp(dim=0))
-        loss = (lse_row + lse_column - 2 * positive).sum() / (2 * num_pairs)
+        # Scores of unit rows lie within 1 / temperature of 0, and where that is no
+        # extreme range, sums of exponentials relative to the top need no maximum.
+        top = 1 / temperature
+        bounded = 2 * top < -math.log(torch.finfo(a.dtype).tiny) - _ROOM
+        row = torch.full_like(positive, 0 if bounded else -torch.inf)
+        column = row.clone()
+        for rows, columns in _tiles(num_pairs, num_pairs):
+            score = (a[rows] @ b[columns].t()).div_(temperature)
+            if bounded:
+                score.sub_(top).exp_()
+                row[rows] += score.sum(dim=1)
+                column[columns] += score.sum(dim=0)
+            else:
+                row[rows] = torch.logaddexp(row[rows], score.logsumexp(dim=1))
+                lse = score.logsumexp(dim=0)
+                column[columns] = torch.logaddexp(column[columns], lse)
+        log_row, log_column = (
+            (row.log() + top, column.log() + top) if bounded else (row, column)
+        )
+        loss = (log_row + log_column - 2 * positive).sum() / (2 * num_pairs)
 
         if any(ctx.needs_input_grad[:2]):
             grad_a, grad_b = -2 * b, -2 * a
-            for rows in _row_blocks(num_pairs, num_pairs):
-                score = (a[rows] @ b.t()) / temperature
-                weight = (score - lse_row[rows, None]).exp_()
-                weight += (score - lse_column).exp_()
-                grad_a[rows] += weight @ b
-                grad_b += weight.t() @ a[rows]
+            row, column = row.reciprocal(), column.reciprocal()
+            for rows, columns in _tiles(num_pairs, num_pairs):
+                score = (a[rows] @ b[columns].t()).div_(temperature)
+                if bounded:
+                    weight = score.sub_(top).exp_()
+                    weight *= row[rows, None] + column[columns]
+                else:
+                    weight = (score - log_row[rows, None]).exp_()
+                    weight += (score - log_column[columns]).exp_()
+                grad_a[rows] += weight @ b[columns]
+                grad_b[columns] += weight.t() @ a[rows]
             factor = 1 / (2 * num_pairs * temperature)
             ctx.save_for_backward(grad_a.mul_(factor), grad_b.mul_(factor))
         return loss
@@ -92,13 +122,13 @@ class _MultiSimilarity(torch.autograd.Function):
         counterpart = z.roll(half, dims=0)
         positive = (z * counterpart).sum(dim=1)
         exponent = -scale_pos * (positive - base)
-        # The matrix is symmetric: blocks of its upper triangle serve both halves.
+        # The matrix is symmetric: tiles of its upper triangle serve both halves.
         neg_sum = torch.zeros_like(positive)
-        for rows, columns in _upper_blocks(num_rows):
+        for rows, columns in _upper_tiles(num_rows):
             similar = _negatives(z, rows, columns, scale_neg, base)
             neg_sum[rows] += similar.sum(dim=1)
-            tail = rows.stop - rows.start
-            neg_sum[rows.stop :] += similar[:, tail:].sum(dim=0)
+            if rows != columns:
+                neg_sum[columns] += similar.sum(dim=0)
         loss = (
             torch.nn.functional.softplus(exponent).sum() / scale_pos
             + torch.log1p(neg_sum).sum() / scale_neg
@@ -108,12 +138,12 @@ class _MultiSimilarity(torch.autograd.Function):
             grad_pos = -torch.sigmoid(exponent)
             grad_z = (grad_pos + grad_pos.roll(half))[:, None] * counterpart
             inverse = 1 / (1 + neg_sum)
-            for rows, columns in _upper_blocks(num_rows):
+            for rows, columns in _upper_tiles(num_rows):
                 similar = _negatives(z, rows, columns, scale_neg, base)
                 similar *= inverse[rows, None] + inverse[columns]
                 grad_z[rows] += similar @ z[columns]
-                tail = rows.stop - rows.start
-                grad_z[rows.stop :] += similar[:, tail:].t() @ z[rows]
+                if rows != columns:
+                    grad_z[columns] += similar.t() @ z[rows]
             ctx.save_for_backward(grad_z / num_rows)
         return loss
 
@@ -124,23 +154,28 @@ class _MultiSimilarity(torch.autograd.Function):
         return grad * grad_z, None, None, None
 
 
-def _upper_blocks(num_rows: int) -> Iterator[tuple[slice, slice]]:
-    for rows in _row_blocks(num_rows, num_rows):
-        yield rows, slice(rows.start, num_rows)
+def _upper_tiles(num_rows: int) -> Iterator[tuple[slice, slice]]:
+    """Square tiles on and above the diagonal of a square matrix."""
+    side = max(1, int(BLOCK_ELEMENTS**0.5))
+    cuts = range(0, num_rows, side)
+    parts = [slice(start, min(start + side, num_rows)) for start in cuts]
+    for i, rows in enumerate(parts):
+        for columns in parts[i:]:
+            yield rows, columns
 
 
 def _negatives(
     z: Tensor, rows: slice, columns: slice, scale_neg: float, base: float
 ) -> Tensor:
-    """Exponentials of a block of similarities, zero where the pair is no negative."""
+    """Exponentials of a tile of similarities, zero where the pair is no negative."""
     similar = z[rows] @ z[columns].t()
     similar.sub_(base).mul_(scale_neg).exp_()
-    row = torch.arange(rows.start, rows.stop, device=z.device)
     half = z.size(0) // 2
-    local = row - rows.start
-    similar[local, row - columns.start] = 0
-    forward = row[row < half]
-    similar[forward - rows.start, forward + half - columns.start] = 0
-    backward = row[(row >= half) & (row - half >= columns.start)]
-    similar[backward - rows.start, backward - half - columns.start] = 0
+    # A row is no negative of itself, nor is its counterpart.
+    for shift in (0, half, -half):
+        first = max(rows.start, columns.start - shift)
+        last = min(rows.stop, columns.stop - shift)
+        if first < last:
+            tile = similar[first - rows.start :, first + shift - columns.start :]
+            tile.diagonal()[: last - first] = 0
     return similar

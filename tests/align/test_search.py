@@ -69,7 +69,7 @@ def test_more_candidates_than_rows_are_refused(k):
 
 
 def test_an_unknown_decoder_is_refused():
-    with pytest.raises(ValueError, match="'cosine' or 'csls', got 'dot'"):
+    with pytest.raises(ValueError, match="'csls', 'sinkhorn', got 'dot'"):
         topk(torch.ones(2, 2), torch.ones(2, 2), 1, decoder="dot")
     with pytest.raises(ValueError, match="csls_k must be at least 1"):
         topk(torch.ones(2, 2), torch.ones(2, 2), 1, csls_k=0)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from benchmarks import _textbook as textbook
-from benchmarks import cases
+from benchmarks import cases, large
 from benchmarks._layers import graph
 from pyg_ibmea.nn import HybridContrastiveLoss, VariationalIBConv
 
@@ -51,3 +51,11 @@ def test_losses_compute_the_same(dense, objective):
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_every_case_runs(case):
     case(TINY)()
+
+
+def test_large_cases_are_measured_in_processes_of_their_own(monkeypatch):
+    monkeypatch.setattr(cases, "LARGE", {cases.BY_NAME["topk_ours"]})
+    (result,) = large.run(TINY)
+    assert (result["group"], result["name"]) == ("search", "topk_ours")
+    assert result["stats"]["median"] > 0
+    assert result["extra_info"]["size"]["rows"] == 12

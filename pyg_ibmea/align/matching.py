@@ -1,0 +1,187 @@
+"""One-to-one alignments: mutual nearest neighbours, and the best assignment."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+from torch import Tensor
+
+from pyg_ibmea.align._blocks import cosine_blocks, unit_sides
+from pyg_ibmea.align._decoders import Decoder, score_blocks, scoring
+from pyg_ibmea.align.search import top_columns
+
+
+@torch.no_grad()
+def mutual_nearest(
+    z_source: Tensor,
+    z_target: Tensor,
+    decoder: Decoder = "csls",
+    csls_k: int = 3,
+    block_size: int | None = None,
+    sinkhorn_temperature: float = 0.05,
+) -> tuple[Tensor, Tensor]:
+    r"""Finds the pairs that are each other's best candidates.
+
+    No row is in two pairs; rows whose best candidate prefers another are in none.
+    At equal scores the lower row is preferred.
+
+    Args:
+        z_source: Source embeddings :obj:`[N, C]`.
+        z_target: Target embeddings :obj:`[M, C]`.
+        decoder: Score, :obj:`"cosine"`, :obj:`"csls"` (see :func:`csls`) or
+            :obj:`"sinkhorn"` (cosine and potentials of :func:`sinkhorn`).
+            (default: :obj:`"csls"`)
+        csls_k: Neighbours in the CSLS means; all where a side has fewer rows.
+            (default: :obj:`3`)
+        block_size: Most source rows scored at once; :obj:`None` keeps a block near
+            64 MiB. (default: :obj:`None`)
+        sinkhorn_temperature: Temperature of :func:`sinkhorn`.
+            (default: :obj:`0.05`)
+
+    Returns:
+        Pairs of source and target rows, long :obj:`[2, L]`, ascending by source row,
+        and their scores :obj:`[L]`.
+
+    Raises:
+        ValueError: If a side is no finite, floating, non-empty matrix, the channels
+            or devices differ, or an option is out of range.
+
+    Example:
+        >>> z_source = torch.tensor([[1.0, 0.0], [0.9, 0.1]])
+        >>> z_target = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+        >>> mutual_nearest(z_source, z_target, decoder="cosine")[0]
+        tensor([[0],
+                [0]])
+    """
+    source, target = unit_sides(z_source, z_target)
+    num_rows, num_columns = source.size(0), target.size(0)
+    choice = torch.empty(num_rows, dtype=torch.long, device=source.device)
+    score = source.new_empty(num_rows)
+    best = source.new_full((num_columns,), -torch.inf)
+    chosen_by = torch.zeros(num_columns, dtype=torch.long, device=source.device)
+    options = (decoder, csls_k, sinkhorn_temperature, block_size)
+    for rows, block in score_blocks(source, target, *options):
+        value, column = top_columns(block, k=1)
+        score[rows], choice[rows] = value[:, 0], column[:, 0]
+        value, row = block.max(dim=0)
+        # The first of the rows that tie; max takes any.
+        row = (block == value).to(torch.uint8).argmax(dim=0)
+        better = value > best
+        best[better], chosen_by[better] = value[better], row[better] + rows.start
+    source_row = torch.arange(num_rows, device=source.device)
+    mutual = chosen_by[choice] == source_row
+    pairs = torch.stack([source_row[mutual], choice[mutual]])
+    return pairs, score[mutual]
+
+
+@torch.no_grad()
+def assignment(
+    z_source: Tensor,
+    z_target: Tensor,
+    decoder: Decoder = "csls",
+    num_candidates: int | None = 50,
+    threshold: float | None = None,
+    csls_k: int = 3,
+    block_size: int | None = None,
+    sinkhorn_temperature: float = 0.05,
+) -> tuple[Tensor, Tensor]:
+    r"""Finds the one-to-one alignment with the largest sum of scores.
+
+    It presumes that counterparts are one to one, and without a ``threshold`` that
+    every row of the smaller side has one: the sum is taken over as many pairs as the
+    candidates allow. With a threshold, a row is left without counterpart rather than
+    aligned below that score. Solved exactly on the candidates, by the sparse
+    Jonker-Volgenant algorithm of SciPy.
+
+    Args:
+        z_source: Source embeddings :obj:`[N, C]`.
+        z_target: Target embeddings :obj:`[M, C]`.
+        decoder: Score, :obj:`"cosine"`, :obj:`"csls"` (see :func:`csls`) or
+            :obj:`"sinkhorn"` (cosine and potentials of :func:`sinkhorn`).
+            (default: :obj:`"csls"`)
+        num_candidates: Candidates of every row of either side, its best by score;
+            :obj:`None` for all pairs, whose matrix is then held. (default: :obj:`50`)
+        threshold: Least score of a pair; :obj:`None` for none.
+            (default: :obj:`None`)
+        csls_k: Neighbours in the CSLS means; all where a side has fewer rows.
+            (default: :obj:`3`)
+        block_size: Most source rows scored at once; :obj:`None` keeps a block near
+            64 MiB. (default: :obj:`None`)
+        sinkhorn_temperature: Temperature of :func:`sinkhorn`.
+            (default: :obj:`0.05`)
+
+    Returns:
+        Pairs of source and target rows, long :obj:`[2, L]`, ascending by source row,
+        and their scores :obj:`[L]`.
+
+    Raises:
+        ValueError: If a side is no finite, floating, non-empty matrix, the channels
+            or devices differ, or an option is out of range.
+
+    Example:
+        >>> z_source = torch.tensor([[1.0, 0.0], [0.9, 0.1]])
+        >>> z_target = torch.tensor([[1.0, 0.0], [0.5, 0.5]])
+        >>> assignment(z_source, z_target, decoder="cosine")[0]
+        tensor([[0, 1],
+                [0, 1]])
+    """
+    source, target = unit_sides(z_source, z_target)
+    if num_candidates is not None and num_candidates < 1:
+        raise ValueError(f"num_candidates must be at least 1, got {num_candidates}.")
+    score = scoring(source, target, decoder, csls_k, sinkhorn_temperature, block_size)
+    k = num_candidates
+    candidates = []
+    for side, other, offsets in (
+        (source, target, score),
+        (target, source, score.swapped()),
+    ):
+        k_side = other.size(0) if k is None else min(k, other.size(0))
+        for rows, cosine in cosine_blocks(side, other, block_size):
+            value, column = top_columns(offsets.apply_(cosine, rows), k_side)
+            row = torch.arange(rows.start, rows.stop, device=column.device)
+            pair = (row[:, None].expand_as(column), column)
+            pair = pair if side is source else pair[::-1]
+            triple = torch.stack([part.double() for part in (*pair, value)])
+            candidates.append(triple.flatten(1).cpu())
+        if k is None:
+            break
+    row, column, value = torch.cat(candidates, dim=1).numpy()
+    size = source.size(0), target.size(0)
+    chosen = _best_matching(row.astype(int), column.astype(int), value, size, threshold)
+    pairs = torch.from_numpy(np.stack([row[chosen], column[chosen]]).astype(np.int64))
+    scores = torch.from_numpy(value[chosen]).to(source.dtype)
+    return pairs.to(source.device), scores.to(source.device)
+
+
+def _best_matching(
+    row: np.ndarray,
+    column: np.ndarray,
+    value: np.ndarray,
+    size: tuple[int, int],
+    threshold: float | None,
+) -> np.ndarray:
+    """The positions of the candidates in the best matching, ascending by row."""
+    kept = np.ones(len(value), bool) if threshold is None else value >= threshold
+    # Both sides may have named the same pair.
+    key, first = np.unique((row * size[1] + column)[kept], return_index=True)
+    first = kept.nonzero()[0][first]
+    if len(first) == 0:
+        return first
+    highest, lowest = value[first].max(), value[first].min()
+    # SciPy wants positive costs, and a partner for every row: a column of its own,
+    # that costs what a pair at the threshold would, or more than all pairs together.
+    alone = (
+        (highest - lowest + 1) * (min(size) + 1)
+        if threshold is None
+        else highest - threshold + 1
+    )
+    rows = np.concatenate([key // size[1], np.arange(size[0])])
+    columns = np.concatenate([key % size[1], size[1] + np.arange(size[0])])
+    costs = np.concatenate([highest - value[first] + 1, np.full(size[0], alone)])
+    matrix = csr_array((costs, (rows, columns)), shape=(size[0], sum(size)))
+    matched_row, matched_column = min_weight_full_bipartite_matching(matrix)
+    real = matched_column < size[1]
+    chosen = matched_row[real] * size[1] + matched_column[real]
+    return first[np.searchsorted(key, np.sort(chosen))]

@@ -1,0 +1,290 @@
+"""Sinkhorn scaling: scores that know that counterparts are one to one."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from pyg_ibmea.align._blocks import cosine_blocks, unit_sides
+
+# Up to here the whole kernel matrix is held, 1 GiB in float32.
+_DENSE_ENTRIES = 2**28
+
+
+class SinkhornPotentials(NamedTuple):
+    r"""What Sinkhorn scaling adds to the cosines.
+
+    :math:`P_{ij} = \exp((\cos(i, j) + f_i + g_j) / \tau)` is the probability that
+    source row :math:`i` goes to target row :math:`j`.
+
+    Attributes:
+        source: :math:`f`, ``[N]``.
+        target: :math:`g`, ``[M]``.
+        source_slack: Probabilities that the source rows go nowhere, ``[N]``; zeros
+            without slack.
+        target_slack: Likewise for target rows, ``[M]``.
+        num_iters: Iterations done.
+        error: Largest relative error of a column sum of :math:`P` before the last
+            iteration; at most the tolerance if it has converged.
+    """
+
+    source: Tensor
+    target: Tensor
+    source_slack: Tensor
+    target_slack: Tensor
+    num_iters: int
+    error: float
+
+
+@torch.no_grad()
+def sinkhorn(
+    z_source: Tensor,
+    z_target: Tensor,
+    temperature: float = 0.05,
+    num_iters: int = 20,
+    tolerance: float = 1e-3,
+    slack: float | None = None,
+    num_candidates: int | None = None,
+    block_size: int | None = None,
+) -> SinkhornPotentials:
+    r"""Scales the cosines of two sides into a soft one-to-one assignment.
+
+    Entropy-regularised optimal transport (`"Sinkhorn Distances"
+    <https://arxiv.org/abs/1306.0895>`_): the matrix :math:`P` nearest to
+    :math:`\exp(\cos / \tau)` whose rows sum to 1 and whose columns sum to
+    :math:`N / M`. It takes from a target row what other source rows claim with better
+    right, and so presumes that every source row has exactly one counterpart. Where
+    many have none, give a ``slack``: an extra row and column of that cosine, where
+    anything may go (as in `"SuperGlue" <https://arxiv.org/abs/1911.11763>`_; then
+    rows and columns sum to 1 with their slack).
+
+    Rows are updated last, so row sums are exact and column sums nearly so. Sums are
+    taken of numbers scaled to at most 1 and potentials are kept as logarithms, so that
+    no temperature overflows.
+
+    Args:
+        z_source: Source embeddings :obj:`[N, C]`, any scale.
+        z_target: Target embeddings :obj:`[M, C]`.
+        temperature: :math:`\tau`; the lower, the nearer to a hard assignment and the
+            slower to converge. (default: :obj:`0.05`)
+        num_iters: Most iterations. (default: :obj:`20`)
+        tolerance: Relative error of the column sums at which to stop.
+            (default: :obj:`1e-3`)
+        slack: Cosine at which going nowhere is as good as a counterpart; :obj:`None`
+            forbids it. (default: :obj:`None`)
+        num_candidates: Entries of :math:`P` that are kept for every row of either
+            side, its nearest by cosine; the others count as zero. :obj:`None` keeps
+            all up to :math:`2^{28}` of them (16,000 rows a side), 50 a row beyond.
+            (default: :obj:`None`)
+        block_size: Most source rows compared at once; :obj:`None` keeps a block near
+            64 MiB. (default: :obj:`None`)
+
+    Returns:
+        The :class:`SinkhornPotentials`.
+
+    Raises:
+        ValueError: If a side is no finite, floating, non-empty matrix, the channels
+            or devices differ, or an option is out of range.
+
+    Example:
+        >>> z_target = torch.tensor([[1.0, 0.0], [0.8, 0.6]])
+        >>> z_source = torch.tensor([[1.0, 0.1], [1.0, 0.2]])  # Both like row 0.
+        >>> f, g, *_ = sinkhorn(z_source, z_target, num_iters=1000)
+        >>> cosine = torch.nn.functional.normalize(z_source) @ z_target.t()
+        >>> (cosine + f[:, None] + g).argmax(dim=1)
+        tensor([0, 1])
+    """
+    source, target = unit_sides(z_source, z_target)
+    _check_options(temperature, num_iters, tolerance, slack, num_candidates)
+    size = source.size(0), target.size(0)
+    if num_candidates is None and size[0] * size[1] > _DENSE_ENTRIES:
+        num_candidates = 50
+    kernel: _DenseKernel | _CandidateKernel
+    if num_candidates is None:
+        kernel = _DenseKernel(source, target, temperature, block_size)
+    else:
+        kernel = _CandidateKernel(
+            source, target, temperature, num_candidates, block_size
+        )
+    # Logarithms of the scaling factors and of the sums that they shall give.
+    f = torch.zeros(size[0], dtype=torch.double, device=source.device)
+    g = torch.zeros(size[1], dtype=torch.double, device=source.device)
+    column_sum = 0.0 if slack is not None else math.log(size[0] / size[1])
+    exits = _Slack(slack, temperature, size)
+    iteration, error = 0, math.inf
+    f = -exits.add(kernel.log_row_sums(g), exits.g)
+    while iteration < num_iters and error > tolerance:
+        iteration += 1
+        exits.update_f(g)
+        updated = column_sum - exits.add(kernel.log_column_sums(f), exits.f)
+        error = float(torch.expm1(g - updated).abs().max())
+        g = updated
+        exits.update_g(f)
+        f = -exits.add(kernel.log_row_sums(g), exits.g)
+    dtype = source.dtype
+    return SinkhornPotentials(
+        (temperature * f).to(dtype),
+        (temperature * g).to(dtype),
+        exits.probability(f, exits.g).to(dtype),
+        exits.probability(g, exits.f).to(dtype),
+        iteration,
+        error,
+    )
+
+
+class _Slack:
+    """The extra row and column; all numbers are logarithms."""
+
+    def __init__(
+        self, slack: float | None, temperature: float, size: tuple[int, int]
+    ) -> None:
+        self.entry = -math.inf if slack is None else slack / temperature
+        self.capacity = math.log(size[1]), math.log(size[0])
+        self.f = self.g = 0.0
+
+    def add(self, sums: Tensor, potential: float) -> Tensor:
+        """Sums with the entry of the extra row or column."""
+        return torch.logaddexp(sums, torch.full_like(sums, self.entry + potential))
+
+    def update_f(self, g: Tensor) -> None:
+        """The extra row takes as much as all columns may send there."""
+        self.f = self._updated(self.capacity[0], g, self.g)
+
+    def update_g(self, f: Tensor) -> None:
+        """The extra column, likewise."""
+        self.g = self._updated(self.capacity[1], f, self.f)
+
+    def _updated(self, capacity: float, others: Tensor, corner: float) -> float:
+        if self.entry == -math.inf:
+            return 0.0
+        total = torch.cat([others, others.new_tensor([corner])]).logsumexp(0)
+        return capacity - self.entry - float(total)
+
+    def probability(self, potentials: Tensor, potential: float) -> Tensor:
+        """How much of each row or column goes nowhere."""
+        return (potentials + self.entry + potential).exp()
+
+
+class _DenseKernel:
+    """All entries, divided by the best of their row and then of their column.
+
+    Both have an entry of 1 then, so that no sum vanishes while the potentials are not
+    too far apart; from there on the logarithms of the entries are used, which is slow.
+    """
+
+    _WIDEST = 60.0  # exp(-60) and a part in 1e11 of it are normal float32 numbers.
+
+    def __init__(
+        self, source: Tensor, target: Tensor, temperature: float, block: int | None
+    ) -> None:
+        self.sides, self.temperature, self.block = (source, target), temperature, block
+        self.matrix = source.new_empty(source.size(0), target.size(0))
+        self._fill()
+        row_best = self.matrix.amax(dim=1)
+        self.matrix.sub_(row_best[:, None])
+        column_best = self.matrix.amax(dim=0)
+        self.matrix.sub_(column_best).exp_()
+        self.row_best, self.column_best = row_best.double(), column_best.double()
+        self.is_log = False
+
+    def log_row_sums(self, g: Tensor) -> Tensor:
+        """``log(sum_j exp(cos_ij / temperature + g_j))``."""
+        return self.row_best + self._log_product(self.matrix, g + self.column_best)
+
+    def log_column_sums(self, f: Tensor) -> Tensor:
+        """``log(sum_i exp(cos_ij / temperature + f_i))``."""
+        product = self._log_product(self.matrix.t(), f + self.row_best)
+        return self.column_best + product
+
+    def _fill(self) -> None:
+        for rows, cosine in cosine_blocks(*self.sides, self.block):
+            torch.div(cosine, self.temperature, out=self.matrix[rows])
+
+    def _log_product(self, matrix: Tensor, log_factor: Tensor) -> Tensor:
+        largest = log_factor.max()
+        if not self.is_log and largest - log_factor.min() > self._WIDEST:
+            self._fill()
+            self.matrix.sub_(self.row_best.to(self.matrix.dtype)[:, None])
+            self.matrix.sub_(self.column_best.to(self.matrix.dtype))
+            self.is_log = True
+        log_factor = (log_factor - largest).to(matrix.dtype)
+        if not self.is_log:
+            return (matrix @ log_factor.exp()).double().log() + largest
+        sums = [(part + log_factor).logsumexp(1) for part in matrix.split(1024)]
+        return torch.cat(sums).double() + largest
+
+
+class _CandidateKernel:
+    """The best entries of every row and of every column."""
+
+    def __init__(
+        self,
+        source: Tensor,
+        target: Tensor,
+        temperature: float,
+        k: int,
+        block: int | None,
+    ) -> None:
+        # Here and not above: topk can score by Sinkhorn itself.
+        from pyg_ibmea.align.search import topk
+
+        size = source.size(0), target.size(0)
+        parts = []
+        for swap, (side, other) in enumerate(((source, target), (target, source))):
+            k_side = min(k, other.size(0))
+            score, column = topk(side, other, k_side, block_size=block)
+            row = torch.arange(side.size(0), device=side.device)[:, None]
+            pair = (row.expand_as(column), column)
+            parts.append((*(pair[::-1] if swap else pair), score))
+        row, column, score = (
+            torch.cat([p.reshape(-1) for p in part])
+            for part in zip(*parts, strict=True)
+        )
+        key, inverse = torch.unique(row * size[1] + column, return_inverse=True)
+        self.log_entry = torch.empty_like(key, dtype=torch.double)
+        self.log_entry[inverse] = score.double() / temperature
+        self.index = torch.stack([key // size[1], key % size[1]])
+        self.size = size
+
+    def log_row_sums(self, g: Tensor) -> Tensor:
+        """``log(sum_j exp(cos_ij / temperature + g_j))``."""
+        return self._log_sums(0, self.log_entry + g[self.index[1]])
+
+    def log_column_sums(self, f: Tensor) -> Tensor:
+        """``log(sum_i exp(cos_ij / temperature + f_i))``."""
+        return self._log_sums(1, self.log_entry + f[self.index[0]])
+
+    def _log_sums(self, side: int, entry: Tensor) -> Tensor:
+        index = self.index[side]
+        largest = entry.new_full((self.size[side],), -math.inf)
+        largest.scatter_reduce_(0, index, entry, "amax")
+        sums = torch.zeros_like(largest)
+        sums.index_add_(0, index, (entry - largest[index]).exp())
+        return sums.log() + largest
+
+
+def check_temperature(name: str, temperature: float) -> None:
+    """Raises ValueError unless a temperature is positive and finite."""
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"{name} must be positive and finite, got {temperature}.")
+
+
+def _check_options(
+    temperature: float,
+    num_iters: int,
+    tolerance: float,
+    slack: float | None,
+    num_candidates: int | None,
+) -> None:
+    check_temperature("temperature", temperature)
+    if num_iters < 1:
+        raise ValueError(f"num_iters must be at least 1, got {num_iters}.")
+    if not tolerance >= 0:
+        raise ValueError(f"tolerance must not be negative, got {tolerance}.")
+    if slack is not None and not -1 <= slack <= 1:
+        raise ValueError(f"slack is a cosine, between -1 and 1, got {slack}.")
+    if num_candidates is not None and num_candidates < 1:
+        raise ValueError(f"num_candidates must be at least 1, got {num_candidates}.")
