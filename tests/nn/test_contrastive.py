@@ -28,8 +28,8 @@ def looped_info_nce(a, b, temperature):
     for i in range(len(a)):
         row = sum(math.exp(score[i][j]) for j in range(len(a)))
         column = sum(math.exp(score[j][i]) for j in range(len(a)))
-        total -= math.log(math.exp(score[i][i]) / row)
-        total -= math.log(math.exp(score[i][i]) / column)
+        # Not the logarithm of the ratio, which may be too small for a full number.
+        total += math.log(row) + math.log(column) - 2 * score[i][i]
     return total / (2 * len(a))
 
 
