@@ -2,6 +2,7 @@
 
 from pyg_ibmea.nn._backend import set_backend, use_backend
 from pyg_ibmea.nn.diagonal_gat_conv import DiagonalGATConv
+from pyg_ibmea.nn.entity_embedding import EntityEmbedding
 from pyg_ibmea.nn.fusion import ModalFusion
 from pyg_ibmea.nn.graph_encoder import GraphVIBEncoder
 from pyg_ibmea.nn.ibmea import IBMEA
@@ -21,6 +22,7 @@ from pyg_ibmea.nn.variational_ib_conv import VariationalIBConv
 __all__ = [
     "IBMEA",
     "DiagonalGATConv",
+    "EntityEmbedding",
     "GaussianPosterior",
     "GraphVIBEncoder",
     "HybridContrastiveLoss",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch_geometric import EdgeIndex
 from torch_geometric.data import HeteroData
 
+from pyg_ibmea.nn.entity_embedding import EntityEmbedding
 from pyg_ibmea.nn.fusion import ModalFusion
 from pyg_ibmea.nn.graph_encoder import GraphVIBEncoder
 from pyg_ibmea.nn.modal_encoder import ModalVIBEncoder, select_bottlenecks
@@ -88,8 +90,6 @@ class IBMEA(nn.Module):
             relation says less than the first. (default: :obj:`("relation",)`)
     """
 
-    embedding_row: Tensor
-
     def __init__(
         self,
         num_nodes: Mapping[str, int],
@@ -115,14 +115,12 @@ class IBMEA(nn.Module):
         self.modalities = ([GRAPH] if use_graph else []) + list(in_channels)
         chosen = select_bottlenecks(bottleneck, self.modalities)
         self.relational = relational
-        self.embedding: nn.Parameter | None = None
+        self.embedding: EntityEmbedding | None = None
         self.graph_encoder: GraphVIBEncoder | RelationalVIBEncoder | None = None
         if use_graph:
             if seed_rows is None:
                 seed_rows = torch.arange(sum(self.num_nodes.values()))
-            self.register_buffer("embedding_row", seed_rows)
-            num_rows = int(seed_rows.max()) + 1
-            self.embedding = nn.Parameter(torch.empty(num_rows, graph_channels))
+            self.embedding = EntityEmbedding(seed_rows, graph_channels)
             common: dict[str, Any] = {
                 "num_layers": num_layers,
                 "heads": heads,
@@ -149,7 +147,6 @@ class IBMEA(nn.Module):
             init_logstd=init_logstd,
         )
         self.fusion = ModalFusion(self.modalities)
-        self._reset_embedding()
 
     @classmethod
     def from_data(
@@ -202,15 +199,38 @@ class IBMEA(nn.Module):
 
     def reset_parameters(self) -> None:
         """Draws all weights anew."""
-        self._reset_embedding()
+        if self.embedding is not None:
+            self.embedding.reset_parameters()
         if self.graph_encoder is not None:
             self.graph_encoder.reset_parameters()
         self.modal_encoder.reset_parameters()
         self.fusion.reset_parameters()
 
-    def _reset_embedding(self) -> None:
-        if self.embedding is not None:
-            nn.init.normal_(self.embedding, std=self.embedding.size(1) ** -0.5)
+    def share(self, pairs: Mapping[str, Tensor]) -> None:
+        """Lets the entities of further pairs share their embeddings, as those of the
+        seed pairs do, in place of those of an earlier call.
+
+        Args:
+            pairs (dict): Node ids ``{kg: [L]}`` of two graphs, row i of both being one
+                entity; none may be in two pairs or in a seed pair.
+
+        Raises:
+            ValueError: If there are not two graphs with as many entities each, or the
+                model has no graph modality.
+        """
+        if self.embedding is None:
+            raise ValueError("a model without the graph modality has no embeddings")
+        sizes = {kg: ids.numel() for kg, ids in pairs.items()}
+        if len(sizes) != 2 or len(set(sizes.values())) != 1:
+            raise ValueError(f"pairs need as many ids from two graphs, got {sizes}")
+        start = self._starts()
+        source, target = (ids + start[kg] for kg, ids in pairs.items())
+        self.embedding.share(source, target)
+
+    def _starts(self) -> dict[str, int]:
+        """The position of each graph's first entity among all."""
+        ends = list(itertools.accumulate(self.num_nodes.values()))
+        return dict(zip(self.num_nodes, [0, *ends], strict=False))
 
     def graph_of(self, data: HeteroData) -> RelationalGraph | EdgeIndex:
         """The graph that :meth:`forward` passes messages over; pass it there to build
@@ -301,20 +321,12 @@ class IBMEA(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         assert self.graph_encoder is not None
         assert self.embedding is not None
-        offset, start = 0, {}
-        for kg, size in self.num_nodes.items():
-            start[kg] = offset
-            offset += size
+        start = self._starts()
         nodes = torch.cat([ids + start[kg] for kg, ids in entities.items()])
-        embedding: Tensor = self.embedding
-        if withhold:
-            seen = torch.ones_like(embedding[:, :1])
-            seen[self.embedding_row[nodes]] = 0
-            embedding = embedding * seen
-        x = embedding[self.embedding_row]
+        x = self.embedding(nodes if withhold else None)
         latent, posterior = self.graph_encoder(x, graph, nodes)
         edge_index = graph.edge_index if isinstance(graph, RelationalGraph) else graph
-        present = linked_nodes(edge_index, offset)[nodes]
+        present = linked_nodes(edge_index, x.size(0))[nodes]
         if posterior is not None:
             posteriors[GRAPH] = posterior
             kl[GRAPH] = _mean_over(posterior.kl(), present)

@@ -14,6 +14,7 @@ from pyg_ibmea.train.interrupt import InterruptGuard
 from pyg_ibmea.train.memory import keep_freed_memory, peak_rss_mib
 from pyg_ibmea.train.objective import Objective, parse_betas
 from pyg_ibmea.train.progress import Progress
+from pyg_ibmea.train.pseudo_seeds import PseudoSeeds
 from pyg_ibmea.train.run_folder import RunFolder
 from pyg_ibmea.train.schedule import warmup_cosine
 from pyg_ibmea.train.state import TrainingState
@@ -24,6 +25,7 @@ __all__ = [
     "InterruptGuard",
     "Objective",
     "Progress",
+    "PseudoSeeds",
     "RunFolder",
     "TrainConfig",
     "TrainingState",

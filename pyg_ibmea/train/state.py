@@ -65,8 +65,10 @@ class TrainingState:
         decay = min(self.decay, (1 + self.epoch) / (10 + self.epoch))
         new = self.model.state_dict()
         for name, value in self.average.state_dict().items():
-            if value.is_floating_point():  # The others are no weights.
+            if value.is_floating_point():
                 value.lerp_(new[name], 1 - decay)
+            else:  # No weights.
+                value.copy_(new[name])
 
     def offer(self, value: float) -> bool:
         """Keeps the averaged weights if ``value`` is better than the best so far."""

@@ -60,9 +60,9 @@ def test_links_cannot_leak_into_the_encoding(data):
 @pytest.mark.parametrize("relational", [True, False])
 def test_seed_pairs_share_an_embedding(data, relational):
     model = small(data, relational=relational)
-    assert model.embedding.size(0) == 10
-    assert model.embedding_row[0] == model.embedding_row[5]
-    assert small(data, share_seeds=False).embedding.size(0) == 11
+    assert model.embedding.weight.size(0) == 10
+    assert model.embedding.row[0] == model.embedding.row[5]
+    assert small(data, share_seeds=False).embedding.weight.size(0) == 11
 
 
 @pytest.mark.parametrize("relational", [True, False])
@@ -74,14 +74,25 @@ def test_withheld_embeddings_are_not_seen(data, relational):
     assert not hidden.z["zh.1"].allclose(whole.z["zh.1"][[0, 2]])
     with torch.no_grad():
         # Node 0 of zh.1 and of the other are one row.
-        model.embedding[model.embedding_row[[0, 2]]] += 1
+        model.embedding.weight[model.embedding.row[[0, 2]]] += 1
     changed = model(data, entities, withhold=True)
     for kg in entities:
         assert changed.z[kg].equal(hidden.z[kg])
     with torch.no_grad():
-        model.embedding[model.embedding_row[1]] += 1
+        model.embedding.weight[model.embedding.row[1]] += 1
     changed = model(data, entities, withhold=True)
     assert not changed.z["zh.1"].equal(hidden.z["zh.1"])
+
+
+def test_further_pairs_share(data):
+    model = small(data)
+    model.share({"zh.1": torch.tensor([2]), "type": torch.tensor([3])})
+    assert model.embedding.row[2] == model.embedding.row[8]
+    assert model.embedding.row[0] == model.embedding.row[5]  # The seed pair.
+    with pytest.raises(ValueError, match="as many ids from two graphs"):
+        model.share({"zh.1": torch.tensor([2]), "type": torch.tensor([3, 1])})
+    with pytest.raises(ValueError, match="has no embeddings"):
+        small(data, modalities=["image"]).share({})
 
 
 def test_output_by_graph_and_modality(data):
@@ -216,7 +227,7 @@ def test_every_parameter_gets_a_gradient(data, options):
 
 def test_paper_preset_and_options(data):
     model = IBMEA.from_data(data, preset="paper", modal_channels=20)
-    assert model.embedding.shape == (11, 300)
+    assert model.embedding.weight.shape == (11, 300)
     assert isinstance(model.graph_encoder, GraphVIBEncoder)
     assert model.graph_encoder.hidden_logstd is not None
     assert model.graph_encoder.heads == 2

@@ -1,0 +1,70 @@
+"""A learnable vector for every entity, shared by those known to be the same."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class EntityEmbedding(nn.Module):
+    """The table of entity embeddings.
+
+    Args:
+        rows (torch.Tensor): Row of the table for each entity, long ``[N]``; entities of
+            one row share their embedding.
+        channels (int): Channels :math:`C`.
+
+    Shapes:
+        - **output:** :math:`(N, C)`
+
+    Example:
+        >>> embedding = EntityEmbedding(torch.tensor([0, 1, 0]), channels=4)
+        >>> x = embedding()
+        >>> bool((x[0] == x[2]).all()), bool((x[0] == x[1]).all())
+        (True, False)
+    """
+
+    seed_row: Tensor
+    row: Tensor
+
+    def __init__(self, rows: Tensor, channels: int):
+        super().__init__()
+        self.register_buffer("seed_row", rows)
+        self.register_buffer("row", rows.clone())
+        num_rows = int(rows.max()) + 1 if rows.numel() else 0
+        self.weight = nn.Parameter(torch.empty(num_rows, channels))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draws the embeddings anew, of length about 1."""
+        nn.init.normal_(self.weight, std=self.weight.size(1) ** -0.5)
+
+    def share(self, first: Tensor, second: Tensor) -> None:
+        """Lets pairs of entities share the embedding of the first, beyond those that
+        share from the start and in place of those of an earlier call.
+
+        Args:
+            first (torch.Tensor): Entities, long ``[L]``.
+            second (torch.Tensor): Their partners, long ``[L]``; none twice.
+        """
+        self.row.copy_(self.seed_row)
+        self.row[second] = self.seed_row[first]
+
+    def forward(self, withheld: Tensor | None = None) -> Tensor:
+        """The embedding of every entity.
+
+        Args:
+            withheld (torch.Tensor, optional): Entities, long ``[n]``, whose embeddings
+                (and those of whoever shares them) are replaced by zeros.
+        """
+        weight: Tensor = self.weight
+        if withheld is not None:
+            seen = torch.ones_like(weight[:, :1])
+            seen[self.row[withheld]] = 0
+            weight = weight * seen
+        return weight[self.row]
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.row.numel()}, channels={self.weight.size(1)})"
+        )

@@ -1,0 +1,41 @@
+import pytest
+import torch
+
+from pyg_ibmea.nn import EntityEmbedding
+
+ROWS = torch.tensor([0, 1, 2, 0, 3, 4])
+
+
+def test_shared_rows_get_the_gradient_of_all():
+    embedding = EntityEmbedding(ROWS, 2).double()
+    factor = torch.arange(12.0, dtype=torch.double).view(6, 2)
+    (embedding() * factor).sum().backward()
+    expected = torch.zeros(5, 2, dtype=torch.double).index_add(0, ROWS, factor)
+    torch.testing.assert_close(embedding.weight.grad, expected)
+
+
+def test_withheld_entities_and_their_partners_are_zero():
+    x = EntityEmbedding(ROWS, 3)(withheld=torch.tensor([3, 4]))
+    assert x.any(dim=1).tolist() == [False, True, True, False, False, True]
+
+
+def test_further_pairs_share_until_the_next_call():
+    embedding = EntityEmbedding(ROWS, 3)
+    embedding.share(torch.tensor([1]), torch.tensor([4]))
+    assert embedding.row.tolist() == [0, 1, 2, 0, 1, 4]
+    other = EntityEmbedding(ROWS, 3)
+    other.load_state_dict(embedding.state_dict())
+    assert other().equal(embedding())
+    assert other()[1].equal(other()[4])
+    embedding.share(torch.tensor([2]), torch.tensor([5]))
+    assert embedding.row.tolist() == [0, 1, 2, 0, 3, 2]
+
+
+def test_length_at_the_start():
+    torch.manual_seed(0)
+    x = EntityEmbedding(torch.arange(500), 64)()
+    assert x.norm(dim=1).mean().item() == pytest.approx(1, abs=0.02)
+
+
+def test_repr():
+    assert repr(EntityEmbedding(ROWS, 2)) == "EntityEmbedding(6, channels=2)"
