@@ -110,11 +110,19 @@ class RunningNeighborhoods:
         """Adds the cosines ``[B, M]`` of some source rows."""
         k = min(self.k, cosine.size(1))
         self._source_means[rows] = cosine.topk(k, dim=1, sorted=False)[0].mean(dim=1)
-        k = min(self.k, cosine.size(0))
-        nearest = cosine.topk(k, dim=0, sorted=False)[0]
-        nearest = torch.cat([self._target_nearest, nearest])
-        k = min(self.k, nearest.size(0))
-        self._target_nearest = nearest.topk(k, dim=0, sorted=False)[0]
+        if self._target_nearest.size(0) < self.k:
+            self._target_nearest = self._merged(self._target_nearest, cosine)
+            return
+        # Later blocks change few columns: those with an entry above the k-th so far.
+        changed = cosine.amax(dim=0) > self._target_nearest.amin(dim=0)
+        columns = changed.nonzero().view(-1)
+        nearest = self._target_nearest[:, columns]
+        self._target_nearest[:, columns] = self._merged(nearest, cosine[:, columns])
+
+    def _merged(self, nearest: Tensor, cosine: Tensor) -> Tensor:
+        """The k largest of each column of both."""
+        both = torch.cat([nearest, cosine])
+        return both.topk(min(self.k, both.size(0)), dim=0, sorted=False)[0]
 
     def means(self) -> tuple[Tensor, Tensor]:
         """Returns the means of the source ``[N]`` and target rows ``[M]``."""

@@ -90,13 +90,27 @@ def ranks(
         swapped, pairs = score.swapped(), pairs.flip(0)
         _count_queries(target, source, swapped, pairs, target_counts, block_size)
         return source_counts.ranks(), target_counts.ranks()
+    flags_for = _Room()
     for rows, scores in cosine_blocks(source, target, block_size):
         score.apply_(scores, rows)
         _, local = _pairs_inside(pairs, rows)
         scores[local[0], local[1]] = -torch.inf  # True counterparts do not compete.
-        source_counts.add(scores, rows, dim=1)
-        target_counts.add(scores, slice(None), dim=0)
+        flags = flags_for(scores)
+        source_counts.add(scores, rows, 1, flags)
+        target_counts.add(scores, slice(None), 0, flags)
     return source_counts.ranks(), target_counts.ranks()
+
+
+class _Room:
+    """Room for a number per score, the same for all blocks."""
+
+    def __init__(self) -> None:
+        self._buffer = torch.empty(0)
+
+    def __call__(self, scores: Tensor) -> Tensor:
+        if self._buffer.numel() < scores.numel():
+            self._buffer = torch.empty(scores.numel(), device=scores.device)
+        return self._buffer[: scores.numel()].view(scores.shape)
 
 
 class _Counts:
@@ -114,11 +128,14 @@ class _Counts:
         self.greater = torch.zeros_like(best, dtype=torch.long)
         self.at_least = torch.zeros_like(self.greater)
 
-    def add(self, scores: Tensor, rows: slice | Tensor, dim: int) -> None:
+    def add(
+        self, scores: Tensor, rows: slice | Tensor, dim: int, flags: Tensor
+    ) -> None:
+        """Counts in scores ``[B, M]``; ``flags`` is room for as many float32."""
         lower, upper = self.lower[rows].unsqueeze(dim), self.upper[rows].unsqueeze(dim)
-        # int32 sums of a mask take half the time of the default int64.
-        self.greater[rows] += (scores > upper).sum(dim, dtype=torch.int32)
-        self.at_least[rows] += (scores >= lower).sum(dim, dtype=torch.int32)
+        # PyTorch adds up numbers ten times faster than booleans; up to 2**24, exactly.
+        self.greater[rows] += torch.gt(scores, upper, out=flags).sum(dim).long()
+        self.at_least[rows] += torch.ge(scores, lower, out=flags).sum(dim).long()
 
     def ranks(self) -> Ranks:
         query = self.is_query.nonzero().view(-1)
@@ -137,11 +154,12 @@ def _count_queries(
     """Counts in one direction, for the rows of ``side`` that are queries."""
     query = counts.is_query.nonzero().view(-1)
     pairs = torch.stack([torch.searchsorted(query, pairs[0].contiguous()), pairs[1]])
+    flags_for = _Room()
     for rows, scores in cosine_blocks(side[query], candidates, block_size):
         score.apply_(scores, query[rows])
         _, local = _pairs_inside(pairs, rows)
         scores[local[0], local[1]] = -torch.inf
-        counts.add(scores, query[rows], dim=1)
+        counts.add(scores, query[rows], 1, flags_for(scores))
 
 
 def _cosine_tolerance(unit_rows: Tensor) -> float:
