@@ -24,11 +24,11 @@ def _plan(cosine, potentials, temperature):
     return ((cosine + f[:, None] + g) / temperature).exp()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     st.integers(1, 12),
     st.integers(1, 12),
-    st.sampled_from([0.05, 0.2, 1.0]),
+    st.sampled_from([0.3, 1.0]),
     st.none() | st.just(12),
     st.integers(0, 2**16),
 )
@@ -38,8 +38,8 @@ def test_equals_pot(num_source, num_target, temperature, num_candidates, seed):
         z_source,
         z_target,
         temperature,
-        num_iters=20000,
-        tolerance=1e-10,
+        num_iters=3000,
+        tolerance=1e-12,
         num_candidates=num_candidates,
     )
     source_mass = np.full(num_source, 1 / num_source)
@@ -50,7 +50,7 @@ def test_equals_pot(num_source, num_target, temperature, num_candidates, seed):
         1 - cosine.numpy(),
         temperature,
         method="sinkhorn_log",
-        numItermax=20000,
+        numItermax=3000,
         stopThr=1e-12,
         warn=False,
     )
