@@ -168,9 +168,10 @@ def main():
         return 130
 
     model.load_state_dict(state.best_weights)
-    options = (config.csls_k, "counterparts", graph)
+    decoders = ["cosine", "csls", "sinkhorn"]
+    options = (config.csls_k, "counterparts", graph, config.sinkhorn_temperature)
     metrics = {
-        part: train.evaluate(model, data, part, ["cosine", "csls"], *options)
+        part: train.evaluate(model, data, part, decoders, *options)
         for part in ("test", "val")
     }
     run.write_metrics(metrics, state.best_epoch, state.seconds)

@@ -8,6 +8,7 @@ from pyg_ibmea.train.evaluation import (
     alignment_pair,
     evaluate,
     links_of,
+    propose_pairs,
     unaligned_entities,
 )
 from pyg_ibmea.train.interrupt import InterruptGuard
@@ -38,6 +39,7 @@ __all__ = [
     "links_of",
     "parse_betas",
     "peak_rss_mib",
+    "propose_pairs",
     "seed_batches",
     "unaligned_entities",
     "warmup_cosine",

@@ -81,6 +81,7 @@ class TrainConfig:
     scale_neg: float = _option(40.0, "multi-similarity: scale of the negatives")
     base: float = _option(0.5, "multi-similarity: cosine that counts as neutral")
     csls_k: int = _option(3, "neighbours of CSLS")
+    sinkhorn_temperature: float = _option(0.05, "temperature of Sinkhorn scaling")
 
     def __post_init__(self) -> None:
         for name in (
@@ -96,6 +97,9 @@ class TrainConfig:
                 raise ValueError(
                     f"{name} must not be negative, got {getattr(self, name)}"
                 )
+        for name in ("temperature", "modal_temperature", "sinkhorn_temperature"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
         for name in ("warmup_epochs", "cosine_epochs", "beta_warmup"):
             if getattr(self, name) < 0:
                 raise ValueError(

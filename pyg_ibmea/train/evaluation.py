@@ -14,6 +14,7 @@ from pyg_ibmea.align import (
     Alignment,
     Decoder,
     align_greedy,
+    mutual_nearest,
     ranking_metrics,
 )
 from pyg_ibmea.nn import IBMEA, RelationalGraph
@@ -60,6 +61,7 @@ def evaluate(
     csls_k: int = 3,
     candidates: str = "counterparts",
     graph: RelationalGraph | EdgeIndex | None = None,
+    sinkhorn_temperature: float = 0.05,
 ) -> dict[str, Any]:
     """Ranks the true counterparts of the pairs of one part, in evaluation mode.
 
@@ -76,6 +78,8 @@ def evaluate(
             no knowledge of any pair outside the part.
             (default: :obj:`'counterparts'`)
         graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
+        sinkhorn_temperature (float, optional): See :func:`pyg_ibmea.align.sinkhorn`.
+            (default: :obj:`0.05`)
 
     Returns:
         dict: By decoder, what :func:`pyg_ibmea.align.ranking_metrics` returns.
@@ -101,7 +105,12 @@ def evaluate(
     z = _encode(model, data, pair, entities, graph)
     return {
         decoder: ranking_metrics(
-            z[pair[0]], z[pair[1]], decoder=decoder, csls_k=csls_k, pairs=rows
+            z[pair[0]],
+            z[pair[1]],
+            decoder=decoder,
+            csls_k=csls_k,
+            pairs=rows,
+            sinkhorn_temperature=sinkhorn_temperature,
         )
         for decoder in decoders
     }
@@ -135,6 +144,45 @@ def align_unaligned(
         z[pair[0]], z[pair[1]], temperature=temperature, csls_k=csls_k
     )
     return entities[0], alignment._replace(target=entities[1][alignment.target])
+
+
+@torch.no_grad()
+def propose_pairs(
+    model: IBMEA,
+    data: HeteroData,
+    threshold: float,
+    sinkhorn_temperature: float = 0.05,
+    graph: RelationalGraph | EdgeIndex | None = None,
+) -> Tensor:
+    """Proposes pairs among the entities outside the training pairs: those that are
+    each other's best by Sinkhorn scaling, with at least a given probability.
+
+    Validation and test entities are proposed for like any other, and no pair of
+    theirs is looked at.
+
+    Args:
+        model (IBMEA): The model; noise and dropout are off, its mode is restored.
+        data (HeteroData): The problem.
+        threshold (float): Least probability of a proposal.
+        sinkhorn_temperature (float, optional): See :func:`pyg_ibmea.align.sinkhorn`.
+            (default: :obj:`0.05`)
+        graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
+
+    Returns:
+        torch.Tensor: Node ids, long ``[2, L]``; no entity is in two pairs.
+    """
+    pair = alignment_pair(data)
+    entities = unaligned_entities(data, ("train",))
+    z = _encode(model, data, pair, entities, graph)
+    rows, score = mutual_nearest(
+        z[pair[0]],
+        z[pair[1]],
+        decoder="sinkhorn",
+        sinkhorn_temperature=sinkhorn_temperature,
+    )
+    # The score of Sinkhorn scaling is temperature * log(probability).
+    rows = rows[:, (score / sinkhorn_temperature).exp() >= threshold]
+    return torch.stack([entities[0][rows[0]], entities[1][rows[1]]])
 
 
 def unaligned_entities(data: HeteroData, parts: Sequence[str]) -> list[Tensor]:

@@ -63,7 +63,7 @@ def test_run_folder_and_table(finished):
     ]
     metrics = json.loads((folder / "metrics.json").read_text())
     for part in ("test", "val"):
-        for decoder in ("cosine", "csls"):
+        for decoder in ("cosine", "csls", "sinkhorn"):
             values = metrics[part][decoder]
             assert set(values) == {
                 *("hits@1", "hits@10", "mr", "mrr", "target_to_source", "mean")
