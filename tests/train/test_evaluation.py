@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pyg_ibmea.align import align_greedy, ranking_metrics
+from pyg_ibmea.align import align_greedy, ranking_metrics, sinkhorn
 from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.train import (
@@ -9,6 +9,7 @@ from pyg_ibmea.train import (
     alignment_pair,
     evaluate,
     links_of,
+    propose_pairs,
     unaligned_entities,
 )
 
@@ -114,3 +115,31 @@ def test_entity_in_two_parts_is_told(data, model):
     store.edge_index[1, val] = store.edge_index[1, train]
     with pytest.raises(ValueError, match="is in a training pair too"):
         evaluate(model, data, "val", candidates="unaligned")
+
+
+def test_proposals_are_mutual_sure_and_outside_the_training_pairs(data, model):
+    entities = unaligned_entities(data, ("train",))
+    z = encode(model, data)
+    sides = [z[kg][ids] for kg, ids in zip(("source", "target"), entities, strict=True)]
+    unit = [torch.nn.functional.normalize(side) for side in sides]
+    f, g, *_ = sinkhorn(*sides, temperature=0.1)
+    plan = ((unit[0] @ unit[1].t() + f[:, None] + g) / 0.1).exp()
+    expected = {
+        (int(entities[0][i]), int(entities[1][j]))
+        for i, j in (plan >= 0.2).nonzero().tolist()
+        if plan[i, j] == plan[i].max() and plan[i, j] == plan[:, j].max()
+    }
+    assert len(expected) > 5
+    model.train()
+    pairs = propose_pairs(model, data, threshold=0.2, sinkhorn_temperature=0.1)
+    assert set(map(tuple, pairs.t().tolist())) == expected
+    assert model.training
+
+
+def test_proposals_do_not_depend_on_the_other_pairs(data, model):
+    before = propose_pairs(model, data, 0.0)
+    store = data["source", "same_as", "target"]
+    unknown = ~store.train_mask
+    targets = store.edge_index[1, unknown]
+    store.edge_index[1, unknown] = targets[torch.randperm(targets.numel())]
+    assert propose_pairs(model, data, 0.0).equal(before)
