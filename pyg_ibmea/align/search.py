@@ -68,10 +68,12 @@ def topk(
 
 def top_columns(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Takes the k best columns of scores ``[B, M]``, the lower column at ties."""
-    values, columns = scores.topk(k, dim=1)
+    more = min(k + 1, scores.size(1))
+    values, columns = scores.topk(more, dim=1)
+    last = values[:, k - 1 : k]
     # torch.topk picks any of the columns that tie for the last place.
-    last = values[:, -1:]
-    crowded = (scores >= last).sum(dim=1, dtype=torch.int32) > k
+    crowded = (values[:, k:] == last).any(dim=1)
+    columns = columns[:, :k].contiguous()
     if bool(crowded.any()):
         columns[crowded] = _first_columns(scores[crowded], last[crowded], k)
     columns = columns.sort(dim=1)[0]
