@@ -90,9 +90,21 @@ def load(args):
     return MMKGPair(Path(args.root) / "own", raw=args.dataset, **options)[0]
 
 
+def propose(state, data, graph, config):
+    """Lets the averaged model propose pairs; those adopted count as seed pairs."""
+    options = (config.propose_threshold, config.sinkhorn_temperature, graph)
+    proposal = train.propose_pairs(state.average, data, *options)
+    adopted = state.pseudo_seeds.update(proposal).to(proposal.device)
+    if config.share_seeds and state.model.embedding is not None:
+        for model in (state.model, state.average):
+            model.share(dict(zip(train.alignment_pair(data), adopted, strict=True)))
+
+
 def train_epoch(state, data, graph, objective, config):
     """One pass over the seed pairs; the mean of each loss term."""
     pair, links = train.alignment_pair(data), train.links_of(data, "train")
+    pseudo_seeds = state.pseudo_seeds.pairs.to(links.device)
+    links = torch.cat([links, pseudo_seeds], dim=1)
     batches = train.seed_batches(links.size(1), config.batch_size, config.withhold)
     mean = {}
     state.model.train()
@@ -119,6 +131,8 @@ def fit(state, data, graph, objective, config, run):
     with train.InterruptGuard() as interrupt:
         while state.epoch < config.epochs and not interrupt.requested:
             state.epoch += 1
+            if config.proposes_before(state.epoch):
+                propose(state, data, graph, config)
             losses = train_epoch(state, data, graph, objective, config)
             state.update_average()
             progress.update(losses)
@@ -174,12 +188,21 @@ def main():
         part: train.evaluate(model, data, part, decoders, *options)
         for part in ("test", "val")
     }
+    if config.iterative:
+        # How many were right is asked here, when nothing depends on it any more.
+        pseudo_seeds = state.best_pseudo_seeds
+        run.write_pairs("pseudo_seeds.tsv", data, pseudo_seeds)
+        metrics["pseudo_seeds"] = train.share_right(data, pseudo_seeds)
     run.write_metrics(metrics, state.best_epoch, state.seconds)
     options = (config.temperature, config.csls_k, graph)
     run.write_alignment(data, *train.align_unaligned(model, data, *options))
     plot_curves(run.path)
     print(f"\ntest pairs, weights of epoch {state.best_epoch} (chosen on validation)")
     print(metrics_table(metrics["test"], *pair))
+    if config.iterative:
+        found = metrics["pseudo_seeds"]
+        print(f"\n{found['pairs']} pseudo-seeds; of those with a known counterpart "
+              f"{found['right_of_known']:.1%} are right")  # fmt: skip
     print(
         f"\ntrained {state.seconds:.0f} s, peak memory {train.peak_rss_mib():.0f} MiB"
     )

@@ -9,6 +9,7 @@ from pyg_ibmea.train.evaluation import (
     evaluate,
     links_of,
     propose_pairs,
+    share_right,
     unaligned_entities,
 )
 from pyg_ibmea.train.interrupt import InterruptGuard
@@ -41,6 +42,7 @@ __all__ = [
     "peak_rss_mib",
     "propose_pairs",
     "seed_batches",
+    "share_right",
     "unaligned_entities",
     "warmup_cosine",
 ]

@@ -80,13 +80,25 @@ class TrainConfig:
     scale_pos: float = _option(5.0, "multi-similarity: scale of the positive")
     scale_neg: float = _option(40.0, "multi-similarity: scale of the negatives")
     base: float = _option(0.5, "multi-similarity: cosine that counts as neutral")
+    iterative: bool = _option(
+        False, "add pairs that the model is sure of (pseudo-seeds) while training"
+    )
+    propose_from: int = _option(7, "epoch before which pairs are first proposed")
+    propose_every: int = _option(2, "epochs between proposals")
+    propose_window: int = _option(
+        3, "proposals of which a pair must be in more than half"
+    )
+    propose_threshold: float = _option(
+        0.5, "least probability, by Sinkhorn scaling, of a proposed pair"
+    )
     csls_k: int = _option(3, "neighbours of CSLS")
-    sinkhorn_temperature: float = _option(0.05, "temperature of Sinkhorn scaling")
+    sinkhorn_temperature: float = _option(0.02, "temperature of Sinkhorn scaling")
 
     def __post_init__(self) -> None:
         for name in (
             *("num_features", "epochs", "eval_every", "batch_size", "csls_k"),
             *("graph_channels", "modal_channels", "num_layers", "heads"),
+            *("propose_from", "propose_every", "propose_window"),
         ):
             if getattr(self, name) < 1:
                 raise ValueError(
@@ -105,11 +117,16 @@ class TrainConfig:
                 raise ValueError(
                     f"{name} must not be negative, got {getattr(self, name)}"
                 )
-        for name in ("dropout", "average_decay", "withhold"):
+        for name in ("dropout", "average_decay", "withhold", "propose_threshold"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(
                     f"{name} must lie in [0, 1), got {getattr(self, name)}"
                 )
+
+    def proposes_before(self, epoch: int) -> bool:
+        """Whether pairs are proposed before an epoch (the first is 1)."""
+        since = epoch - self.propose_from
+        return self.iterative and since >= 0 and since % self.propose_every == 0
 
     def model_options(self) -> dict[str, Any]:
         """The options of :class:`pyg_ibmea.nn.IBMEA` among the hyper-parameters."""

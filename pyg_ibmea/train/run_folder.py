@@ -145,6 +145,21 @@ class RunFolder:
             lines.append(f"{left}\t{right}\t{score:.6f}\t{confidence:.6f}\n")
         self._write("alignment.tsv", "".join(lines))
 
+    def write_pairs(self, name: str, data: HeteroData, pairs: Tensor) -> None:
+        """Writes pairs of entities: source URI, target URI.
+
+        Args:
+            name (str): Name of the file, such as ``'pseudo_seeds.tsv'``.
+            data (HeteroData): The problem.
+            pairs (torch.Tensor): Node ids ``[2, L]``.
+        """
+        source, target = alignment_pair(data)
+        lines = ["source\ttarget\n"]
+        for i, j in pairs.t().tolist():
+            left, right = data.uri[source][i], data.uri[target][j]
+            lines.append(f"{_one_field(left)}\t{_one_field(right)}\n")
+        self._write(name, "".join(lines))
+
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
         """Writes ``checkpoint.pt``.
 

@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from pyg_ibmea.train.config import TrainConfig
+from pyg_ibmea.train.pseudo_seeds import PseudoSeeds
 from pyg_ibmea.train.schedule import warmup_cosine
 
 
@@ -32,6 +33,8 @@ class TrainingState:
         best_epoch (int): The epoch with the best validation metric; 0 for none.
         best_value (float): That metric.
         best_weights (dict): The weights of that epoch.
+        pseudo_seeds (PseudoSeeds): The pairs added to the seed pairs.
+        best_pseudo_seeds (torch.Tensor): Those of the best epoch, long ``[2, L]``.
     """
 
     model: Module
@@ -44,6 +47,8 @@ class TrainingState:
     best_epoch: int = 0
     best_value: float = -1.0
     best_weights: dict[str, Tensor] = field(default_factory=dict)
+    pseudo_seeds: PseudoSeeds = field(default_factory=PseudoSeeds)
+    best_pseudo_seeds: Tensor = field(default_factory=lambda: PseudoSeeds().pairs)
 
     @classmethod
     def create(cls, model: Module, config: TrainConfig) -> TrainingState:
@@ -54,7 +59,14 @@ class TrainingState:
         schedule = warmup_cosine(config.warmup_epochs, config.cosine_epochs)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)
         average = copy.deepcopy(model).requires_grad_(False)
-        return cls(model, optimizer, scheduler, average, config.average_decay)
+        return cls(
+            model,
+            optimizer,
+            scheduler,
+            average,
+            config.average_decay,
+            pseudo_seeds=PseudoSeeds(config.propose_window),
+        )
 
     @torch.no_grad()
     def update_average(self) -> None:
@@ -76,6 +88,7 @@ class TrainingState:
             return False
         self.best_epoch, self.best_value = self.epoch, value
         self.best_weights = copy.deepcopy(self.average.state_dict())
+        self.best_pseudo_seeds = self.pseudo_seeds.pairs
         return True
 
     def state_dict(self) -> dict[str, Any]:
@@ -95,6 +108,8 @@ class TrainingState:
             "best_epoch": self.best_epoch,
             "best_value": self.best_value,
             "best_weights": self.best_weights,
+            "pseudo_seeds": self.pseudo_seeds.state_dict(),
+            "best_pseudo_seeds": self.best_pseudo_seeds,
             "rng": torch.get_rng_state(),
             "rng_cuda": cuda,
         }
@@ -119,6 +134,8 @@ class TrainingState:
         self.best_epoch = state["best_epoch"]
         self.best_value = state["best_value"]
         self.best_weights = state["best_weights"]
+        self.pseudo_seeds.load_state_dict(state["pseudo_seeds"])
+        self.best_pseudo_seeds = state["best_pseudo_seeds"]
         torch.set_rng_state(state["rng"])
         if torch.cuda.is_available() and state["rng_cuda"]:
             torch.cuda.set_rng_state_all(state["rng_cuda"])

@@ -299,3 +299,26 @@ def test_resume_with_other_options_is_refused(finished):
     assert process.returncode != 0
     assert "lr: 0.01 there, 0.5 now" in err.splitlines()[-1]
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+
+
+def test_iterative_run_saves_its_pseudo_seeds_and_resumes(tmp_path):
+    options = [*SMALL, "--epochs", 8, "--iterative", "--propose-from", 4]
+    options += ["--propose-threshold", 0.2]
+    out, _ = run(*options, "--out", "whole", cwd=tmp_path)
+    found = json.loads((tmp_path / "whole" / "metrics.json").read_text())[
+        "pseudo_seeds"
+    ]
+    lines = (tmp_path / "whole" / "pseudo_seeds.tsv").read_text().splitlines()
+    assert len(lines) == found["pairs"] + 1
+    assert found["pairs"] > 0
+    assert f"{found['pairs']} pseudo-seeds" in out
+
+    state = torch.load(tmp_path / "whole" / "checkpoint.pt", weights_only=True)
+    assert len(state["pseudo_seeds"]["proposals"]) == 3
+    process = start(*options, "--out", "half", cwd=tmp_path)
+    while not (tmp_path / "half" / "checkpoint.pt").exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    run(*options, "--out", "half", "--resume", cwd=tmp_path)
+    assert final_metrics(tmp_path / "half") == final_metrics(tmp_path / "whole")

@@ -10,6 +10,7 @@ from pyg_ibmea.train import (
     evaluate,
     links_of,
     propose_pairs,
+    share_right,
     unaligned_entities,
 )
 
@@ -143,3 +144,19 @@ def test_proposals_do_not_depend_on_the_other_pairs(data, model):
     targets = store.edge_index[1, unknown]
     store.edge_index[1, unknown] = targets[torch.randperm(targets.numel())]
     assert propose_pairs(model, data, 0.0).equal(before)
+
+
+def test_share_of_pairs_that_are_right(data):
+    (a, b), (c, _), *_ = links_of(data, "test").t().tolist()
+    entities = (set(range(data[kg].num_nodes)) for kg in ("source", "target"))
+    links = data["source", "same_as", "target"].edge_index.tolist()
+    alone = [min(e - set(side)) for e, side in zip(entities, links, strict=True)]
+    # One right, one wrong, one of two entities without counterpart.
+    pairs = torch.tensor([[a, c, alone[0]], [b, b, alone[1]]])
+    assert share_right(data, pairs) == {
+        "pairs": 3,
+        "right": pytest.approx(1 / 3),
+        "right_of_known": 0.5,
+    }
+    nothing = {"pairs": 0, "right": 0.0, "right_of_known": 0.0}
+    assert share_right(data, pairs[:, :0]) == nothing
