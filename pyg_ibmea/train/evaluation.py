@@ -61,7 +61,7 @@ def evaluate(
     csls_k: int = 3,
     candidates: str = "counterparts",
     graph: RelationalGraph | EdgeIndex | None = None,
-    sinkhorn_temperature: float = 0.05,
+    sinkhorn_temperature: float = 0.02,
 ) -> dict[str, Any]:
     """Ranks the true counterparts of the pairs of one part, in evaluation mode.
 
@@ -79,7 +79,7 @@ def evaluate(
             (default: :obj:`'counterparts'`)
         graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
         sinkhorn_temperature (float, optional): See :func:`pyg_ibmea.align.sinkhorn`.
-            (default: :obj:`0.05`)
+            (default: :obj:`0.02`)
 
     Returns:
         dict: By decoder, what :func:`pyg_ibmea.align.ranking_metrics` returns.
@@ -151,7 +151,7 @@ def propose_pairs(
     model: IBMEA,
     data: HeteroData,
     threshold: float,
-    sinkhorn_temperature: float = 0.05,
+    sinkhorn_temperature: float = 0.02,
     graph: RelationalGraph | EdgeIndex | None = None,
 ) -> Tensor:
     """Proposes pairs among the entities outside the training pairs: those that are
@@ -165,7 +165,7 @@ def propose_pairs(
         data (HeteroData): The problem.
         threshold (float): Least probability of a proposal.
         sinkhorn_temperature (float, optional): See :func:`pyg_ibmea.align.sinkhorn`.
-            (default: :obj:`0.05`)
+            (default: :obj:`0.02`)
         graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
 
     Returns:

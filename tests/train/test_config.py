@@ -65,9 +65,17 @@ def test_presets_are_the_published_settings():
         ({"lr": float("nan")}, "lr must not be negative, got nan"),
         ({"warmup_epochs": -1}, "warmup_epochs must not be negative"),
         ({"average_decay": 1.0}, r"average_decay must lie in \[0, 1\)"),
+        ({"sinkhorn_temperature": 0.0}, "sinkhorn_temperature must be positive"),
+        ({"propose_every": 0}, "propose_every must be at least 1"),
         ({"dropout": 1.0}, r"dropout must lie in \[0, 1\), got 1.0"),
     ],
 )
 def test_bad_values(options, message):
     with pytest.raises(ValueError, match=message):
         TrainConfig(**options)
+
+
+def test_when_pairs_are_proposed():
+    config = TrainConfig(iterative=True, propose_from=4, propose_every=3)
+    assert [e for e in range(1, 12) if config.proposes_before(e)] == [4, 7, 10]
+    assert not any(TrainConfig().proposes_before(e) for e in range(1, 30))

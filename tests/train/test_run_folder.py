@@ -69,6 +69,15 @@ def test_alignment_is_a_table_whatever_the_names(started):
     )
 
 
+def test_pairs_are_a_table_too(started):
+    data = HeteroData()
+    data["a", "same_as", "b"].edge_index = torch.tensor([[0], [0]])
+    data.uri = {"a": ["x", "tab\there"], "b": ["line\nend", "é"]}
+    started.write_pairs("pairs.tsv", data, torch.tensor([[0, 1], [1, 0]]))
+    text = (started.path / "pairs.tsv").read_text(encoding="utf-8")
+    assert text == "source\ttarget\nx\té\ntab here\tline end\n"
+
+
 def test_resume_restores_the_checkpoint_and_drops_later_lines(started):
     state = new_state()
     state.epoch = 2

@@ -103,3 +103,18 @@ def test_the_options_of_the_optimiser_are_those_of_the_configuration():
 def test_checkpoint_of_another_model():
     with pytest.raises(ValueError, match="of another model or other data"):
         new_state().load_state_dict(new_state(channels=4).state_dict())
+
+
+def test_pseudo_seeds_of_the_best_epoch_are_kept_and_restored():
+    state = new_state()
+    pair = torch.tensor([[1], [2]])
+    for _ in range(2):
+        state.pseudo_seeds.update(pair)
+    state.offer(0.5)
+    state.pseudo_seeds.update(pair[:, :0])
+    state.pseudo_seeds.update(pair[:, :0])
+    assert state.pseudo_seeds.pairs.numel() == 0
+    resumed = new_state()
+    resumed.load_state_dict(through_a_file(state))
+    assert resumed.best_pseudo_seeds.equal(pair)
+    assert len(resumed.pseudo_seeds.proposals) == 3
