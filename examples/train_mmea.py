@@ -90,18 +90,25 @@ def load(args):
     return MMKGPair(Path(args.root) / "own", raw=args.dataset, **options)[0]
 
 
-def propose(state, data, graph, config):
+def warn(messages):
+    """Tells the user."""
+    for message in messages:
+        warnings.warn(message, stacklevel=2)
+
+
+def propose(state, data, graph, config, diagnostics):
     """Lets the averaged model propose pairs; those adopted count as seed pairs."""
     options = (config.propose_threshold, config.sinkhorn_temperature, graph)
     proposal = train.propose_pairs(state.average, data, *options)
     adopted = state.pseudo_seeds.update(proposal).to(proposal.device)
+    warn(diagnostics.check_pseudo_seeds(adopted))
     if config.share_seeds and state.model.embedding is not None:
         for model in (state.model, state.average):
             model.share(dict(zip(train.alignment_pair(data), adopted, strict=True)))
 
 
 def train_epoch(state, data, graph, objective, config):
-    """One pass over the seed pairs; the mean of each loss term."""
+    """One pass over the seed pairs: the mean of each loss term, the batch size."""
     pair, links = train.alignment_pair(data), train.links_of(data, "train")
     pseudo_seeds = state.pseudo_seeds.pairs.to(links.device)
     links = torch.cat([links, pseudo_seeds], dim=1)
@@ -121,23 +128,26 @@ def train_epoch(state, data, graph, objective, config):
         for name, value in {"total": loss.detach(), **terms}.items():
             mean[name] = mean.get(name, 0.0) + float(value) / len(batches)
     state.scheduler.step()
-    return mean
+    return mean, batches[0].numel()
 
 
 def fit(state, data, graph, objective, config, run):
     """Trains up to the last epoch, or until interrupted; whether it got there."""
     began = time.monotonic() - state.seconds
     progress = train.Progress(config.epochs, state.epoch)
+    diagnostics = train.Diagnostics(objective.beta)
     with train.InterruptGuard() as interrupt:
         while state.epoch < config.epochs and not interrupt.requested:
             state.epoch += 1
             if config.proposes_before(state.epoch):
-                propose(state, data, graph, config)
-            losses = train_epoch(state, data, graph, objective, config)
+                propose(state, data, graph, config, diagnostics)
+            losses, batch_size = train_epoch(state, data, graph, objective, config)
             state.update_average()
             progress.update(losses)
             state.seconds = time.monotonic() - began
             if state.epoch % config.eval_every == 0 or state.epoch == config.epochs:
+                if state.epoch > config.warmup_epochs:
+                    warn(diagnostics.check(losses, batch_size))
                 # Among all unaligned entities: harder than the validation pairs' own.
                 options = (config.csls_k, "unaligned", graph)
                 val = train.evaluate(state.average, data, "val", ["csls"], *options)

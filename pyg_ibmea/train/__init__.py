@@ -2,6 +2,7 @@
 
 from pyg_ibmea.train.batches import seed_batches
 from pyg_ibmea.train.config import PAPER, TrainConfig, add_arguments, config_from
+from pyg_ibmea.train.diagnostics import Diagnostics
 from pyg_ibmea.train.evaluation import (
     PARTS,
     align_unaligned,
@@ -24,6 +25,7 @@ from pyg_ibmea.train.state import TrainingState
 __all__ = [
     "PAPER",
     "PARTS",
+    "Diagnostics",
     "InterruptGuard",
     "Objective",
     "Progress",

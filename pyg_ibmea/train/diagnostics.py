@@ -1,0 +1,107 @@
+"""What a user should know while a model trains."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+# A latent that tells less than this tells no more than e entities apart.
+_COLLAPSED_NATS = 1.0
+# Shares of, in turn, the loss of guessing, the whole loss, and the pairs.
+_NO_SIGNAL = 0.95
+_INACTIVE = 1e-3
+_DRIFT = 0.2
+
+
+class Diagnostics:
+    """Looks at a training for signs that something is not as it seems.
+
+    Each message comes once. They say what was seen and what may be done; none of them
+    looks at validation or test pairs.
+
+    Example:
+        >>> losses = {'total': 9.0, 'info_nce/name': 1.0, 'kl/name': 0.2}
+        >>> print(*Diagnostics({'name': 1e-2}).check(losses, batch_size=1000))
+        the posterior of 'name' has collapsed to the prior (KL 0.20 nats): it says \
+next to nothing about an entity; lower its beta (now 0.01)
+    """
+
+    def __init__(self, beta: Mapping[str, float]):
+        """Args:
+        beta (dict): Factor of the KL by modality.
+        """
+        self.beta = dict(beta)
+        self._told: set[tuple[str, str]] = set()
+        self._pseudo_seeds = torch.empty(2, 0, dtype=torch.long)
+
+    def check(self, losses: Mapping[str, float], batch_size: int) -> list[str]:
+        """Looks at the loss terms of an epoch.
+
+        Args:
+            losses (dict): Mean terms by name, as :class:`Objective` gives them, and
+                their weighted sum as ``total``.
+            batch_size (int): Pairs in a batch.
+
+        Returns:
+            list: New messages.
+        """
+        messages = []
+        guess = math.log(max(2, batch_size))
+        for name, value in losses.items():
+            kind, _, modality = name.partition("/")
+            if kind == "info_nce" and value > _NO_SIGNAL * guess:
+                messages += self._once(
+                    "signal",
+                    modality,
+                    f"modality {modality!r} carries no alignment signal: its InfoNCE "
+                    f"{value:.2f} is that of guessing ({guess:.2f}); check that both "
+                    "graphs have it and mean the same by it, or leave it out",
+                )
+            if kind != "kl":
+                continue
+            beta = self.beta.get(modality, 0.0)
+            if value < _COLLAPSED_NATS:
+                messages += self._once(
+                    "collapse",
+                    modality,
+                    f"the posterior of {modality!r} has collapsed to the prior (KL "
+                    f"{value:.2f} nats): it says next to nothing about an entity; "
+                    f"lower its beta (now {beta:g})",
+                )
+            elif beta * value < _INACTIVE * abs(losses["total"]):
+                messages += self._once(
+                    "inactive",
+                    modality,
+                    f"the bottleneck of {modality!r} is inactive: beta {beta:g} times "
+                    f"KL {value:.0f} nats is under {_INACTIVE:.1%} of the loss; raise "
+                    "its beta, or switch it off with --bottleneck",
+                )
+        return messages
+
+    def check_pseudo_seeds(self, pairs: Tensor) -> list[str]:
+        """Looks at the pairs that are adopted now, after each proposal.
+
+        Args:
+            pairs (torch.Tensor): Long ``[2, L]``.
+
+        Returns:
+            list: New messages; drift is told every time.
+        """
+        before, self._pseudo_seeds = self._pseudo_seeds, pairs.cpu()
+        now = set(map(tuple, self._pseudo_seeds.t().tolist()))
+        dropped = [pair for pair in map(tuple, before.t().tolist()) if pair not in now]
+        if len(dropped) <= _DRIFT * before.size(1):
+            return []
+        return [
+            f"pseudo-seeds drift: {len(dropped)} of {before.size(1)} were dropped "
+            "again; raise --propose-threshold or --propose-window"
+        ]
+
+    def _once(self, kind: str, modality: str, message: str) -> list[str]:
+        if (kind, modality) in self._told:
+            return []
+        self._told.add((kind, modality))
+        return [message]

@@ -1,0 +1,50 @@
+import math
+
+import pytest
+import torch
+
+from pyg_ibmea.train import Diagnostics
+
+HEALTHY = {
+    "total": 12.0,
+    "hybrid": 2.0,
+    "info_nce/graph": 1.0,
+    "info_nce/image": 5.0,
+    "kl/graph": 900.0,
+    "kl/image": 40.0,
+}
+BETA = {"graph": 1e-3, "image": 1e-2}
+
+
+def test_a_healthy_training_is_left_alone():
+    assert Diagnostics(BETA).check(HEALTHY, batch_size=1000) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "beta", "message"),
+    [
+        ({"kl/image": 0.5}, BETA, "'image' has collapsed to the prior (KL 0.50 nats)"),
+        ({"kl/image": 40.0}, {"graph": 1e-3}, "bottleneck of 'image' is inactive"),
+        ({"info_nce/image": 6.8}, BETA, "'image' carries no alignment signal"),
+        (
+            {"info_nce/image": math.log(1000)},
+            BETA,
+            "its InfoNCE 6.91 is that of guessing (6.91)",
+        ),
+    ],
+)
+def test_each_sign_is_told_once(change, beta, message):
+    diagnostics = Diagnostics(beta)
+    (told,) = diagnostics.check({**HEALTHY, **change}, batch_size=1000)
+    assert message in told
+    assert diagnostics.check({**HEALTHY, **change}, batch_size=1000) == []
+
+
+def test_drift_of_pseudo_seeds():
+    diagnostics = Diagnostics(BETA)
+    pairs = torch.arange(20).view(2, 10)
+    assert diagnostics.check_pseudo_seeds(pairs) == []
+    assert diagnostics.check_pseudo_seeds(pairs[:, 2:]) == []  # Two of ten may go.
+    (told,) = diagnostics.check_pseudo_seeds(pairs[:, 5:])
+    assert "3 of 8 were dropped again" in told
+    assert diagnostics.check_pseudo_seeds(pairs) == []  # More of them is no drift.
