@@ -10,8 +10,8 @@ from torch import Tensor
 
 from pyg_ibmea.align._blocks import cosine_blocks, unit_sides
 
-# Up to here the whole kernel matrix is held, 1 GiB in float32.
-_DENSE_ENTRIES = 2**28
+# Up to here the whole kernel matrix is held, 0.5 GiB in float32.
+_DENSE_ENTRIES = 2**27
 
 
 class SinkhornPotentials(NamedTuple):
@@ -77,7 +77,7 @@ def sinkhorn(
             forbids it. (default: :obj:`None`)
         num_candidates: Entries of :math:`P` that are kept for every row of either
             side, its nearest by cosine; the others count as zero. :obj:`None` keeps
-            all up to :math:`2^{28}` of them (16,000 rows a side), 50 a row beyond.
+            all up to :math:`2^{27}` of them (11,600 rows a side), 100 a row beyond.
             (default: :obj:`None`)
         block_size: Most source rows compared at once; :obj:`None` keeps a block near
             64 MiB. (default: :obj:`None`)
@@ -101,7 +101,7 @@ def sinkhorn(
     _check_options(temperature, num_iters, tolerance, slack, num_candidates)
     size = source.size(0), target.size(0)
     if num_candidates is None and size[0] * size[1] > _DENSE_ENTRIES:
-        num_candidates = 50
+        num_candidates = 100
     kernel: _DenseKernel | _CandidateKernel
     if num_candidates is None:
         kernel = _DenseKernel(source, target, temperature, block_size)
