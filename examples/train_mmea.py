@@ -29,7 +29,7 @@ OPTIONS = {  # flag: default, type, help
     "raw": (None, str, "folder of the published files; nothing is written there"),
     "root": ("data", str, "folder of the processed cache"),
     "image": (None, str, "file of image features, {id: vector}: .pkl .npz .npy .h5"),
-    "name": (None, str, "file of name features, likewise"),
+    "name": (None, str, "names as text (.json .tsv .txt), or features likewise"),
     "modalities": (
         None,
         str,

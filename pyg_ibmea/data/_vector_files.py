@@ -12,6 +12,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_ibmea.data._name_files import encode_names, read_names
 from pyg_ibmea.data._restricted_pickle import load_vectors_pickle
 
 Key = int | str
@@ -147,6 +148,13 @@ def _read_hdf5(path: Path) -> VectorFile:
     return VectorFile(path, list(vectors), list(vectors.values()), nested_names=True)
 
 
+def _read_names(path: Path) -> VectorFile:
+    named = [(key, name) for key, name in read_names(path) if name]
+    vectors: Sequence[Any] | NDArray[Any]
+    vectors = encode_names([name for _, name in named]) if named else []
+    return VectorFile(path, [key for key, _ in named], vectors)
+
+
 def _from_arrays(path: Path, ids: NDArray[Any], features: NDArray[Any]) -> VectorFile:
     if ids.ndim != 1 or features.ndim != 2 or len(ids) != len(features):
         raise ValueError(
@@ -178,4 +186,7 @@ _READERS: dict[str, Callable[[Path], VectorFile]] = {
     ".npy": _read_npy,
     ".h5": _read_hdf5,
     ".hdf5": _read_hdf5,
+    ".json": _read_names,
+    ".tsv": _read_names,
+    ".txt": _read_names,
 }

@@ -26,10 +26,13 @@ def read_features(
     | ``.npz`` | arrays ``ids`` ``[M]`` and ``features`` ``[M, F]`` |
     | ``.npy`` | ``[max id + 1, F]``, a row per entity id; an all-zero row is missing |
     | ``.h5``, ``.hdf5`` | ``ids`` and ``features``, or one dataset per entity |
+    | ``.json`` | names: ``{id: name}`` or ``[[id, name], ...]``, words listed or not |
+    | ``.tsv``, ``.txt`` | names: a line of id, tab and name |
 
-    An entity is named by its published id or by its URI. Entities that the file
-    lacks get a zero row and False in the mask, never an invented vector; vectors of
-    entities that no graph has are dropped with a warning that counts them.
+    Names become vectors of 1,024 hashed character n-grams, weighted by idf (needs
+    scikit-learn). An entity is named by its published id or by its URI. Entities that
+    the file lacks get a zero row and False in the mask, never an invented vector;
+    vectors of entities that no graph has are dropped with a warning that counts them.
 
     Args:
         path: The file.
