@@ -9,9 +9,12 @@ from types import SimpleNamespace
 
 from benchmarks import _layers, _losses, _searches, _steps
 
+TINY = SimpleNamespace(
+    nodes=30, edges=90, channels=6, pairs=8, rows=12, big=9, entities=60
+)
 QUICK = SimpleNamespace(
-    nodes=10_000, edges=75_000, channels=300, pairs=1_500, rows=10_000, big=10_000,
-    entities=5_000,
+    nodes=10_000, edges=75_000, channels=300, pairs=1_500, rows=5_000, big=5_000,
+    entities=3_000,
 )  # fmt: skip
 FULL = SimpleNamespace(
     nodes=40_000, edges=300_000, channels=300, pairs=4_500, rows=100_000, big=100_000,

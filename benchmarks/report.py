@@ -102,7 +102,7 @@ def plot_scaling(members: list[dict], path: Path) -> None:
 
 
 def main() -> None:
-    """Writes ``report.md``, ``scaling.png`` and the JSON into the folder."""
+    """Writes ``report.md``, ``scaling.png`` and ``results.json`` into the folder."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument(
         "results", type=Path, nargs="+", help="JSON of pytest-benchmark first, others"
@@ -121,6 +121,7 @@ def main() -> None:
             plot_scaling(members, args.out / "scaling.png")
             parts.append(f"![time over nodes](scaling.png)\n\n{exponents(members)}")
         parts.append(table(members))
+    (args.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     (args.out / "report.md").write_text("\n\n".join(parts) + "\n")
     print(args.out / "report.md")
 

@@ -19,7 +19,8 @@ def test_case(benchmark, full, group, case):
     benchmark.group = group
     step = case(size)
     slow = full and case is _layers.conv_published
-    benchmark.pedantic(step, rounds=1 if slow else 5, warmup_rounds=not slow)
+    rounds = 1 if slow else 5 if full else 3
+    benchmark.pedantic(step, rounds=rounds, warmup_rounds=not slow)
     seconds = benchmark.stats.stats.median
     benchmark.extra_info |= {
         "extra_memory_mib": measure(case.__name__, size).get("extra_memory_mib"),

@@ -1,7 +1,5 @@
 """What the benchmarks compare with must compute the same."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 
@@ -10,9 +8,7 @@ from benchmarks import cases, large
 from benchmarks._layers import graph
 from pyg_ibmea.nn import HybridContrastiveLoss, VariationalIBConv
 
-TINY = SimpleNamespace(
-    nodes=30, edges=90, channels=6, pairs=8, rows=12, big=9, entities=60
-)
+TINY = cases.TINY
 
 
 @pytest.mark.parametrize("kind", [textbook.TextbookStack, textbook.PublishedStack])
