@@ -1,9 +1,12 @@
 """What the README shows must run as it stands there."""
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+
+from pyg_ibmea.train import TrainConfig
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -49,6 +52,7 @@ def test_every_option_of_a_command_exists():
     try:
         scope = runpy.run_path(str(example))
         known = {f"--{name}" for name in scope["OPTIONS"]} | {"--resume", "--help"}
+        known |= {f"--{f.name.replace('_', '-')}" for f in fields(TrainConfig)}
     finally:
         sys.argv = argv
     assert flags - {"--help"} <= known, flags - known
