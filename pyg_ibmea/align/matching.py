@@ -65,8 +65,8 @@ def mutual_nearest(
     for rows, block in score_blocks(source, target, *options):
         value, column = top_columns(block, k=1)
         score[rows], choice[rows] = value[:, 0], column[:, 0]
-        value, row = block.max(dim=0)
-        # The first of the rows that tie; max takes any.
+        value = block.amax(dim=0)
+        # The first of the rows that tie.
         row = (block == value).to(torch.uint8).argmax(dim=0)
         better = value > best
         best[better], chosen_by[better] = value[better], row[better] + rows.start

@@ -93,7 +93,7 @@ def ranks(
     flags_for = _Room()
     for rows, scores in cosine_blocks(source, target, block_size):
         score.apply_(scores, rows)
-        _, local = _pairs_inside(pairs, rows)
+        local = _pairs_inside(pairs, rows)
         scores[local[0], local[1]] = -torch.inf  # True counterparts do not compete.
         flags = flags_for(scores)
         source_counts.add(scores, rows, 1, flags)
@@ -157,7 +157,7 @@ def _count_queries(
     flags_for = _Room()
     for rows, scores in cosine_blocks(side[query], candidates, block_size):
         score.apply_(scores, query[rows])
-        _, local = _pairs_inside(pairs, rows)
+        local = _pairs_inside(pairs, rows)
         scores[local[0], local[1]] = -torch.inf
         counts.add(scores, query[rows], 1, flags_for(scores))
 
@@ -178,11 +178,10 @@ def _pair_cosines(source: Tensor, target: Tensor, pairs: Tensor) -> Tensor:
     return torch.cat([(source[i] * target[j]).sum(dim=1) for i, j in chunks])
 
 
-def _pairs_inside(pairs: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
-    """Finds the pairs of a block: mask ``[L]`` and block coordinates ``[2, ...]``."""
-    inside = (pairs[0] >= rows.start) & (pairs[0] < rows.stop)
-    local = pairs[:, inside]
-    return inside, torch.stack([local[0] - rows.start, local[1]])
+def _pairs_inside(pairs: Tensor, rows: slice) -> Tensor:
+    """The pairs of a block, in its coordinates, ``[2, ...]``."""
+    local = pairs[:, (pairs[0] >= rows.start) & (pairs[0] < rows.stop)]
+    return torch.stack([local[0] - rows.start, local[1]])
 
 
 def _check_pairs(pairs: Tensor | None, source: Tensor, target: Tensor) -> Tensor:
