@@ -10,7 +10,7 @@ import argparse
 import sys
 import time
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -132,10 +132,14 @@ def train_epoch(state, data, graph, objective, config):
 
 
 def fit(state, data, graph, objective, config, run):
-    """Trains up to the last epoch, or until interrupted; whether it got there."""
+    """Trains up to the last epoch, or until interrupted; whether it got there.
+
+    Without validation pairs the weights of the last epoch are kept.
+    """
     began = time.monotonic() - state.seconds
     progress = train.Progress(config.epochs, state.epoch)
     diagnostics = train.Diagnostics(objective.beta)
+    selects = train.links_of(data, "val").size(1) > 0
     with train.InterruptGuard() as interrupt:
         while state.epoch < config.epochs and not interrupt.requested:
             state.epoch += 1
@@ -148,20 +152,95 @@ def fit(state, data, graph, objective, config, run):
             if state.epoch % config.eval_every == 0 or state.epoch == config.epochs:
                 if state.epoch > config.warmup_epochs:
                     warn(diagnostics.check(losses, batch_size))
-                # Among all unaligned entities: harder than the validation pairs' own.
-                options = (config.csls_k, "unaligned", graph)
-                val = train.evaluate(state.average, data, "val", ["csls"], *options)
-                val = val["csls"]["mean"]
-                state.offer(val["mrr"])
+                if selects:
+                    val = validate(state, data, graph, config, losses, run)
+                    progress.evaluated(state.epoch, losses, val, state.best_epoch)
+                else:
+                    state.offer(state.epoch)
                 state.seconds = time.monotonic() - began
-                progress.evaluated(state.epoch, losses, val["hits@1"], state.best_epoch)
-                weights = state.average.fusion.weights()
-                run.append_metrics(state.epoch, state.seconds, losses, val, weights)
                 run.save_checkpoint(state.state_dict())
         if interrupt.requested:
             run.save_checkpoint(state.state_dict())
     progress.close()
     return state.epoch == config.epochs
+
+
+def validate(state, data, graph, config, losses, run):
+    """Hits@1 of the validation pairs; the weights are kept if their MRR is best."""
+    # Among all unaligned entities: harder than the validation pairs' own.
+    options = (config.csls_k, "unaligned", graph)
+    val = train.evaluate(state.average, data, "val", ["csls"], *options)
+    val = val["csls"]["mean"]
+    state.offer(val["mrr"])
+    weights = state.average.fusion.weights()
+    plane = train.information_plane(state.average, data, "val", graph)
+    run.append_metrics(state.epoch, state.seconds, losses, val, weights, plane)
+    return val["hits@1"]
+
+
+class Stopped(Exception):
+    """A training was interrupted; its checkpoint is written."""
+
+
+def train_model(data, config, run, seed, modalities=None, device="cpu"):
+    """Trains a model, from the start or from the checkpoint in the run folder.
+
+    In the state that is returned the model has the weights that were kept.
+    """
+    seed_everything(seed)
+    model = IBMEA.from_data(data, modalities=modalities, **config.model_options())
+    state = train.TrainingState.create(model.to(device), config)
+    objective = train.Objective.from_config(config, model.modalities)
+    run.start(state)
+    if not fit(state, data, model.graph_of(data), objective, config, run):
+        raise Stopped(f"epoch {state.epoch} of {run.path}")
+    model.load_state_dict(state.best_weights)
+    return state
+
+
+def train_models(data, config, run, seed, modalities=None, device="cpu"):
+    """A training that chooses its epoch on the validation pairs; then, if asked for,
+    others that end there and learn from the validation pairs, too.
+
+    Returns the state of the first, and the states whose models are to be joined.
+    """
+    chosen = train_model(data, config, run, seed, modalities, device)
+    if not config.refits:
+        return chosen, [chosen]
+    known = train.add_validation_pairs(data)
+    fixed = replace(config, epochs=chosen.best_epoch)
+    states = []
+    for number in range(config.refits):
+        part = run.part(f"refit_{number}", epochs=fixed.epochs)
+        states.append(
+            train_model(known, fixed, part, seed + number, modalities, device)
+        )
+        if config.iterative:
+            part.write_pairs("pseudo_seeds.tsv", data, states[-1].best_pseudo_seeds)
+    return chosen, states
+
+
+def test(data, chosen, states, config, run):
+    """The final metrics and what was aligned; the test pairs are read here only."""
+    models = [state.model for state in states]
+    graph = models[0].graph_of(data)
+    decoders = ["cosine", "csls", "sinkhorn"]
+    options = (config.csls_k, "counterparts", graph, config.sinkhorn_temperature)
+    metrics = {
+        "test": train.evaluate(models, data, "test", decoders, *options),
+        # Models that learned from the validation pairs cannot be judged by them.
+        "val": train.evaluate(chosen.model, data, "val", decoders, *options),
+    }
+    if config.iterative:
+        # How many were right is asked here, when nothing depends on it any more.
+        run.write_pairs("pseudo_seeds.tsv", data, chosen.best_pseudo_seeds)
+        found = [train.share_right(data, state.best_pseudo_seeds) for state in states]
+        metrics["pseudo_seeds"] = found
+    seconds = chosen.seconds + sum(s.seconds for s in states if s is not chosen)
+    metrics |= run.write_metrics(metrics, chosen.best_epoch, seconds)
+    options = (config.temperature, config.csls_k, graph)
+    run.write_alignment(data, *train.align_unaligned(models, data, *options))
+    return metrics
 
 
 def main():
@@ -180,42 +259,24 @@ def main():
     print(f"{data[source].num_nodes} {source} and {data[target].num_nodes} {target} "
           f"entities, pairs: {links}")  # fmt: skip
 
-    seed_everything(args.seed)
     modalities = args.modalities.split(",") if args.modalities else None
-    model = IBMEA.from_data(data, modalities=modalities, **config.model_options())
-    state = train.TrainingState.create(model.to(args.device), config)
-    objective = train.Objective.from_config(config, model.modalities)
-    graph = model.graph_of(data)
-    run.start(state)
-    if not fit(state, data, graph, objective, config, run):
-        print(f"stopped after epoch {state.epoch}; go on with --resume --out {out}")
+    try:
+        options = (args.seed, modalities, args.device)
+        chosen, states = train_models(data, config, run, *options)
+    except Stopped as where:
+        print(f"stopped after {where}; go on with --resume --out {out}")
         return 130
-
-    model.load_state_dict(state.best_weights)
-    decoders = ["cosine", "csls", "sinkhorn"]
-    options = (config.csls_k, "counterparts", graph, config.sinkhorn_temperature)
-    metrics = {
-        part: train.evaluate(model, data, part, decoders, *options)
-        for part in ("test", "val")
-    }
-    if config.iterative:
-        # How many were right is asked here, when nothing depends on it any more.
-        pseudo_seeds = state.best_pseudo_seeds
-        run.write_pairs("pseudo_seeds.tsv", data, pseudo_seeds)
-        metrics["pseudo_seeds"] = train.share_right(data, pseudo_seeds)
-    run.write_metrics(metrics, state.best_epoch, state.seconds)
-    options = (config.temperature, config.csls_k, graph)
-    run.write_alignment(data, *train.align_unaligned(model, data, *options))
+    metrics = test(data, chosen, states, config, run)
     plot_curves(run.path)
-    print(f"\ntest pairs, weights of epoch {state.best_epoch} (chosen on validation)")
+
+    epoch = f"weights of epoch {chosen.best_epoch} (chosen on validation)"
+    print(f"\ntest pairs, {epoch}")
     print(metrics_table(metrics["test"], *pair))
-    if config.iterative:
-        found = metrics["pseudo_seeds"]
+    for found in metrics.get("pseudo_seeds", []):
         print(f"\n{found['pairs']} pseudo-seeds; of those with a known counterpart "
               f"{found['right_of_known']:.1%} are right")  # fmt: skip
-    print(
-        f"\ntrained {state.seconds:.0f} s, peak memory {train.peak_rss_mib():.0f} MiB"
-    )
+    seconds = metrics["seconds"]
+    print(f"\ntrained {seconds:.0f} s, peak memory {train.peak_rss_mib():.0f} MiB")
     print(f"config, metrics, checkpoint, alignment.tsv and curves.png are in {out}")
     return 0
 

@@ -5,6 +5,7 @@ from pyg_ibmea.train.config import PAPER, TrainConfig, add_arguments, config_fro
 from pyg_ibmea.train.diagnostics import Diagnostics
 from pyg_ibmea.train.evaluation import (
     PARTS,
+    add_validation_pairs,
     align_unaligned,
     alignment_pair,
     evaluate,
@@ -13,6 +14,7 @@ from pyg_ibmea.train.evaluation import (
     share_right,
     unaligned_entities,
 )
+from pyg_ibmea.train.information import info_nce_bound, information_plane
 from pyg_ibmea.train.interrupt import InterruptGuard
 from pyg_ibmea.train.memory import keep_freed_memory, peak_rss_mib
 from pyg_ibmea.train.objective import Objective, parse_betas
@@ -34,10 +36,13 @@ __all__ = [
     "TrainConfig",
     "TrainingState",
     "add_arguments",
+    "add_validation_pairs",
     "align_unaligned",
     "alignment_pair",
     "config_from",
     "evaluate",
+    "info_nce_bound",
+    "information_plane",
     "keep_freed_memory",
     "links_of",
     "parse_betas",

@@ -91,6 +91,11 @@ class TrainConfig:
     propose_threshold: float = _option(
         0.5, "least probability, by Sinkhorn scaling, of a proposed pair"
     )
+    refits: int = _option(
+        0,
+        "trainings after the first that end at the epoch it chose and learn from the "
+        "validation pairs, too; their similarities are averaged",
+    )
     csls_k: int = _option(3, "neighbours of CSLS")
     sinkhorn_temperature: float = _option(0.02, "temperature of Sinkhorn scaling")
 
@@ -112,7 +117,7 @@ class TrainConfig:
         for name in ("temperature", "modal_temperature", "sinkhorn_temperature"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        for name in ("warmup_epochs", "cosine_epochs", "beta_warmup"):
+        for name in ("warmup_epochs", "cosine_epochs", "beta_warmup", "refits"):
             if getattr(self, name) < 0:
                 raise ValueError(
                     f"{name} must not be negative, got {getattr(self, name)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from pyg_ibmea.align import (
     Alignment,
     Decoder,
     align_greedy,
+    join_views,
     mutual_nearest,
     ranking_metrics,
 )
@@ -52,9 +54,24 @@ def links_of(data: HeteroData, part: str) -> Tensor:
     return links
 
 
+def add_validation_pairs(data: HeteroData) -> HeteroData:
+    """The problem with the validation pairs among the training pairs, for a last
+    training when there is nothing left to choose.
+
+    Args:
+        data (HeteroData): The problem; it is left as it is.
+    """
+    source, target = alignment_pair(data)
+    known = copy.copy(data)
+    store = known[source, "same_as", target]
+    store.train_mask = store.train_mask | store.val_mask
+    store.val_mask = torch.zeros_like(store.val_mask)
+    return known
+
+
 @torch.no_grad()
 def evaluate(
-    model: IBMEA,
+    model: IBMEA | Sequence[IBMEA],
     data: HeteroData,
     part: str,
     decoders: Sequence[Decoder] = ("csls",),
@@ -66,7 +83,8 @@ def evaluate(
     """Ranks the true counterparts of the pairs of one part, in evaluation mode.
 
     Args:
-        model (IBMEA): The model; its mode is restored afterwards.
+        model (IBMEA or sequence of IBMEA): The model, or several whose similarities
+            are averaged; their modes are restored afterwards.
         data (HeteroData): The problem.
         part (str): ``'val'`` or ``'test'``.
         decoders (sequence of str, optional): See
@@ -118,7 +136,7 @@ def evaluate(
 
 @torch.no_grad()
 def align_unaligned(
-    model: IBMEA,
+    model: IBMEA | Sequence[IBMEA],
     data: HeteroData,
     temperature: float,
     csls_k: int = 3,
@@ -127,7 +145,7 @@ def align_unaligned(
     """Proposes a counterpart for every source entity outside the seed pairs.
 
     Args:
-        model (IBMEA): The trained model.
+        model (IBMEA or sequence of IBMEA): The trained model, or several.
         data (HeteroData): The problem.
         temperature (float): See :func:`pyg_ibmea.align.align_greedy`.
         csls_k (int, optional): Neighbours of CSLS. (default: :obj:`3`)
@@ -148,7 +166,7 @@ def align_unaligned(
 
 @torch.no_grad()
 def propose_pairs(
-    model: IBMEA,
+    model: IBMEA | Sequence[IBMEA],
     data: HeteroData,
     threshold: float,
     sinkhorn_temperature: float = 0.02,
@@ -161,7 +179,8 @@ def propose_pairs(
     theirs is looked at.
 
     Args:
-        model (IBMEA): The model; noise and dropout are off, its mode is restored.
+        model (IBMEA or sequence of IBMEA): The model, or several; noise and dropout
+            are off, their modes are restored.
         data (HeteroData): The problem.
         threshold (float): Least probability of a proposal.
         sinkhorn_temperature (float, optional): See :func:`pyg_ibmea.align.sinkhorn`.
@@ -226,7 +245,7 @@ def unaligned_entities(data: HeteroData, parts: Sequence[str]) -> list[Tensor]:
 
 
 def _encode(
-    model: IBMEA,
+    model: IBMEA | Sequence[IBMEA],
     data: HeteroData,
     pair: tuple[str, str],
     entities: Sequence[Tensor],
@@ -234,11 +253,15 @@ def _encode(
 ) -> dict[str, Tensor]:
     """The embeddings of some entities of both graphs, without noise or dropout."""
     chosen = dict(zip(pair, entities, strict=True))
-    training = model.training
-    model.eval()
-    try:
-        output = model(data, chosen, graph)
-    finally:
-        model.train(training)
-    z: dict[str, Tensor] = output.z
-    return z
+    views = []
+    for member in [model] if isinstance(model, IBMEA) else model:
+        training = member.training
+        member.eval()
+        try:
+            views.append(member(data, chosen, graph).z)
+        finally:
+            member.train(training)
+    if len(views) == 1:
+        z: dict[str, Tensor] = views[0]
+        return z
+    return {kg: join_views([view[kg] for view in views]) for kg in pair}

@@ -73,6 +73,17 @@ class RunFolder:
         text = "".join(json.dumps(line) + "\n" for line in lines)
         self._write("metrics.jsonl", text)
 
+    def part(self, name: str, **changes: Any) -> RunFolder:
+        """A folder inside for another training of the same run, which resumes with it.
+
+        Args:
+            name (str): Name of the folder.
+            **changes: Entries of the configuration that differ.
+        """
+        path = self.path / name
+        resume = self.resume and (path / "config.json").exists()
+        return RunFolder(path, {**self.config, "part": name, **changes}, resume)
+
     def append_metrics(
         self,
         epoch: int,
@@ -80,6 +91,7 @@ class RunFolder:
         loss: Mapping[str, float],
         val: Mapping[str, float],
         weights: Mapping[str, float],
+        information: Mapping[str, Mapping[str, float]] | None = None,
     ) -> None:
         """Adds the line of an evaluation to ``metrics.jsonl``.
 
@@ -89,6 +101,7 @@ class RunFolder:
             loss (dict): Mean loss terms of the epoch.
             val (dict): Metrics of the validation pairs.
             weights (dict): Fusion weights by modality.
+            information (dict, optional): What :func:`information_plane` gave.
         """
         line = {
             "epoch": epoch,
@@ -96,6 +109,7 @@ class RunFolder:
             "loss": dict(loss),
             "val": dict(val),
             "weights": dict(weights),
+            "information": dict(information or {}),
         }
         with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
@@ -110,8 +124,8 @@ class RunFolder:
 
     def write_metrics(
         self, metrics: Mapping[str, Any], best_epoch: int, seconds: float
-    ) -> None:
-        """Writes the final ``metrics.json``.
+    ) -> dict[str, Any]:
+        """Writes the final ``metrics.json`` and returns what is in it.
 
         Args:
             metrics (dict): By part of the split and decoder.
@@ -125,6 +139,7 @@ class RunFolder:
             "peak_rss_mb": peak_rss_mib(),
         }
         self._write("metrics.json", json.dumps(final, indent=2) + "\n")
+        return final
 
     def write_alignment(
         self, data: HeteroData, entities: Tensor, alignment: Alignment
