@@ -211,6 +211,8 @@ def train_models(data, config, run, seed, modalities=None, device="cpu"):
     fixed = replace(config, epochs=chosen.best_epoch)
     states = []
     for number in range(config.refits):
+        print(f"again up to epoch {fixed.epochs}, with the validation pairs "
+              f"({number + 1} of {config.refits})", flush=True)  # fmt: skip
         part = run.part(f"refit_{number}", epochs=fixed.epochs)
         states.append(
             train_model(known, fixed, part, seed + number, modalities, device)

@@ -146,6 +146,9 @@ CHANGES = [
     ["--hybrid-weight", "5"],
     ["--temperature", "0.5"],
     ["--modal-temperature", "0.5"],
+    ["--sinkhorn-temperature", "0.2"],
+    ["--csls-k", "9"],
+    ["--refits", "1"],
     ["--preset", "paper"],
 ]
 
@@ -305,9 +308,8 @@ def test_iterative_run_saves_its_pseudo_seeds_and_resumes(tmp_path):
     options = [*SMALL, "--epochs", 8, "--iterative", "--propose-from", 4]
     options += ["--propose-threshold", 0.2]
     out, _ = run(*options, "--out", "whole", cwd=tmp_path)
-    found = json.loads((tmp_path / "whole" / "metrics.json").read_text())[
-        "pseudo_seeds"
-    ]
+    metrics = json.loads((tmp_path / "whole" / "metrics.json").read_text())
+    (found,) = metrics["pseudo_seeds"]
     lines = (tmp_path / "whole" / "pseudo_seeds.tsv").read_text().splitlines()
     assert len(lines) == found["pairs"] + 1
     assert found["pairs"] > 0
@@ -322,3 +324,35 @@ def test_iterative_run_saves_its_pseudo_seeds_and_resumes(tmp_path):
     process.communicate()
     run(*options, "--out", "half", "--resume", cwd=tmp_path)
     assert final_metrics(tmp_path / "half") == final_metrics(tmp_path / "whole")
+
+
+def test_refits_learn_from_the_validation_pairs_and_resume(finished, tmp_path):
+    options = [*SMALL, "--epochs", 8, "--refits", 2]
+    run(*options, "--out", "whole", cwd=tmp_path)
+    whole = final_metrics(tmp_path / "whole")
+    first = final_metrics(finished[0])
+    # The first training chooses as it would alone; it alone is judged by validation.
+    assert whole["best_epoch"] == first["best_epoch"]
+    assert whole["val"] == first["val"]
+    assert whole["test"] != first["test"]
+    states = [
+        torch.load(tmp_path / "whole" / f"refit_{i}" / "checkpoint.pt")
+        for i in range(2)
+    ]
+    assert [state["epoch"] for state in states] == [first["best_epoch"]] * 2
+    rows = [state["model"]["embedding.seed_row"] for state in states]
+    best = torch.load(finished[0] / "checkpoint.pt")["model"]["embedding.seed_row"]
+    assert best.unique().numel() - rows[0].unique().numel() == 24  # Validation pairs.
+    name = "fusion.score"
+    assert not states[0]["best_weights"][name].equal(states[1]["best_weights"][name])
+
+    process = start(*options, "--out", "half", cwd=tmp_path)
+    while not (tmp_path / "half" / "refit_1" / "checkpoint.pt").exists():
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    stopped, _ = process.communicate(timeout=300)
+    if process.returncode == 130:  # Unless it was over by then.
+        assert "refit_1; go on with --resume" in stopped
+        run(*options, "--out", "half", "--resume", cwd=tmp_path)
+    assert final_metrics(tmp_path / "half") == whole

@@ -1,10 +1,11 @@
 import pytest
 import torch
 
-from pyg_ibmea.align import align_greedy, ranking_metrics, sinkhorn
+from pyg_ibmea.align import align_greedy, join_views, ranking_metrics, sinkhorn
 from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.train import (
+    add_validation_pairs,
     align_unaligned,
     alignment_pair,
     evaluate,
@@ -160,3 +161,42 @@ def test_share_of_pairs_that_are_right(data):
     }
     nothing = {"pairs": 0, "right": 0.0, "right_of_known": 0.0}
     assert share_right(data, pairs[:, :0]) == nothing
+
+
+def test_similarities_of_several_models_are_averaged(data, model):
+    torch.manual_seed(1)
+    other = IBMEA.from_data(data, graph_channels=16, modal_channels=8).train()
+    models = [model, other]
+    links = links_of(data, "test")
+    views = [encode(model, data), encode(other, data)]
+    source, target = (
+        join_views([view[kg][side] for view in views])
+        for kg, side in zip(("source", "target"), links, strict=True)
+    )
+    other.train()
+    for decoder in ("cosine", "csls", "sinkhorn"):
+        expected = ranking_metrics(
+            source, target, decoder=decoder, sinkhorn_temperature=0.02
+        )
+        result = evaluate(models, data, "test", [decoder])[decoder]
+        assert result["mrr"] == pytest.approx(expected["mrr"])
+    assert other.training
+    mean = sum(
+        torch.nn.functional.normalize(view["source"][links[0]])
+        @ torch.nn.functional.normalize(view["target"][links[1]]).t()
+        for view in views
+    )
+    assert torch.allclose(source @ target.t(), mean / 2, atol=1e-5)
+    one, _ = align_unaligned([model], data, temperature=0.1)
+    assert one.equal(align_unaligned(models, data, temperature=0.1)[0])
+
+
+def test_validation_pairs_become_training_pairs(data):
+    before = {part: links_of(data, part).clone() for part in ("train", "val", "test")}
+    known = add_validation_pairs(data)
+    both = torch.cat([before["train"], before["val"]], dim=1).t().tolist()
+    assert sorted(links_of(known, "train").t().tolist()) == sorted(both)
+    assert links_of(known, "val").size(1) == 0
+    assert links_of(known, "test").equal(before["test"])
+    for part, links in before.items():
+        assert links_of(data, part).equal(links)

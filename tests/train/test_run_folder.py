@@ -25,7 +25,8 @@ def started(tmp_path):
 
 
 def append(run, epoch):
-    run.append_metrics(epoch, 1.5, {"total": 2.0}, {"mrr": 0.5}, {"graph": 1.0})
+    plane = {"graph": {"prediction": 3.0}}
+    run.append_metrics(epoch, 1.5, {"total": 2.0}, {"mrr": 0.5}, {"graph": 1.0}, plane)
 
 
 def test_nothing_is_written_before_the_start(tmp_path):
@@ -44,6 +45,7 @@ def test_config_and_metrics(started):
         "loss": {"total": 2.0},
         "val": {"mrr": 0.5},
         "weights": {"graph": 1.0},
+        "information": {"graph": {"prediction": 3.0}},
     }
     started.write_metrics({"test": {"csls": {"hits@1": 0.5}}}, 2, 3.0)
     final = json.loads((started.path / "metrics.json").read_text())
@@ -163,3 +165,17 @@ def test_configuration_of_dataclasses_round_trips(tmp_path):
     config = asdict(TrainConfig())
     RunFolder(tmp_path / "run", config).start(new_state())
     RunFolder(tmp_path / "run", config, resume=True)
+
+
+def test_part_of_a_run_resumes_with_it(started):
+    part = started.part("again", epochs=3)
+    assert part.path == started.path / "again"
+    assert part.config == {**CONFIG, "part": "again", "epochs": 3}
+    part.start(new_state())
+    with pytest.raises(FileExistsError, match="already holds another run"):
+        started.part("again", epochs=3)
+    resumed = RunFolder(started.path, CONFIG, resume=True)
+    assert resumed.part("again", epochs=3).resume
+    assert not resumed.part("other").resume
+    with pytest.raises(ValueError, match="epochs: 3 there, 4 now"):
+        resumed.part("again", epochs=4)

@@ -1,0 +1,269 @@
+"""What the bottlenecks do, and where: the runs behind results/study.
+
+    python examples/study.py run --raw FOLDER --group ablation --minutes 60
+    python examples/study.py report
+
+``run`` trains, each in a process of its own, what is not yet in the results, and adds
+a line to them as each run ends; stopped, it goes on where it was. ``report`` makes the
+tables and plots. FOLDER holds DBP15K/zh_en, SRPRS/en_fr and FB15K_DB15K.
+"""
+
+import argparse
+import json
+import platform
+import shutil
+import subprocess
+import sys
+import time
+import warnings
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+import torch
+import torch_geometric
+import train_mmea
+from study_problems import load_problem
+from study_report import write_report
+
+from pyg_ibmea import __version__, train
+from pyg_ibmea.datasets import HideModality, RewireEdges, SwapFeatures, WrongSeeds
+
+RESULTS = Path("results/study")
+ON, OFF, STRONG = (
+    {},
+    {"bottleneck": "none"},
+    {"beta": "1e-2,relation=1e-1,attribute=1e-1"},
+)
+BOTTLENECKS = {"on": ON, "off": OFF, "ten times beta": STRONG}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: a row of a table, or a point of a plot."""
+
+    group: str
+    row: str
+    problem: str = "zh_en"
+    ratio: float = 0.3
+    seed: int = 0
+    config: dict = field(default_factory=dict)
+    modalities: str | None = None
+    damage: str | None = None
+    level: float = 0.0
+    names: bool = False
+
+    @property
+    def key(self):
+        """What names the run in the results."""
+        damage = f"{self.damage} {self.level:g}" if self.damage else "as it is"
+        problem = f"{self.problem} {self.ratio:g}"
+        return f"{self.group} | {problem} | {damage} | {self.row} | seed {self.seed}"
+
+
+def main_runs():
+    """The published benchmarks, without and with pseudo-seeds and names."""
+    problems = [("zh_en", 0.3), ("en_fr", 0.3)]
+    problems += [("FB15K_DB15K", ratio) for ratio in (0.2, 0.5, 0.8)]
+    for seed in range(3):
+        for problem, ratio in problems:
+            for iterative in (False, True):
+                config = {"iterative": iterative, "refits": 1}
+                row = "pseudo-seeds" if iterative else "seeds only"
+                yield Run("main", row, problem, ratio, seed, config)
+        for iterative in (False, True):
+            config = {"iterative": iterative, "refits": 1}
+            row = "pseudo-seeds, names" if iterative else "seeds only, names"
+            yield Run("main", row, "zh_en", 0.3, seed, config, names=True)
+
+
+def ablation_runs():
+    """Bottlenecks one by one, the loss on the fused vectors, the modalities."""
+    every = ["graph", "relation", "attribute"]
+    rows = {"all bottlenecks": ({}, None), "no bottleneck": (OFF, None)}
+    rows |= {
+        f"no bottleneck for {m}": (
+            {"bottleneck": ",".join(o for o in every if o != m)},
+            None,
+        )
+        for m in every
+    }
+    rows["no loss on the fused vectors"] = ({"hybrid_weight": 0.0}, None)
+    rows["multi-similarity on the fused vectors"] = (
+        {"objective": "multi_similarity"},
+        None,
+    )
+    rows |= {f"without {m}": ({}, ",".join(o for o in every if o != m)) for m in every}
+    rows |= {f"{m} alone": ({}, m) for m in every}
+    key_rows = ["all bottlenecks", "no bottleneck", "no loss on the fused vectors"]
+    for seed in range(3):
+        for row, (config, modalities) in rows.items():
+            if seed == 0 or row in key_rows:
+                config = {**config, "epochs": 14}
+                run = Run("ablation", row, config=config, modalities=modalities)
+                yield replace(run, seed=seed)
+
+
+def sweep_runs():
+    """Few seeds, noise and missing modalities on the sub-sample, by bottleneck."""
+    for seed in range(3):
+        for row, config in BOTTLENECKS.items():
+            config = {**config, "epochs": 14}
+            small = Run("", row, "zh_en_small", 0.3, seed, config)
+            for ratio in (0.01, 0.02, 0.05, 0.1, 0.2, 0.3):
+                yield replace(small, group="low resource", ratio=ratio)
+            for damage in ("edges rewired", "features swapped", "wrong seeds"):
+                for level in (0.2, 0.4, 0.6):
+                    yield replace(small, group="noise", damage=damage, level=level)
+            for damage in ("modalities missing", "missing on one side"):
+                for level in (0.3, 0.6, 0.9):
+                    yield replace(small, group="missing", damage=damage, level=level)
+
+
+def emoji_runs():
+    """Real images, whole and with most of one side's images missing."""
+    for seed in range(3):
+        for row, config in BOTTLENECKS.items():
+            run = Run("emoji", row, "emoji", 0.3, seed, config)
+            yield run
+            yield replace(run, damage="images missing on one side", level=0.8)
+        for iterative in (False, True):
+            config = {"iterative": iterative, "refits": 1}
+            row = "pseudo-seeds" if iterative else "seeds only"
+            yield Run("emoji", f"{row}, refit", "emoji", 0.3, seed, config)
+        for modality in ("graph", "image"):
+            yield Run("emoji", f"{modality} alone", "emoji", 0.3, seed, {}, modality)
+
+
+GROUPS = {
+    "emoji": emoji_runs,
+    "ablation": ablation_runs,
+    "sweeps": sweep_runs,
+    "main": main_runs,
+}
+FEATURES = ["relation", "attribute"]
+DAMAGES = {
+    "edges rewired": RewireEdges,
+    "features swapped": lambda level: SwapFeatures(level, FEATURES),
+    "wrong seeds": WrongSeeds,
+    "modalities missing": lambda level: HideModality(level, FEATURES),
+    "missing on one side": lambda level: HideModality({"zh": level}, FEATURES),
+    "images missing on one side": lambda level: HideModality({"en": level}),
+}
+
+
+def load(run, raw, root):
+    """The alignment problem of a run, with its damage."""
+    data = load_problem(run.problem, run.ratio, raw, root, run.names)
+    return DAMAGES[run.damage](run.level)(data) if run.damage else data
+
+
+def train_one(run, raw, root, work):
+    """Trains and tests; the run folder goes on from where an earlier try stopped."""
+    config = train.TrainConfig(**run.config)
+    data = load(run, raw, root)
+    folder = work / run.key.replace(" | ", "/").replace(" ", "_")
+    resume = (folder / "config.json").exists()
+    folder = train.RunFolder(folder, asdict(run) | asdict(config), resume)
+    modalities = run.modalities.split(",") if run.modalities else None
+    options = (run.seed, modalities)
+    chosen, states = train_mmea.train_models(data, config, folder, *options)
+    train_mmea.test(data, chosen, states, config, folder)
+
+
+def result_of(run, work):
+    """The line of the results that a finished run folder gives."""
+    folder = work / run.key.replace(" | ", "/").replace(" ", "_")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    lines = train.RunFolder(
+        folder, json.loads((folder / "config.json").read_text()), resume=True
+    ).read_metrics()
+    return {
+        "key": run.key,
+        **asdict(run),
+        **metrics,
+        "curve": [
+            {k: line[k] for k in ("epoch", "weights", "information")} for line in lines
+        ],
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "versions": {
+            "pyg_ibmea": __version__,
+            "torch": torch.__version__,
+            "torch_geometric": torch_geometric.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def run_all(args):
+    """Trains what is missing, in the order of the table."""
+    path = args.results / "runs.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    done = set()
+    if path.exists():
+        done = {json.loads(line)["key"] for line in path.read_text().splitlines()}
+    groups = [args.group] if args.group else GROUPS
+    runs = [run for group in groups for run in GROUPS[group]()]
+    runs = [run for run in runs if args.match in run.key]
+    missing = [run for run in runs if run.key not in done]
+    print(f"{len(runs) - len(missing)} of {len(runs)} runs are done")
+    began = time.monotonic()
+    for number, run in enumerate(missing, 1):
+        if time.monotonic() - began > 60 * args.minutes:
+            print(f"{args.minutes:g} minutes are over; the same command goes on")
+            break
+        command = [sys.executable, __file__, "one", "--raw", str(args.raw)]
+        command += ["--root", str(args.root), "--work", str(args.work)]
+        log = args.work / "last.log"
+        args.work.mkdir(parents=True, exist_ok=True)
+        with log.open("w") as file:
+            subprocess.run(
+                [*command, "--match", run.key], stdout=file, stderr=file, check=True
+            )
+        result = result_of(run, args.work)
+        with path.open("a") as file:
+            file.write(json.dumps(result) + "\n")
+        shutil.rmtree(args.work / run.key.replace(" | ", "/").replace(" ", "_"))
+        hits = {d: m["mean"]["hits@1"] for d, m in result["test"].items()}
+        print(f"[{number}/{len(missing)}] {run.key}: Hits@1 "
+              f"{hits['csls']:.3f} CSLS, {hits['sinkhorn']:.3f} Sinkhorn, "
+              f"{result['seconds']:.0f} s", flush=True)  # fmt: skip
+
+
+def main():
+    """Reads the command line and does what it says."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("what", choices=["run", "report", "one"])
+    parser.add_argument("--raw", type=Path, help="folder of the published files")
+    parser.add_argument("--root", type=Path, default=Path("data/study"), help="cache")
+    parser.add_argument("--work", type=Path, default=Path("runs/study"), help="folder "
+                        "of the run folders, which go when a run is done")  # fmt: skip
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--group", choices=list(GROUPS), help="(default: all)")
+    parser.add_argument("--match", default="", help="only runs whose key has this")
+    parser.add_argument("--minutes", type=float, default=float("inf"),
+                        help="start no run after so many minutes")  # fmt: skip
+    args = parser.parse_args()
+    if args.what == "report":
+        return write_report(args.results)
+    if args.raw is None:
+        parser.error("--raw is needed: where the published files are")
+    if args.what == "run":
+        return run_all(args)
+    runs = [run for group in GROUPS.values() for run in group()]
+    (run,) = [run for run in runs if run.key == args.match]
+    return train_one(run, args.raw, args.root, args.work)
+
+
+if __name__ == "__main__":
+    train.keep_freed_memory()
+    warnings.formatwarning = lambda text, *_, **__: f"note: {text}\n"
+    try:
+        sys.exit(main())
+    except (ValueError, OSError) as error:
+        sys.exit(f"error: {error}")
+    except subprocess.CalledProcessError:
+        sys.exit("error: a run failed; its output is in last.log of --work")

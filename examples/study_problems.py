@@ -1,0 +1,71 @@
+"""The alignment problems of examples/study.py as HeteroData."""
+
+from collections import Counter
+
+import numpy as np
+import torch
+from torch_geometric.data import HeteroData
+
+from pyg_ibmea.data import encode_image, split_links
+from pyg_ibmea.datasets import DBP15K, MMKB, SRPRS, DensestPairs
+
+SMALL_PAIRS = 4500
+
+
+def load_problem(name, ratio, raw, root, names=False):
+    """A problem of the study.
+
+    Args:
+        name: Problem, such as ``zh_en``.
+        ratio: Share of the links that are seed pairs.
+        raw: Folder of the published files (pathlib.Path).
+        root: Folder of the processed cache (pathlib.Path).
+        names: Whether entity names are a modality; zh_en only.
+    """
+    if name == "emoji":
+        return emoji_problem(raw / "emoji", ratio)
+    if name == "en_fr":
+        return SRPRS(root / "SRPRS", "en_fr", raw=raw / "SRPRS")[0]
+    if name == "FB15K_DB15K":
+        return MMKB(root / "MMKB", name, raw=raw, ratio=ratio)[0]
+    file = raw / "DBP15K" / "zh_en" / "translated_ent_name.json"
+    options = {"raw": raw / "DBP15K", "name": file if names else None}
+    data = DBP15K(root / "DBP15K", "zh_en", ratio=0.3, **options)[0]
+    return DensestPairs(SMALL_PAIRS, ratio)(data) if name == "zh_en_small" else data
+
+
+def emoji_problem(folder, ratio, languages=("zh", "en"), vendors=("google", "twitter")):
+    """Emoji with the keywords of one language and the images of one vendor on each
+    side. A keyword that two emoji share is an entity of its own; flags are left out.
+    """
+    table = [
+        line.split("\t")
+        for line in (folder / "emoji.tsv").read_text(encoding="utf-8").splitlines()
+    ]
+    files = {line[0]: line[5] for line in table if line[2] != "Flags"}
+    data = HeteroData()
+    data.uri = {}
+    for language, vendor in zip(languages, vendors, strict=True):
+        text = (folder / f"keywords_{language}.tsv").read_text(encoding="utf-8")
+        pairs = [line.split("\t") for line in text.splitlines()]
+        pairs = [(emoji, word) for emoji, word in pairs if emoji in files]
+        uses = Counter(word for _, word in pairs)
+        words = sorted(word for word, count in uses.items() if count > 1)
+        number = {e: i for i, e in enumerate([*files, *words])}
+        edges = [(number[e], number[w]) for e, w in pairs if w in number]
+        images = [encode_image(folder / f"img_{vendor}" / f) for f in files.values()]
+        x = torch.zeros(len(number), images[0].size)
+        x[: len(images)] = torch.from_numpy(np.stack(images))
+        store = data[language]
+        store.num_nodes = len(number)
+        store.x_image = x
+        store.mask_image = torch.arange(len(number)) < len(images)
+        data[language, "rel", language].edge_index = torch.tensor(edges).t()
+        data[language, "rel", language].edge_type = torch.zeros(len(edges)).long()
+        data.uri[language] = [*files, *words]
+    links = data[languages[0], "same_as", languages[1]]
+    links.edge_index = torch.arange(len(files)).repeat(2, 1)
+    links.train_mask, links.val_mask, links.test_mask = split_links(
+        links.edge_index, ratio
+    )
+    return data

@@ -1,0 +1,223 @@
+"""Tables and plots from the results of examples/study.py."""
+
+import json
+import statistics
+from collections import defaultdict
+
+import matplotlib
+
+matplotlib.use("agg")
+import matplotlib.pyplot as plt
+
+TITLES = {
+    "main": "Published benchmarks",
+    "ablation": "Ablation on DBP15K zh-en",
+    "low resource": "Few seed pairs",
+    "noise": "Noise",
+    "missing": "Missing modalities",
+}
+NAMES = {
+    "zh_en": "DBP15K zh-en",
+    "zh_en_small": "DBP15K zh-en, 4,500 densest pairs",
+    "en_fr": "SRPRS en-fr",
+    "FB15K_DB15K": "FB15K (81.6 %)-DB15K",
+}
+STYLE = {"on": ("C0", "o"), "off": ("C3", "s"), "ten times beta": ("C2", "^")}
+SWEEPS = ("low resource", "noise", "missing")
+
+
+def read_results(folder):
+    """The lines of the results."""
+    text = (folder / "runs.jsonl").read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def figure_of(result, decoder, name="hits@1"):
+    """A figure of the test pairs, mean of both directions."""
+    return result["test"][decoder]["mean"][name]
+
+
+def spread(values):
+    """The mean, and the least and largest of several."""
+    mean = statistics.mean(values)
+    if len(values) == 1:
+        return f"{mean:.3f}"
+    return f"{mean:.3f} ({min(values):.3f} to {max(values):.3f})"
+
+
+def grouped(results, *keys):
+    """Results by the values of some keys, in their first order."""
+    groups = defaultdict(list)
+    for result in results:
+        groups[tuple(result[key] for key in keys)].append(result)
+    return groups
+
+
+def markdown(header, rows):
+    """A table in Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def rows_table(results, with_problem):
+    """Rows by decoder: mean and range over seeds, time and memory."""
+    rows = []
+    for (problem, ratio, row), runs in grouped(
+        results, "problem", "ratio", "row"
+    ).items():
+        where = [NAMES[problem], f"{ratio:.0%}"] if with_problem else []
+        pseudo = [p["right_of_known"] for r in runs for p in r.get("pseudo_seeds", [])]
+        rows.append(
+            [
+                *where,
+                row,
+                len(runs),
+                *(
+                    spread([figure_of(r, d) for r in runs])
+                    for d in ("cosine", "csls", "sinkhorn")
+                ),
+                spread([figure_of(r, "csls", "mrr") for r in runs]),
+                f"{statistics.mean(pseudo):.0%}" if pseudo else "",
+                f"{statistics.mean(r['seconds'] for r in runs):.0f} s",
+                f"{max(r['peak_rss_mb'] for r in runs):.0f}",
+            ]
+        )
+    header = ["data", "seeds"] if with_problem else []
+    header += ["row", "runs", "Hits@1 cosine", "CSLS", "Sinkhorn", "MRR CSLS"]
+    header += ["pseudo-seeds right", "training", "peak memory, MiB"]
+    return markdown(header, rows)
+
+
+def sweep_points(results):
+    """For each sweep of a group its points: level, and the runs at it by row."""
+    sweeps = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    for result in results:
+        sweep = result["damage"] or "share of the links that are seed pairs"
+        level = result["level"] if result["damage"] else result["ratio"]
+        sweeps[sweep][level][result["row"]].append(result)
+    return sweeps
+
+
+def sweep_table(results, decoder="csls"):
+    """Hits@1 by level and bottleneck, and what the bottleneck is worth."""
+    rows = []
+    for sweep, levels in sweep_points(results).items():
+        for level, by_row in sorted(levels.items()):
+            cells = [
+                spread([figure_of(r, decoder) for r in by_row[row]])
+                if by_row[row]
+                else ""
+                for row in STYLE
+            ]
+            off = {r["seed"]: figure_of(r, decoder) for r in by_row["off"]}
+            gain = [
+                figure_of(r, decoder) - off[r["seed"]]
+                for r in by_row["on"]
+                if r["seed"] in off
+            ]
+            shown = ""
+            if gain:
+                shown = f"{statistics.mean(gain):+.3f}"
+                if len(gain) > 1:
+                    shown += f" ({min(gain):+.3f} to {max(gain):+.3f})"
+            rows.append([sweep, f"{level:.0%}", *cells, shown])
+    header = ["sweep", "level", *(f"bottleneck {row}" for row in STYLE)]
+    return markdown([*header, "on minus off"], rows)
+
+
+def plot_sweeps(group, results, path):
+    """Hits@1 over the level, a panel for each sweep."""
+    sweeps = sweep_points(results)
+    fig, axes = plt.subplots(
+        1, len(sweeps), figsize=(4.2 * len(sweeps), 3.4), squeeze=False, sharey=True
+    )
+    for axis, (sweep, levels) in zip(axes[0], sweeps.items(), strict=True):
+        for row, (colour, marker) in STYLE.items():
+            points = [(x, by[row]) for x, by in sorted(levels.items()) if by[row]]
+            x = [level for level, _ in points]
+            values = [[figure_of(r, "csls") for r in runs] for _, runs in points]
+            mean = [statistics.mean(v) for v in values]
+            axis.plot(x, mean, color=colour, marker=marker, label=row)
+            low, high = [min(v) for v in values], [max(v) for v in values]
+            axis.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
+        axis.set_xlabel(sweep)
+        axis.xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1))
+        axis.grid(alpha=0.3)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0][0].set_ylabel("Hits@1 (CSLS, test pairs)")
+    axes[0][-1].legend(title="bottleneck", frameon=False, fontsize="small")
+    fig.suptitle(f"{TITLES[group]}: {NAMES['zh_en_small']}; range over seeds shaded")
+    fig.tight_layout()
+    fig.savefig(path, dpi=120)
+    plt.close(fig)
+
+
+def plot_plane(results, path):
+    """The way of each modality through the information plane while training."""
+    curves = [r for r in results if r["row"] == "all bottlenecks" and r["seed"] == 0]
+    if not curves:
+        return False
+    curve = curves[0]["curve"]
+    fig, axis = plt.subplots(figsize=(5.5, 4))
+    for number, modality in enumerate(curve[0]["information"]):
+        points = [line["information"][modality] for line in curve]
+        x = [point["compression"] for point in points]
+        y = [point["prediction"] for point in points]
+        axis.plot(x, y, color=f"C{number}", marker=".", label=modality)
+        axis.annotate(f"epoch {curve[0]['epoch']}", (x[0], y[0]), fontsize="x-small")
+        axis.plot(x[-1], y[-1], color=f"C{number}", marker="D")
+    most = curve[0]["information"]["graph"]["log_pairs"]
+    axis.axhline(most, color="0.6", linestyle="--", linewidth=1)
+    axis.annotate(
+        "log of the number of pairs: the bound's end",
+        (0.02, most),
+        xycoords=("axes fraction", "data"),
+        va="bottom",
+        fontsize="x-small",
+    )
+    axis.set_xscale("log")
+    axis.set_xlabel("KL, upper bound on I(X; Z) (nats)")
+    axis.set_ylabel("InfoNCE, lower bound on\nI(Z source; Z target) (nats)")
+    axis.set_title("Information plane, validation pairs of DBP15K zh-en")
+    axis.legend(frameon=False, title="modality")
+    axis.grid(alpha=0.3)
+    axis.spines[["top", "right"]].set_visible(False)
+    fig.tight_layout()
+    fig.savefig(path, dpi=120)
+    plt.close(fig)
+    return True
+
+
+def write_report(folder):
+    """Writes README.md and the plots beside the results."""
+    results = read_results(folder)
+    versions = {json.dumps(r["versions"], sort_keys=True) for r in results}
+    dates = sorted(r["date"][:10] for r in results)
+    hours = sum(r["seconds"] for r in results) / 3600
+    text = [
+        "# The study",
+        "Made by `python examples/study.py run --raw FOLDER` and `python "
+        "examples/study.py report` from [runs.jsonl](runs.jsonl): "
+        f"{len(results)} trainings of {hours:.1f} hours in all on two CPU cores, "
+        f"{dates[0]} to {dates[-1]}, with "
+        + "; ".join(
+            ", ".join(f"{k} {v}" for k, v in json.loads(version).items())
+            for version in sorted(versions)
+        )
+        + ". Figures are of the test pairs, mean of both directions; validation pairs "
+        "chose the epoch. Where there are several seeds: mean (least to largest).",
+    ]
+    for group in TITLES:
+        of_group = [r for r in results if r["group"] == group]
+        if not of_group:
+            continue
+        text.append(f"## {TITLES[group]}")
+        if group in SWEEPS:
+            name = group.replace(" ", "_") + ".png"
+            plot_sweeps(group, of_group, folder / name)
+            text += [f"![{TITLES[group]}]({name})", sweep_table(of_group)]
+        else:
+            text.append(rows_table(of_group, with_problem=group == "main"))
+        if group == "ablation" and plot_plane(of_group, folder / "plane.png"):
+            text.append("![Information plane](plane.png)")
+    (folder / "README.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")
