@@ -23,6 +23,7 @@ from pathlib import Path
 import torch
 import torch_geometric
 import train_mmea
+from study_contrastive import LOSSES, contrastive_alone
 from study_problems import load_problem
 from study_report import write_report
 
@@ -59,6 +60,10 @@ class Run:
         damage = f"{self.damage} {self.level:g}" if self.damage else "as it is"
         problem = f"{self.problem} {self.ratio:g}"
         return f"{self.group} | {problem} | {damage} | {self.row} | seed {self.seed}"
+
+    def folder(self, work):
+        """Where it is trained."""
+        return work / self.key.replace(" | ", "--").replace(" ", "_")
 
 
 def main_runs():
@@ -135,7 +140,17 @@ def emoji_runs():
             yield Run("emoji", f"{modality} alone", "emoji", 0.3, seed, {}, modality)
 
 
+def contrastive_runs():
+    """The losses alone, on vectors."""
+    for seed in range(3):
+        for level in (0.2, 0.4, 0.6, 0.8):
+            for row in (*LOSSES, "canonical correlation"):
+                run = Run("contrastive", row, "vectors", 0.25, seed)
+                yield replace(run, damage="noise", level=level)
+
+
 GROUPS = {
+    "contrastive": contrastive_runs,
     "emoji": emoji_runs,
     "ablation": ablation_runs,
     "sweeps": sweep_runs,
@@ -160,9 +175,18 @@ def load(run, raw, root):
 
 def train_one(run, raw, root, work):
     """Trains and tests; the run folder goes on from where an earlier try stopped."""
+    folder = run.folder(work)
+    if run.group == "contrastive":
+        shutil.rmtree(folder, ignore_errors=True)  # Of a try that was cut off.
+        began = time.monotonic()
+        metrics, step = contrastive_alone(run.row, run.level, run.seed)
+        folder = train.RunFolder(folder, asdict(run))
+        folder.path.mkdir(parents=True)
+        (folder.path / "config.json").write_text(json.dumps(folder.config))
+        folder.write_metrics({"test": metrics}, step, time.monotonic() - began)
+        return
     config = train.TrainConfig(**run.config)
     data = load(run, raw, root)
-    folder = work / run.key.replace(" | ", "/").replace(" ", "_")
     resume = (folder / "config.json").exists()
     folder = train.RunFolder(folder, asdict(run) | asdict(config), resume)
     modalities = run.modalities.split(",") if run.modalities else None
@@ -173,7 +197,7 @@ def train_one(run, raw, root, work):
 
 def result_of(run, work):
     """The line of the results that a finished run folder gives."""
-    folder = work / run.key.replace(" | ", "/").replace(" ", "_")
+    folder = run.folder(work)
     metrics = json.loads((folder / "metrics.json").read_text())
     lines = train.RunFolder(
         folder, json.loads((folder / "config.json").read_text()), resume=True
@@ -223,7 +247,7 @@ def run_all(args):
         result = result_of(run, args.work)
         with path.open("a") as file:
             file.write(json.dumps(result) + "\n")
-        shutil.rmtree(args.work / run.key.replace(" | ", "/").replace(" ", "_"))
+        shutil.rmtree(run.folder(args.work))
         hits = {d: m["mean"]["hits@1"] for d, m in result["test"].items()}
         print(f"[{number}/{len(missing)}] {run.key}: Hits@1 "
               f"{hits['csls']:.3f} CSLS, {hits['sinkhorn']:.3f} Sinkhorn, "

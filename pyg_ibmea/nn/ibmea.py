@@ -39,6 +39,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "modal_channels": 100,
         "heads": 2,
         "separate_stacks": True,
+        "residual": False,
     }
 }
 
@@ -77,6 +78,8 @@ class IBMEA(nn.Module):
         num_layers (int, optional): Graph layers. (default: :obj:`2`)
         heads (int, optional): Attention heads. (default: :obj:`1`)
         dropout (float, optional): Dropout between graph layers. (default: :obj:`0.3`)
+        residual (bool, optional): Whether the modal encoders start from the features'
+            own similarities; see :class:`ModalVIBEncoder`. (default: :obj:`True`)
         modal_dropout (float, optional): Dropout in the modal encoders.
             (default: :obj:`0.0`)
         separate_stacks (bool, optional): See :class:`GraphVIBEncoder`; unused with
@@ -103,6 +106,7 @@ class IBMEA(nn.Module):
         num_layers: int = 2,
         heads: int = 1,
         dropout: float = 0.3,
+        residual: bool = True,
         modal_dropout: float = 0.0,
         separate_stacks: bool = False,
         bottleneck: bool | Collection[str] = True,
@@ -143,6 +147,7 @@ class IBMEA(nn.Module):
             in_channels,
             modal_channels,
             bottleneck=chosen - {GRAPH},
+            residual=residual,
             dropout=modal_dropout,
             init_logstd=init_logstd,
         )

@@ -24,6 +24,13 @@ class ModalVIBEncoder(nn.Module):
     where :math:`\hat{\mathbf{x}}` is the input row at unit length, so that an entity
     with many attributes is no louder than one with few.
 
+    With ``residual=True`` the mean is :math:`\mathbf{P} \hat{\mathbf{x}} +
+    \mathbf{W}_\mu \mathbf{h}`. :math:`\mathbf{P}` starts as a random matrix with
+    orthonormal rows or columns, :math:`\mathbf{W}_\mu` as zero: cosines between latents
+    begin as (estimates of) those between inputs, and training corrects them. So
+    features that are comparable as they come, such as images or names, need not be
+    learned anew from a few seed pairs.
+
     Args:
         in_channels (dict): Input channels by modality name.
         out_channels (int): Channels :math:`C` of hidden layer and latent.
@@ -33,6 +40,8 @@ class ModalVIBEncoder(nn.Module):
         dropout (float, optional): Dropout of :math:`\mathbf{h}`. (default: :obj:`0.0`)
         init_logstd (float, optional): Start of :math:`\mathbf{c}`.
             (default: :obj:`-3.0`)
+        residual (bool, optional): Whether the mean has the linear path.
+            (default: :obj:`False`, as in the paper)
 
     Shapes:
         - **input:** by modality, features :math:`(N, F_m)`, dense or
@@ -56,20 +65,25 @@ class ModalVIBEncoder(nn.Module):
         bottleneck: bool | Collection[str] = True,
         dropout: float = 0.0,
         init_logstd: float = -3.0,
+        residual: bool = False,
     ):
         super().__init__()
         chosen = select_bottlenecks(bottleneck, in_channels)
         self.in_channels = dict(in_channels)
         self.out_channels = out_channels
+        self.with_residual = residual
         self.dropout = dropout
         self.init_logstd = init_logstd
         # PyG's ModuleDict takes names with dots and names such as 'type'.
         self.hidden = ModuleDict()
         self.mean = ModuleDict()
         self.logstd = ModuleDict()
+        self.residual = ModuleDict()
         for modality, channels in self.in_channels.items():
             self.hidden[modality] = nn.Linear(channels, out_channels)
             self.mean[modality] = nn.Linear(out_channels, out_channels)
+            if residual:
+                self.residual[modality] = nn.Linear(channels, out_channels, bias=False)
             if modality in chosen:
                 self.logstd[modality] = nn.Linear(out_channels, out_channels)
         self.reset_parameters()
@@ -82,6 +96,11 @@ class ModalVIBEncoder(nn.Module):
                 nn.init.zeros_(linear.bias)
         for linear in self.logstd.values():
             nn.init.constant_(linear.bias, self.init_logstd)
+        for modality, linear in self.residual.items():
+            # Of a wide input its projection keeps the share out / in of the square.
+            wide = max(1.0, linear.in_features / linear.out_features)
+            nn.init.orthogonal_(linear.weight, gain=wide**0.5)
+            nn.init.zeros_(self.mean[modality].weight)
 
     def forward(
         self, x: Mapping[str, Tensor], mask: Mapping[str, Tensor] | None = None
@@ -105,9 +124,11 @@ class ModalVIBEncoder(nn.Module):
         for modality, features in x.items():
             present = None if mask is None else mask.get(modality)
             self._check(modality, features, present)
-            hidden = F.relu(self._linear_of_unit_rows(modality, features))
-            hidden = F.dropout(hidden, p=self.dropout, training=self.training)
+            hidden, direct = self._linear_of_unit_rows(modality, features)
+            hidden = F.dropout(F.relu(hidden), p=self.dropout, training=self.training)
             latent = self.mean[modality](hidden)
+            if direct is not None:
+                latent = latent + direct
             if modality in self.logstd:
                 logstd = self.logstd[modality](hidden)
                 posteriors[modality] = GaussianPosterior(latent, logstd)
@@ -117,20 +138,27 @@ class ModalVIBEncoder(nn.Module):
             latents[modality] = latent
         return latents, posteriors
 
-    def _linear_of_unit_rows(self, modality: str, x: Tensor) -> Tensor:
-        """The first layer on rows of unit length; a row's length is divided out of the
-        product, which is smaller than the input.
+    def _linear_of_unit_rows(
+        self, modality: str, x: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        """The first layer, and the linear path, on rows of unit length; a row's length
+        is divided out of the product, which is smaller than the input.
         """
         linear = self.hidden[modality]
+        weight = linear.weight
+        if self.with_residual:
+            weight = torch.cat([weight, self.residual[modality].weight])
         if x.layout == torch.strided:
             length = torch.linalg.vector_norm(x, dim=1)
         else:
             x = x.to_sparse_coo()
             length = torch.sparse.sum(x.square(), dim=1).to_dense().sqrt()
         length = length.clamp(min=torch.finfo(length.dtype).tiny)
-        product: Tensor = x @ linear.weight.t()
-        out: Tensor = product / length[:, None] + linear.bias
-        return out
+        product: Tensor = (x @ weight.t()) / length[:, None]
+        if not self.with_residual:
+            return product + linear.bias, None
+        hidden, direct = product.split(self.out_channels, dim=1)
+        return hidden + linear.bias, direct
 
     def _check(self, modality: str, x: Tensor, mask: Tensor | None) -> None:
         if modality not in self.in_channels:
@@ -151,7 +179,10 @@ class ModalVIBEncoder(nn.Module):
             )
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.in_channels}, {self.out_channels})"
+        residual = ", residual=True" if self.with_residual else ""
+        return (
+            f"{type(self).__name__}({self.in_channels}, {self.out_channels}{residual})"
+        )
 
 
 def select_bottlenecks(

@@ -49,6 +49,9 @@ class TrainConfig:
     relational: bool = _option(
         True, "relations and distances apart; no: the paper's graph encoder"
     )
+    residual: bool = _option(
+        True, "modal encoders start from the similarities of the features as they are"
+    )
     share_seeds: bool = _option(
         True, "one embedding for the two entities of a training pair"
     )
@@ -145,6 +148,7 @@ class TrainConfig:
             "heads": self.heads,
             "dropout": self.dropout,
             "relational": self.relational,
+            "residual": self.residual,
             "share_seeds": self.share_seeds,
             "separate_stacks": self.separate_stacks,
             "bottleneck": bottleneck,
@@ -164,6 +168,7 @@ PAPER: dict[str, dict[str, Any]] = {
         "heads": 2,
         "relational": False,
         "share_seeds": False,
+        "residual": False,
         "separate_stacks": True,
         "beta": "1e-3,relation=1e-2",
         "beta_warmup": 0,

@@ -10,15 +10,20 @@ def by_hand(encoder, modality, x):
     for row in x:
         unit = row / row.norm() if row.norm() > 0 else row
         h = encoder.hidden[modality](unit).relu()
-        means.append(encoder.mean[modality](h))
+        mean = encoder.mean[modality](h)
+        if encoder.with_residual:
+            mean = mean + encoder.residual[modality].weight @ unit
+        means.append(mean)
         logstds.append(encoder.logstd[modality](h))
     return torch.stack(means), torch.stack(logstds)
 
 
+@pytest.mark.parametrize("residual", [False, True])
 @pytest.mark.parametrize("layout", ["dense", "coo", "csr"])
-def test_equals_the_formula_row_by_row_in_any_layout(layout):
-    encoder = ModalVIBEncoder({"image": 5}, 3).double().eval()
-    torch.nn.init.normal_(encoder.hidden["image"].bias)
+def test_equals_the_formula_row_by_row_in_any_layout(layout, residual):
+    encoder = ModalVIBEncoder({"image": 5}, 3, residual=residual).double().eval()
+    for parameter in encoder.parameters():
+        torch.nn.init.normal_(parameter)
     x = torch.randn(6, 5, dtype=torch.float64).relu()
     x[2] = 0
     given = {"dense": x, "coo": x.to_sparse(), "csr": x.to_sparse_csr()}[layout]
@@ -29,9 +34,10 @@ def test_equals_the_formula_row_by_row_in_any_layout(layout):
     torch.testing.assert_close(latents["image"], mean)
 
 
+@pytest.mark.parametrize("residual", [False, True])
 @pytest.mark.parametrize("sparse", [False, True])
-def test_gradcheck(sparse):
-    encoder = ModalVIBEncoder({"a.b": 4}, 3).double().eval()
+def test_gradcheck(sparse, residual):
+    encoder = ModalVIBEncoder({"a.b": 4}, 3, residual=residual).double().eval()
     x = torch.rand(5, 4, dtype=torch.float64)
     x = x.to_sparse() if sparse else x
     names = [name for name, _ in encoder.named_parameters()]
@@ -127,3 +133,27 @@ def test_bad_input(x, mask, message):
 def test_bottleneck_of_an_unknown_modality():
     with pytest.raises(ValueError, match=r"names \['sound'\]"):
         ModalVIBEncoder({"image": 5}, 3, bottleneck=["sound"])
+
+
+@pytest.mark.parametrize(("wide", "error"), [(16, 1e-5), (2000, 0.25)])
+def test_residual_starts_with_the_cosines_of_the_features(wide, error):
+    torch.manual_seed(0)
+    encoder = ModalVIBEncoder({"image": wide}, 200, residual=True).eval()
+    x = torch.randn(40, wide) + 0.5 * torch.randn(1, wide)
+    z = encoder({"image": 3 * x})[0]["image"].detach()
+    assert z.norm(dim=1).mean() == pytest.approx(1, abs=0.1)
+
+    def cosine(rows):
+        rows = torch.nn.functional.normalize(rows)
+        return rows @ rows.t()
+
+    assert (cosine(z) - cosine(x)).abs().max() < error
+    encoder.mean["image"].reset_parameters()
+    encoder.reset_parameters()
+    assert encoder.mean["image"].weight.eq(0).all()
+    assert repr(encoder) == f"ModalVIBEncoder({{'image': {wide}}}, 200, residual=True)"
+
+
+def test_the_paper_has_no_residual():
+    torch.manual_seed(0)
+    assert not ModalVIBEncoder({"image": 5}, 3).residual
