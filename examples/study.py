@@ -25,7 +25,7 @@ import torch_geometric
 import train_mmea
 from study_contrastive import LOSSES, contrastive_alone
 from study_problems import load_problem
-from study_report import write_report
+from study_report import read_results, write_report
 
 from pyg_ibmea import __version__, train
 from pyg_ibmea.datasets import HideModality, RewireEdges, SwapFeatures, WrongSeeds
@@ -219,13 +219,18 @@ def result_of(run, work):
     }
 
 
+def write_results(path, results):
+    """Writes all lines anew, so that an interrupt never leaves half a line."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text("".join(json.dumps(result) + "\n" for result in results))
+    temporary.replace(path)
+
+
 def run_all(args):
     """Trains what is missing, in the order of the table."""
     path = args.results / "runs.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    done = set()
-    if path.exists():
-        done = {json.loads(line)["key"] for line in path.read_text().splitlines()}
+    done = {result["key"] for result in read_results(path)}
     groups = [args.group] if args.group else GROUPS
     runs = [run for group in groups for run in GROUPS[group]()]
     runs = [run for run in runs if args.match in run.key]
@@ -245,8 +250,7 @@ def run_all(args):
                 [*command, "--match", run.key], stdout=file, stderr=file, check=True
             )
         result = result_of(run, args.work)
-        with path.open("a") as file:
-            file.write(json.dumps(result) + "\n")
+        write_results(path, [*read_results(path), result])
         shutil.rmtree(run.folder(args.work))
         hits = {d: m["mean"]["hits@1"] for d, m in result["test"].items()}
         print(f"[{number}/{len(missing)}] {run.key}: Hits@1 "

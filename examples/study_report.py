@@ -11,24 +11,30 @@ import matplotlib.pyplot as plt
 
 TITLES = {
     "main": "Published benchmarks",
+    "emoji": "Real images: emoji, zh keywords and one vendor, en and another",
     "ablation": "Ablation on DBP15K zh-en",
     "low resource": "Few seed pairs",
     "noise": "Noise",
     "missing": "Missing modalities",
+    "contrastive": "The contrastive losses alone",
 }
 NAMES = {
     "zh_en": "DBP15K zh-en",
     "zh_en_small": "DBP15K zh-en, 4,500 densest pairs",
     "en_fr": "SRPRS en-fr",
     "FB15K_DB15K": "FB15K (81.6 %)-DB15K",
+    "emoji": "emoji without flags",
+    "vectors": "two noisy views of vectors",
 }
 STYLE = {"on": ("C0", "o"), "off": ("C3", "s"), "ten times beta": ("C2", "^")}
 SWEEPS = ("low resource", "noise", "missing")
 
 
-def read_results(folder):
-    """The lines of the results."""
-    text = (folder / "runs.jsonl").read_text(encoding="utf-8")
+def read_results(path):
+    """The lines of the results; none if there is no file."""
+    if not path.exists():
+        return []
+    text = path.read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]
 
 
@@ -62,10 +68,11 @@ def markdown(header, rows):
 def rows_table(results, with_problem):
     """Rows by decoder: mean and range over seeds, time and memory."""
     rows = []
-    for (problem, ratio, row), runs in grouped(
-        results, "problem", "ratio", "row"
-    ).items():
+    keys = ("problem", "ratio", "damage", "level", "row")
+    for (problem, ratio, damage, level, row), runs in grouped(results, *keys).items():
         where = [NAMES[problem], f"{ratio:.0%}"] if with_problem else []
+        if damage:
+            row = f"{row}, {level:g} {damage}"
         pseudo = [p["right_of_known"] for r in runs for p in r.get("pseudo_seeds", [])]
         rows.append(
             [
@@ -190,7 +197,9 @@ def plot_plane(results, path):
 
 def write_report(folder):
     """Writes README.md and the plots beside the results."""
-    results = read_results(folder)
+    results = read_results(folder / "runs.jsonl")
+    if not results:
+        raise ValueError(f"{folder} has no results yet; `run` makes them")
     versions = {json.dumps(r["versions"], sort_keys=True) for r in results}
     dates = sorted(r["date"][:10] for r in results)
     hours = sum(r["seconds"] for r in results) / 3600

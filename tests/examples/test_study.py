@@ -1,0 +1,180 @@
+"""The study's table of runs, its bookkeeping and its report."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pyg_ibmea.datasets import SyntheticMMKG
+from pyg_ibmea.train import TrainConfig
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+MODULES = ("study", "study_problems", "study_report", "study_contrastive", "train_mmea")
+
+
+@pytest.fixture
+def study(monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    for name in MODULES:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    import study
+
+    return study
+
+
+def test_every_run_has_a_key_of_its_own_and_valid_options(study):
+    runs = [run for group in study.GROUPS.values() for run in group()]
+    assert len({run.key for run in runs}) == len(runs) > 200
+    for run in runs:
+        TrainConfig(**run.config)
+    main = {(r.problem, r.ratio, r.row, r.seed) for r in runs if r.group == "main"}
+    assert len(main) == 3 * (5 * 2 + 2)
+    sweeps = [r for r in runs if r.group in ("noise", "low resource", "missing")]
+    # What is compared differs in the bottleneck and in nothing else.
+    assert {r.row for r in sweeps} == {"on", "off", "ten times beta"}
+    points = [replace(r, row="", config={}) for r in sweeps]
+    assert all(points.count(point) == 3 for point in points)
+
+
+@pytest.fixture
+def small(study, monkeypatch):
+    """Two runs on synthetic graphs in place of the table, in this process."""
+    config = {"epochs": 4, "graph_channels": 16, "modal_channels": 8}
+    runs = [
+        study.Run("ablation", "all bottlenecks", config=config),
+        study.Run("ablation", "no bottleneck", config={**config, "refits": 1}),
+        study.Run("noise", "on", config=config, damage="edges rewired", level=0.5),
+        study.Run("noise", "off", config=config, damage="edges rewired", level=0.5),
+    ]
+    trained = []
+
+    def in_this_process(command, **_):
+        (run,) = [
+            run for run in runs if run.key == command[command.index("--match") + 1]
+        ]
+        trained.append(run.key)
+        work = Path(command[command.index("--work") + 1])
+        study.train_one(run, None, None, work)
+
+    monkeypatch.setattr(study, "GROUPS", {"small": lambda: runs})
+    monkeypatch.setattr(
+        study, "load_problem", lambda *_: SyntheticMMKG(num_entities=100)[0]
+    )
+    monkeypatch.setattr(subprocess, "run", in_this_process)
+    return study, runs, trained
+
+
+def test_what_is_done_is_not_done_again(small, tmp_path, capsys):
+    study, runs, trained = small
+    args = SimpleNamespace(
+        results=tmp_path / "results", raw=Path(), root=Path(), work=tmp_path / "work",
+        group=None, match="| all bottlenecks", minutes=60,
+    )  # fmt: skip
+    study.run_all(args)
+    assert trained == [runs[0].key]
+    args.match = ""
+    args.minutes = -1
+    study.run_all(args)
+    assert trained == [runs[0].key]
+    args.minutes = 60
+    study.run_all(args)
+    study.run_all(args)
+    assert trained == [run.key for run in runs]
+    assert "4 of 4 runs are done" in capsys.readouterr().out
+    # Run folders are gone, but for what they said.
+    assert [path.name for path in (tmp_path / "work").iterdir()] == ["last.log"]
+    lines = (tmp_path / "results" / "runs.jsonl").read_text().splitlines()
+    results = [json.loads(line) for line in lines]
+    assert [result["key"] for result in results] == trained
+    assert results[1]["config"]["refits"] == 1
+    assert results[0]["versions"]["torch"] == torch.__version__
+    plane = results[0]["curve"][-1]["information"]["graph"]
+    assert plane["prediction"] <= plane["log_pairs"]
+
+    study.write_report(tmp_path / "results")
+    page = (tmp_path / "results" / "README.md").read_text()
+    for result in results[:2]:
+        hits = [result["test"][d]["mean"]["hits@1"] for d in ("cosine", "csls")]
+        row = f"| {result['row']} | 1 | {hits[0]:.3f} | {hits[1]:.3f} |"
+        assert row in page
+    on, off = (r["test"]["csls"]["mean"]["hits@1"] for r in results[2:])
+    assert (
+        f"| edges rewired | 50% | {on:.3f} | {off:.3f} |  | {on - off:+.3f} |" in page
+    )
+    for image in ("noise.png", "plane.png"):
+        assert f"({image})" in page
+        assert Image.open(tmp_path / "results" / image).width > 300
+
+
+def test_without_results_there_is_nothing_to_report(study, tmp_path):
+    with pytest.raises(ValueError, match="no results yet"):
+        study.write_report(tmp_path)
+
+
+def test_command_line_errors():
+    for arguments, message in [
+        (["run"], "--raw is needed"),
+        (["report", "--results", "nowhere"], "nowhere has no results yet"),
+        (["walk"], "invalid choice"),
+    ]:
+        process = subprocess.run(
+            [sys.executable, str(EXAMPLES / "study.py"), *arguments],
+            capture_output=True,
+            text=True,
+        )
+        assert process.returncode != 0
+        assert message in process.stderr
+        assert "Traceback" not in process.stderr
+
+
+def test_emoji_problem(study, tmp_path):
+    from study_problems import emoji_problem
+
+    kinds = ["Symbols"] * 20 + ["Flags"]
+    codes = [f"00{i:02}" for i in range(21)]
+    table = [
+        f"{code}\tx\t{kind}\ty\t1.0\t{code}.png"
+        for code, kind in zip(codes, kinds, strict=True)
+    ]
+    (tmp_path / "emoji.tsv").write_text("\n".join(table) + "\n")
+    words = [(codes[0], "sun"), (codes[1], "sun"), (codes[2], "moon")]
+    words += [(codes[3], "flag"), (codes[20], "flag")]
+    for language in ("zh", "en"):
+        lines = [f"{code}\t{word}" for code, word in words]
+        (tmp_path / f"keywords_{language}.tsv").write_text("\n".join(lines) + "\n")
+    random = np.random.default_rng(0)
+    for vendor in ("google", "twitter"):
+        (tmp_path / f"img_{vendor}").mkdir()
+        for code in codes:
+            pixels = random.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / f"img_{vendor}" / f"{code}.png")
+    data = emoji_problem(tmp_path, 0.5)
+    # "moon" is used once; of the two uses of "flag" one is by a flag.
+    assert data.uri["zh"] == [*codes[:20], "sun"]
+    assert data["zh", "rel", "zh"].edge_index.tolist() == [[0, 1], [20, 20]]
+    assert data["en"].mask_image.tolist() == [True] * 20 + [False]
+    assert not data["en"].x_image[20].any()
+    assert data["en"].x_image[:20].norm(dim=1).allclose(torch.ones(20))
+    links = data["zh", "same_as", "en"]
+    assert links.edge_index.tolist() == [list(range(20))] * 2
+    assert int(links.test_mask.sum()) == 10
+
+
+@pytest.mark.parametrize(
+    "row", ["InfoNCE", "multi-similarity", "canonical correlation"]
+)
+def test_losses_alone_find_what_there_is(study, row):
+    from study_contrastive import contrastive_alone
+
+    clear, step = contrastive_alone(row, 0.1, 0, steps=60)
+    assert clear["csls"]["mean"]["hits@1"] > 0.9
+    assert step % 10 == 0
+    noise, _ = contrastive_alone(row, 5.0, 0, steps=20)
+    assert noise["csls"]["mean"]["hits@1"] < 0.05
