@@ -12,6 +12,8 @@ from pyg_ibmea.data.hetero import set_split, to_hetero_data
 from pyg_ibmea.data.images import IMAGE_CHANNELS, encode_image
 from pyg_ibmea.data.jape import JapePair, jape_files, missing_jape_files, read_jape
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
+from pyg_ibmea.data.names import encode_names, read_names
+from pyg_ibmea.data.sentences import encode_sentences
 from pyg_ibmea.data.split import split_folds, split_links
 
 __all__ = [
@@ -22,11 +24,14 @@ __all__ = [
     "attribute_bags",
     "describe_gaps",
     "encode_image",
+    "encode_names",
+    "encode_sentences",
     "jape_files",
     "missing_jape_files",
     "num_shared_columns",
     "read_features",
     "read_jape",
+    "read_names",
     "relation_bags",
     "set_split",
     "split_folds",

@@ -7,7 +7,7 @@ import torch
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from pyg_ibmea.data import read_features
-from pyg_ibmea.data._name_files import encode_names, read_names
+from pyg_ibmea.data.names import encode_names, read_names
 
 NAMES = ["Kim Dae-jung", "Kim Jong-il", "Seoul National University", "Seoul", "Abba"]
 
