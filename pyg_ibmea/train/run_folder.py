@@ -13,7 +13,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Alignment
-from pyg_ibmea.train.evaluation import alignment_pair
+from pyg_ibmea.train.links import alignment_pair
 from pyg_ibmea.train.memory import peak_rss_mib
 from pyg_ibmea.train.state import TrainingState
 
