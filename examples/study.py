@@ -167,13 +167,16 @@ DAMAGES = {
 }
 
 
-def load(run, raw, root):
+def load(run, raw, root, names):
     """The alignment problem of a run, with its damage."""
-    data = load_problem(run.problem, run.ratio, raw, root, run.names)
+    file = None
+    if run.names:
+        file = names or raw / "DBP15K" / "zh_en" / "translated_ent_name.json"
+    data = load_problem(run.problem, run.ratio, raw, root, file)
     return DAMAGES[run.damage](run.level)(data) if run.damage else data
 
 
-def train_one(run, raw, root, work):
+def train_one(run, raw, root, work, names=None):
     """Trains and tests; the run folder goes on from where an earlier try stopped."""
     folder = run.folder(work)
     if run.group == "contrastive":
@@ -186,7 +189,7 @@ def train_one(run, raw, root, work):
         folder.write_metrics({"test": metrics}, step, time.monotonic() - began)
         return
     config = train.TrainConfig(**run.config)
-    data = load(run, raw, root)
+    data = load(run, raw, root, names)
     resume = (folder / "config.json").exists()
     folder = train.RunFolder(folder, asdict(run) | asdict(config), resume)
     modalities = run.modalities.split(",") if run.modalities else None
@@ -243,6 +246,7 @@ def run_all(args):
             break
         command = [sys.executable, __file__, "one", "--raw", str(args.raw)]
         command += ["--root", str(args.root), "--work", str(args.work)]
+        command += ["--names", str(args.names)] if args.names else []
         log = args.work / "last.log"
         args.work.mkdir(parents=True, exist_ok=True)
         with log.open("w") as file:
@@ -266,6 +270,9 @@ def main():
     )
     parser.add_argument("what", choices=["run", "report", "one"])
     parser.add_argument("--raw", type=Path, help="folder of the published files")
+    parser.add_argument("--names", type=Path, help="names of zh_en for --name, such as "
+                        "encode_names.py writes (default: n-grams of the names in "
+                        "FOLDER)")  # fmt: skip
     parser.add_argument("--root", type=Path, default=Path("data/study"), help="cache")
     parser.add_argument("--work", type=Path, default=Path("runs/study"), help="folder "
                         "of the run folders, which go when a run is done")  # fmt: skip
@@ -283,7 +290,7 @@ def main():
         return run_all(args)
     runs = [run for group in GROUPS.values() for run in group()]
     (run,) = [run for run in runs if run.key == args.match]
-    return train_one(run, args.raw, args.root, args.work)
+    return train_one(run, args.raw, args.root, args.work, args.names)
 
 
 if __name__ == "__main__":

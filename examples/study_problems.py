@@ -12,7 +12,7 @@ from pyg_ibmea.datasets import DBP15K, MMKB, SRPRS, DensestPairs
 SMALL_PAIRS = 4500
 
 
-def load_problem(name, ratio, raw, root, names=False):
+def load_problem(name, ratio, raw, root, names=None):
     """A problem of the study.
 
     Args:
@@ -20,7 +20,7 @@ def load_problem(name, ratio, raw, root, names=False):
         ratio: Share of the links that are seed pairs.
         raw: Folder of the published files (pathlib.Path).
         root: Folder of the processed cache (pathlib.Path).
-        names: Whether entity names are a modality; zh_en only.
+        names: File of names or name features, for zh_en only; None for no names.
     """
     if name == "emoji":
         return emoji_problem(raw / "emoji", ratio)
@@ -28,8 +28,7 @@ def load_problem(name, ratio, raw, root, names=False):
         return SRPRS(root / "SRPRS", "en_fr", raw=raw / "SRPRS")[0]
     if name == "FB15K_DB15K":
         return MMKB(root / "MMKB", name, raw=raw, ratio=ratio)[0]
-    file = raw / "DBP15K" / "zh_en" / "translated_ent_name.json"
-    options = {"raw": raw / "DBP15K", "name": file if names else None}
+    options = {"raw": raw / "DBP15K", "name": names}
     data = DBP15K(root / "DBP15K", "zh_en", ratio=0.3, **options)[0]
     return DensestPairs(SMALL_PAIRS, ratio)(data) if name == "zh_en_small" else data
 
