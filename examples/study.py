@@ -111,25 +111,34 @@ def ablation_runs():
 
 def sweep_runs():
     """Few seeds, noise and missing modalities on the sub-sample, by bottleneck."""
+    small = Run("", "", "zh_en_small")
+    ratios = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
+    points = [replace(small, group="low resource", ratio=ratio) for ratio in ratios]
+    for group, damages, levels in (
+        (
+            "noise",
+            ("edges rewired", "features swapped", "wrong seeds"),
+            (0.2, 0.4, 0.6),
+        ),
+        ("missing", ("modalities missing", "missing on one side"), (0.3, 0.6, 0.9)),
+    ):
+        points += [
+            replace(small, group=group, damage=damage, level=level)
+            for damage in damages
+            for level in levels
+        ]
     for seed in range(3):
-        for row, config in BOTTLENECKS.items():
-            config = {**config, "epochs": 14}
-            small = Run("", row, "zh_en_small", 0.3, seed, config)
-            for ratio in (0.01, 0.02, 0.05, 0.1, 0.2, 0.3):
-                yield replace(small, group="low resource", ratio=ratio)
-            for damage in ("edges rewired", "features swapped", "wrong seeds"):
-                for level in (0.2, 0.4, 0.6):
-                    yield replace(small, group="noise", damage=damage, level=level)
-            for damage in ("modalities missing", "missing on one side"):
-                for level in (0.3, 0.6, 0.9):
-                    yield replace(small, group="missing", damage=damage, level=level)
+        for point in points:
+            for row, config in BOTTLENECKS.items():
+                config = {**config, "epochs": 14}
+                yield replace(point, row=row, seed=seed, config=config)
 
 
 def emoji_runs():
     """Real images, whole and with most of one side's images missing."""
     for seed in range(3):
         for row, config in BOTTLENECKS.items():
-            run = Run("emoji", row, "emoji", 0.3, seed, config)
+            run = Run("emoji", f"bottleneck {row}", "emoji", 0.3, seed, config)
             yield run
             yield replace(run, damage="images missing on one side", level=0.8)
         for iterative in (False, True):

@@ -72,7 +72,7 @@ def rows_table(results, with_problem):
     for (problem, ratio, damage, level, row), runs in grouped(results, *keys).items():
         where = [NAMES[problem], f"{ratio:.0%}"] if with_problem else []
         if damage:
-            row = f"{row}, {level:g} {damage}"
+            row = f"{row}; {damage}: {level:.0%}"
         pseudo = [p["right_of_known"] for r in runs for p in r.get("pseudo_seeds", [])]
         rows.append(
             [

@@ -146,9 +146,7 @@ CHANGES = [
     ["--hybrid-weight", "5"],
     ["--temperature", "0.5"],
     ["--modal-temperature", "0.5"],
-    ["--sinkhorn-temperature", "0.2"],
-    ["--csls-k", "9"],
-    ["--refits", "1"],
+    ["--no-residual"],
     ["--preset", "paper"],
 ]
 
@@ -186,6 +184,13 @@ def test_every_option_changes_the_loss(tmp_path, monkeypatch):
     assert last("--csls-k", "1")[0] != last()[0]
 
     assert last("--graph-channels", "4")[0] != last("--modal-channels", "4")[0]
+
+    def tested(out):
+        return json.loads(Path(out, "metrics.json").read_text())["test"]
+
+    before, after = tested("run0"), tested(last("--sinkhorn-temperature", "0.2")[1])
+    assert before["csls"] == after["csls"]
+    assert before["sinkhorn"] != after["sinkhorn"]
 
 
 def test_default_run_folder_is_a_new_one(tmp_path):
