@@ -5,7 +5,7 @@
 
 ``run`` trains, each in a process of its own, what is not yet in the results, and adds
 a line to them as each run ends; stopped, it goes on where it was. ``report`` makes the
-tables and plots. FOLDER holds DBP15K/zh_en, SRPRS/en_fr and FB15K_DB15K.
+tables and plots. FOLDER holds DBP15K/zh_en, SRPRS/en_fr, FB15K_DB15K and emoji.
 """
 
 import argparse
