@@ -136,7 +136,11 @@ def plot_sweeps(group, results, path):
     """Hits@1 over the level, a panel for each sweep."""
     sweeps = sweep_points(results)
     fig, axes = plt.subplots(
-        1, len(sweeps), figsize=(4.2 * len(sweeps), 3.4), squeeze=False, sharey=True
+        1,
+        len(sweeps),
+        figsize=(max(5, 4.2 * len(sweeps)), 3.8),
+        squeeze=False,
+        sharey=True,
     )
     for axis, (sweep, levels) in zip(axes[0], sweeps.items(), strict=True):
         for row, (colour, marker) in STYLE.items():
@@ -153,7 +157,8 @@ def plot_sweeps(group, results, path):
         axis.spines[["top", "right"]].set_visible(False)
     axes[0][0].set_ylabel("Hits@1 (CSLS, test pairs)")
     axes[0][-1].legend(title="bottleneck", frameon=False, fontsize="small")
-    fig.suptitle(f"{TITLES[group]}: {NAMES['zh_en_small']}; range over seeds shaded")
+    title = f"{TITLES[group]}: {NAMES['zh_en_small']}\nshaded: range over seeds"
+    fig.suptitle(title, fontsize="medium")
     fig.tight_layout()
     fig.savefig(path, dpi=120)
     plt.close(fig)
