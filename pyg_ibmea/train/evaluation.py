@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Module
 from torch_geometric import EdgeIndex
 from torch_geometric.data import HeteroData
 
@@ -116,6 +118,17 @@ def align_unaligned(
     return entities[0], alignment._replace(target=entities[1][alignment.target])
 
 
+@contextmanager
+def evaluation_mode(model: Module) -> Iterator[None]:
+    """Without noise and dropout inside; afterwards in the mode that it was in."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
+
+
 def encode_entities(
     model: IBMEA | Sequence[IBMEA],
     data: HeteroData,
@@ -127,12 +140,8 @@ def encode_entities(
     chosen = dict(zip(pair, entities, strict=True))
     views = []
     for member in [model] if isinstance(model, IBMEA) else model:
-        training = member.training
-        member.eval()
-        try:
+        with evaluation_mode(member):
             views.append(member(data, chosen, graph).z)
-        finally:
-            member.train(training)
     if len(views) == 1:
         z: dict[str, Tensor] = views[0]
         return z

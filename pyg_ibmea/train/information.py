@@ -12,6 +12,7 @@ from torch_geometric import EdgeIndex
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.nn import IBMEA, RelationalGraph
+from pyg_ibmea.train.evaluation import evaluation_mode
 from pyg_ibmea.train.links import alignment_pair, links_of
 
 _TEMPERATURES = (0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5, 1.0)
@@ -79,17 +80,12 @@ def information_plane(
     """
     pair = alignment_pair(data)
     links = links_of(data, part)
-    training = model.training
     device = links.device
     devices = [device] if device.type == "cuda" else []
-    model.eval()
-    try:
-        with torch.random.fork_rng(devices):
-            torch.manual_seed(0)
-            output = model(data, dict(zip(pair, links, strict=True)), graph)
-            noisy = {m: p.rsample() for m, p in output.posteriors.items()}
-    finally:
-        model.train(training)
+    with evaluation_mode(model), torch.random.fork_rng(devices):
+        torch.manual_seed(0)
+        output = model(data, dict(zip(pair, links, strict=True)), graph)
+        noisy = {m: p.rsample() for m, p in output.posteriors.items()}
     plane: dict[str, dict[str, float]] = {}
     for modality, latents in output.latents.items():
         masks = output.masks[modality]

@@ -2,7 +2,6 @@ import pytest
 import torch
 
 from pyg_ibmea.align import align_greedy, join_views, ranking_metrics
-from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.train import (
     align_unaligned,
@@ -10,17 +9,6 @@ from pyg_ibmea.train import (
     links_of,
     unaligned_entities,
 )
-
-
-@pytest.fixture
-def data():
-    return SyntheticMMKG(num_entities=120)[0]
-
-
-@pytest.fixture
-def model(data):
-    torch.manual_seed(0)
-    return IBMEA.from_data(data, graph_channels=16, modal_channels=8)
 
 
 def encode(model, data):

@@ -1,17 +1,11 @@
 import pytest
 import torch
 
-from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.train import (
     add_validation_pairs,
     alignment_pair,
     links_of,
 )
-
-
-@pytest.fixture
-def data():
-    return SyntheticMMKG(num_entities=120)[0]
 
 
 def test_links_of_the_parts(data):

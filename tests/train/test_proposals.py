@@ -2,25 +2,12 @@ import pytest
 import torch
 
 from pyg_ibmea.align import sinkhorn
-from pyg_ibmea.datasets import SyntheticMMKG
-from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.train import (
     links_of,
     propose_pairs,
     share_right,
     unaligned_entities,
 )
-
-
-@pytest.fixture
-def data():
-    return SyntheticMMKG(num_entities=120)[0]
-
-
-@pytest.fixture
-def model(data):
-    torch.manual_seed(0)
-    return IBMEA.from_data(data, graph_channels=16, modal_channels=8)
 
 
 def encode(model, data):
