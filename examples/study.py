@@ -31,12 +31,11 @@ from pyg_ibmea import __version__, train
 from pyg_ibmea.datasets import HideModality, RewireEdges, SwapFeatures, WrongSeeds
 
 RESULTS = Path("results/study")
-ON, OFF, STRONG = (
-    {},
-    {"bottleneck": "none"},
-    {"beta": "1e-2,relation=1e-1,attribute=1e-1"},
-)
-BOTTLENECKS = {"on": ON, "off": OFF, "ten times beta": STRONG}
+BOTTLENECKS = {
+    "on": {},
+    "off": {"bottleneck": "none"},
+    "ten times beta": {"beta": "1e-2,relation=1e-1,attribute=1e-1"},
+}
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def main_runs():
 def ablation_runs():
     """Bottlenecks one by one, the loss on the fused vectors, the modalities."""
     every = ["graph", "relation", "attribute"]
-    rows = {"all bottlenecks": ({}, None), "no bottleneck": (OFF, None)}
+    rows = {"all bottlenecks": ({}, None), "no bottleneck": (BOTTLENECKS["off"], None)}
     rows |= {
         f"no bottleneck for {m}": (
             {"bottleneck": ",".join(o for o in every if o != m)},
@@ -192,9 +191,8 @@ def train_one(run, raw, root, work, names=None):
         shutil.rmtree(folder, ignore_errors=True)  # Of a try that was cut off.
         began = time.monotonic()
         metrics, step = contrastive_alone(run.row, run.level, run.seed)
+        folder.mkdir(parents=True)
         folder = train.RunFolder(folder, asdict(run))
-        folder.path.mkdir(parents=True)
-        (folder.path / "config.json").write_text(json.dumps(folder.config))
         folder.write_metrics({"test": metrics}, step, time.monotonic() - began)
         return
     config = train.TrainConfig(**run.config)
@@ -211,9 +209,7 @@ def result_of(run, work):
     """The line of the results that a finished run folder gives."""
     folder = run.folder(work)
     metrics = json.loads((folder / "metrics.json").read_text())
-    lines = train.RunFolder(
-        folder, json.loads((folder / "config.json").read_text()), resume=True
-    ).read_metrics()
+    lines = read_results(folder / "metrics.jsonl")
     return {
         "key": run.key,
         **asdict(run),

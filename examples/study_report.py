@@ -43,12 +43,14 @@ def figure_of(result, decoder, name="hits@1"):
     return result["test"][decoder]["mean"][name]
 
 
-def spread(values):
-    """The mean, and the least and largest of several."""
+def spread(values, form=".3f"):
+    """The mean, and the least and largest of several; nothing of none."""
+    if not values:
+        return ""
     mean = statistics.mean(values)
     if len(values) == 1:
-        return f"{mean:.3f}"
-    return f"{mean:.3f} ({min(values):.3f} to {max(values):.3f})"
+        return f"{mean:{form}}"
+    return f"{mean:{form}} ({min(values):{form}} to {max(values):{form}})"
 
 
 def grouped(results, *keys):
@@ -111,10 +113,7 @@ def sweep_table(results, decoder="csls"):
     for sweep, levels in sweep_points(results).items():
         for level, by_row in sorted(levels.items()):
             cells = [
-                spread([figure_of(r, decoder) for r in by_row[row]])
-                if by_row[row]
-                else ""
-                for row in STYLE
+                spread([figure_of(r, decoder) for r in by_row[row]]) for row in STYLE
             ]
             off = {r["seed"]: figure_of(r, decoder) for r in by_row["off"]}
             gain = [
@@ -122,12 +121,7 @@ def sweep_table(results, decoder="csls"):
                 for r in by_row["on"]
                 if r["seed"] in off
             ]
-            shown = ""
-            if gain:
-                shown = f"{statistics.mean(gain):+.3f}"
-                if len(gain) > 1:
-                    shown += f" ({min(gain):+.3f} to {max(gain):+.3f})"
-            rows.append([sweep, f"{level:.0%}", *cells, shown])
+            rows.append([sweep, f"{level:.0%}", *cells, spread(gain, "+.3f")])
     header = ["sweep", "level", *(f"bottleneck {row}" for row in STYLE)]
     return markdown([*header, "on minus off"], rows)
 
