@@ -107,6 +107,14 @@ def test_script_writes_a_feature_file(folder, tmp_path):
         "names.tsv",
     ]
 
+    alone = tmp_path / "alone.npz"
+    process = encode(tmp_path / "names.tsv", alone, "--model", folder, "--no-ngrams")
+    with np.load(alone) as file:
+        assert np.allclose(file["features"], sentences, atol=1e-5)
+    process = encode(tmp_path / "names.tsv", tmp_path / "names.txt", "--model", folder)
+    assert process.returncode == 2
+    assert "must end in .npz" in process.stderr
+
     before = out.read_bytes()
     process = encode(tmp_path / "names.tsv", out, "--model", tmp_path)
     assert process.returncode == 1

@@ -116,6 +116,18 @@ def test_what_is_done_is_not_done_again(small, tmp_path, capsys):
             assert picture.width > 300
 
 
+def test_names_are_read_for_the_rows_that_have_them(study, monkeypatch):
+    monkeypatch.setattr(study, "load_problem", lambda *arguments: arguments)
+    raw, own = Path("raw"), Path("names.npz")
+    for names, given, expected in [
+        (False, own, None),
+        (True, own, own),
+        (True, None, raw / "DBP15K" / "zh_en" / "translated_ent_name.json"),
+    ]:
+        run = study.Run("main", "row", names=names)
+        assert study.load(run, raw, Path("root"), given)[-1] == expected
+
+
 def test_without_results_there_is_nothing_to_report(study, tmp_path):
     with pytest.raises(ValueError, match="no results yet"):
         study.write_report(tmp_path)
