@@ -4,18 +4,22 @@
     python examples/study.py report
 
 ``run`` trains, each in a process of its own, what is not yet in the results, and adds
-a line to them as each run ends; stopped, it goes on where it was. ``report`` makes the
-tables and plots. FOLDER holds DBP15K/zh_en, SRPRS/en_fr, FB15K_DB15K and emoji.
+a line to them as each run ends; stopped, it goes on where it was. ``--jobs 2`` trains
+two at a time and gives each half of the cores. ``report`` makes the tables and plots.
+FOLDER holds DBP15K/zh_en, SRPRS/en_fr, FB15K_DB15K and emoji.
 """
 
 import argparse
 import json
+import os
 import platform
 import shutil
 import subprocess
 import sys
+import threading
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -194,7 +198,7 @@ def train_one(run, raw, root, work, names=None):
         folder.mkdir(parents=True)
         folder = train.RunFolder(folder, asdict(run))
         folder.write_metrics({"test": metrics}, step, time.monotonic() - began)
-        return
+        return folder.path
     config = train.TrainConfig(**run.config)
     data = load(run, raw, root, names)
     resume = (folder / "config.json").exists()
@@ -203,12 +207,20 @@ def train_one(run, raw, root, work, names=None):
     options = (run.seed, modalities)
     chosen, states = train_mmea.train_models(data, config, folder, *options)
     train_mmea.test(data, chosen, states, config, folder)
+    return folder.path
+
+
+def write_cost(folder):
+    """What the run took of the machine, whatever else ran there."""
+    cost = {"cpu_seconds": time.process_time(), "threads": torch.get_num_threads()}
+    (folder / "cost.json").write_text(json.dumps(cost))
 
 
 def result_of(run, work):
     """The line of the results that a finished run folder gives."""
     folder = run.folder(work)
     metrics = json.loads((folder / "metrics.json").read_text())
+    metrics |= json.loads((folder / "cost.json").read_text())
     lines = read_results(folder / "metrics.jsonl")
     return {
         "key": run.key,
@@ -234,6 +246,30 @@ def write_results(path, results):
     temporary.replace(path)
 
 
+def run_one(run, args):
+    """Trains in a process of its own, waits for it, returns the line it gives."""
+    command = [sys.executable, __file__, "one", "--raw", str(args.raw)]
+    command += ["--root", str(args.root), "--work", str(args.work)]
+    command += ["--names", str(args.names)] if args.names else []
+    command += ["--match", run.key]
+    threads = str(max(1, len(os.sched_getaffinity(0)) // args.jobs))
+    # Threads that wait by spinning slow down whatever runs beside them many times over.
+    limits = {"OMP_WAIT_POLICY": "passive", "OMP_NUM_THREADS": threads}
+    limits["NUMBA_NUM_THREADS"] = threads
+    args.work.mkdir(parents=True, exist_ok=True)
+    log = args.work / f"{run.folder(args.work).name}.log"
+    with log.open("w") as file:
+        ended = subprocess.run(
+            command, stdout=file, stderr=file, env={**os.environ, **limits}
+        )
+    if ended.returncode:
+        raise RuntimeError(f"{run.key} failed; its output is in {log}")
+    result = result_of(run, args.work)
+    shutil.rmtree(run.folder(args.work))
+    log.unlink()
+    return result
+
+
 def run_all(args):
     """Trains what is missing, in the order of the table."""
     path = args.results / "runs.jsonl"
@@ -244,27 +280,29 @@ def run_all(args):
     runs = [run for run in runs if args.match in run.key]
     missing = [run for run in runs if run.key not in done]
     print(f"{len(runs) - len(missing)} of {len(runs)} runs are done")
-    began = time.monotonic()
-    for number, run in enumerate(missing, 1):
-        if time.monotonic() - began > 60 * args.minutes:
-            print(f"{args.minutes:g} minutes are over; the same command goes on")
-            break
-        command = [sys.executable, __file__, "one", "--raw", str(args.raw)]
-        command += ["--root", str(args.root), "--work", str(args.work)]
-        command += ["--names", str(args.names)] if args.names else []
-        log = args.work / "last.log"
-        args.work.mkdir(parents=True, exist_ok=True)
-        with log.open("w") as file:
-            subprocess.run(
-                [*command, "--match", run.key], stdout=file, stderr=file, check=True
-            )
-        result = result_of(run, args.work)
-        write_results(path, [*read_results(path), result])
-        shutil.rmtree(run.folder(args.work))
+    ends = time.monotonic() + 60 * args.minutes
+    lock, failed = threading.Lock(), threading.Event()
+
+    def one(number, run):
+        if failed.is_set() or time.monotonic() > ends:
+            return False
+        try:
+            result = run_one(run, args)
+        except BaseException:
+            failed.set()
+            raise
+        with lock:
+            write_results(path, [*read_results(path), result])
         hits = {d: m["mean"]["hits@1"] for d, m in result["test"].items()}
         print(f"[{number}/{len(missing)}] {run.key}: Hits@1 "
               f"{hits['csls']:.3f} CSLS, {hits['sinkhorn']:.3f} Sinkhorn, "
               f"{result['seconds']:.0f} s", flush=True)  # fmt: skip
+        return True
+
+    with ThreadPoolExecutor(args.jobs) as pool:
+        ran = list(pool.map(one, range(1, len(missing) + 1), missing))
+    if not all(ran):
+        print(f"{args.minutes:g} minutes are over; the same command goes on")
 
 
 def main():
@@ -286,16 +324,19 @@ def main():
     parser.add_argument("--match", default="", help="only runs whose key has this")
     parser.add_argument("--minutes", type=float, default=float("inf"),
                         help="start no run after so many minutes")  # fmt: skip
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     args = parser.parse_args()
     if args.what == "report":
         return write_report(args.results)
     if args.raw is None:
         parser.error("--raw is needed: where the published files are")
+    if args.jobs < 1:
+        parser.error(f"--jobs must be at least 1, got {args.jobs}")
     if args.what == "run":
         return run_all(args)
     runs = [run for group in GROUPS.values() for run in group()]
     (run,) = [run for run in runs if run.key == args.match]
-    return train_one(run, args.raw, args.root, args.work, args.names)
+    return write_cost(train_one(run, args.raw, args.root, args.work, args.names))
 
 
 if __name__ == "__main__":
@@ -303,7 +344,5 @@ if __name__ == "__main__":
     warnings.formatwarning = lambda text, *_, **__: f"note: {text}\n"
     try:
         sys.exit(main())
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RuntimeError) as error:
         sys.exit(f"error: {error}")
-    except subprocess.CalledProcessError:
-        sys.exit("error: a run failed; its output is in last.log of --work")

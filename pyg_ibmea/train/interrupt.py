@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -10,6 +11,8 @@ from typing import Any
 class InterruptGuard:
     """Turns the first SIGINT (Ctrl-C) or SIGTERM into a request to stop after the
     epoch; a second one interrupts at once.
+
+    In any other thread than the main one, which alone gets signals, it does nothing.
 
     Example:
         >>> with InterruptGuard() as guard:
@@ -22,7 +25,10 @@ class InterruptGuard:
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> InterruptGuard:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        numbers: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
+        if threading.current_thread() is not threading.main_thread():
+            numbers = ()
+        for number in numbers:
             self._previous[number] = signal.signal(number, self._handle)
         return self
 

@@ -61,7 +61,8 @@ def small(study, monkeypatch):
         ]
         trained.append(run.key)
         work = Path(command[command.index("--work") + 1])
-        study.train_one(run, None, None, work)
+        study.write_cost(study.train_one(run, None, None, work))
+        return SimpleNamespace(returncode=0)
 
     monkeypatch.setattr(study, "GROUPS", {"small": lambda: runs})
     monkeypatch.setattr(
@@ -77,7 +78,7 @@ def test_what_is_done_is_not_done_again(small, tmp_path, capsys):
     study, runs, trained = small
     args = SimpleNamespace(
         results=tmp_path / "results", raw=Path(), root=Path(), work=tmp_path / "work",
-        group=None, match="| all bottlenecks", minutes=60, names=None,
+        group=None, match="| all bottlenecks", minutes=60, names=None, jobs=1,
     )  # fmt: skip
     study.run_all(args)
     assert trained == [runs[0].key]
@@ -91,11 +92,13 @@ def test_what_is_done_is_not_done_again(small, tmp_path, capsys):
     assert trained == [run.key for run in runs]
     assert "4 of 4 runs are done" in capsys.readouterr().out
     # Run folders are gone, but for what they said.
-    assert [path.name for path in (tmp_path / "work").iterdir()] == ["last.log"]
+    assert not list((tmp_path / "work").iterdir())
     lines = (tmp_path / "results" / "runs.jsonl").read_text().splitlines()
     results = [json.loads(line) for line in lines]
     assert [result["key"] for result in results] == trained
     assert results[1]["config"]["refits"] == 1
+    assert results[0]["cpu_seconds"] > 0
+    assert results[0]["threads"] >= 1
     assert results[0]["versions"]["torch"] == torch.__version__
     plane = results[0]["curve"][-1]["information"]["graph"]
     assert plane["prediction"] <= plane["log_pairs"]
@@ -131,6 +134,21 @@ def test_names_are_read_for_the_rows_that_have_them(study, monkeypatch):
 def test_without_results_there_is_nothing_to_report(study, tmp_path):
     with pytest.raises(ValueError, match="no results yet"):
         study.write_report(tmp_path)
+
+
+def test_a_run_that_fails_says_where_its_output_is(study, tmp_path, capsys):
+    args = SimpleNamespace(
+        results=tmp_path / "results", raw=tmp_path / "nowhere", root=tmp_path / "root",
+        work=tmp_path / "work", group="main", match="zh_en", minutes=60, names=None,
+        jobs=2,
+    )  # fmt: skip
+    with pytest.raises(RuntimeError, match="seed 0 failed; its output is in") as error:
+        study.run_all(args)
+    log = Path(str(error.value).split(" is in ")[1])
+    assert "nowhere" in log.read_text()
+    # The other runs of the table were not begun.
+    assert len(list((tmp_path / "work").glob("*.log"))) <= 2
+    assert not study.read_results(tmp_path / "results" / "runs.jsonl")
 
 
 def test_command_line_errors():

@@ -1,5 +1,6 @@
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -23,3 +24,14 @@ def test_handlers_are_restored_after_an_error():
     with pytest.raises(RuntimeError), InterruptGuard():
         raise RuntimeError
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_another_thread_is_left_alone():
+    def guarded():
+        with InterruptGuard() as guard:
+            return signal.getsignal(signal.SIGINT), guard.requested
+
+    with ThreadPoolExecutor(1) as pool:
+        handler, requested = pool.submit(guarded).result()
+    assert handler is signal.getsignal(signal.SIGINT)
+    assert not requested
