@@ -6,35 +6,77 @@ from pyg_ibmea.data.bags import (
     num_shared_columns,
     relation_bags,
 )
+from pyg_ibmea.data.builder import GraphBuilder, without_leaves
+from pyg_ibmea.data.converters import from_hetero, from_networkx
 from pyg_ibmea.data.features import read_features
 from pyg_ibmea.data.gaps import describe_gaps
 from pyg_ibmea.data.hetero import set_split, to_hetero_data
+from pyg_ibmea.data.image_files import encode_images, find_images
 from pyg_ibmea.data.images import IMAGE_CHANNELS, encode_image
 from pyg_ibmea.data.jape import JapePair, jape_files, missing_jape_files, read_jape
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
+from pyg_ibmea.data.literals import (
+    NAME_ATTRIBUTES,
+    names_of,
+    numbers_of,
+    parse_number,
+)
+from pyg_ibmea.data.mmkb_raw import MMKBPair, read_mmkb
 from pyg_ibmea.data.names import encode_names, read_names
+from pyg_ibmea.data.openea import OpenEAPair, read_openea
+from pyg_ibmea.data.rdf import SAME_AS, is_rdf, read_rdf, read_same_as
 from pyg_ibmea.data.sentences import encode_sentences
 from pyg_ibmea.data.split import split_folds, split_links
+from pyg_ibmea.data.tables import (
+    find_table,
+    read_folder,
+    read_link_table,
+    read_tables,
+    write_tables,
+)
 
 __all__ = [
     "IMAGE_CHANNELS",
+    "NAME_ATTRIBUTES",
+    "SAME_AS",
     "FeatureBags",
+    "GraphBuilder",
     "JapePair",
     "KnowledgeGraph",
+    "MMKBPair",
+    "OpenEAPair",
     "attribute_bags",
     "describe_gaps",
     "encode_image",
+    "encode_images",
     "encode_names",
     "encode_sentences",
+    "find_images",
+    "find_table",
+    "from_hetero",
+    "from_networkx",
+    "is_rdf",
     "jape_files",
     "missing_jape_files",
+    "names_of",
     "num_shared_columns",
+    "numbers_of",
+    "parse_number",
     "read_features",
+    "read_folder",
     "read_jape",
+    "read_link_table",
+    "read_mmkb",
     "read_names",
+    "read_openea",
+    "read_rdf",
+    "read_same_as",
+    "read_tables",
     "relation_bags",
     "set_split",
     "split_folds",
     "split_links",
     "to_hetero_data",
+    "without_leaves",
+    "write_tables",
 ]

@@ -25,6 +25,8 @@ class KnowledgeGraph:
         attributes: Long :obj:`[2, A]`: node and attribute id of every attribute an
             entity has; :obj:`None` if the graph has no attribute file.
         attribute_names: URI by attribute id.
+        values: The value of every attribute an entity has, A texts, ``''`` where it
+            is not known; :obj:`None` if no value is.
         features: By modality, a matrix :obj:`[N, F]` (dense or sparse COO) and a
             bool mask :obj:`[N]` that is False where the entity has no feature.
 
@@ -47,6 +49,7 @@ class KnowledgeGraph:
     attributes: Tensor | None = None
     attribute_names: list[str] = field(default_factory=list)
     features: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    values: list[str] | None = None
 
     def __post_init__(self) -> None:
         if len(set(self.entities)) != self.num_nodes:
@@ -74,6 +77,12 @@ class KnowledgeGraph:
                 )
             self._check_ids("attribute's entity", self.attributes[0], self.num_nodes)
             self._check_ids("attribute", self.attributes[1], len(self.attribute_names))
+        num_attributes = 0 if self.attributes is None else self.attributes.size(1)
+        if self.values is not None and len(self.values) != num_attributes:
+            raise ValueError(
+                f"Graph '{self.name}': {num_attributes} attributes need as many "
+                f"values, got {len(self.values)}."
+            )
         for modality, (x, mask) in self.features.items():
             self._check_features(modality, x, mask)
 

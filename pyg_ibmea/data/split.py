@@ -29,7 +29,8 @@ def split_links(
     Args:
         edge_index: Links, long :obj:`[2, L]`; row 0 holds node ids of one graph and
             row 1 node ids of the other.
-        ratio: Share of the links that are seed pairs, in (0, 1).
+        ratio: Share of the links that are seed pairs, in (0, 1]; with 1 no link is
+            left for a test.
         split_seed: Seed of the split. The global random state is neither read nor
             changed.
         val_ratio: Share of the seed pairs kept for validation, in [0, 1].
@@ -49,15 +50,17 @@ def split_links(
         (27, 3, 70)
     """
     _check_links(edge_index)
-    if not 0.0 < ratio < 1.0:
-        raise ValueError(f"ratio must lie between 0 and 1, got {ratio}.")
+    if not 0.0 < ratio <= 1.0:
+        raise ValueError(f"ratio must be above 0 and at most 1, got {ratio}.")
     num_links = edge_index.size(1)
     num_seeds = round(ratio * num_links)
     num_val = _num_validation(num_seeds, val_ratio)
     part = _draw_parts(edge_index, (num_seeds - num_val, num_val), split_seed)
+    if ratio == 1.0:  # A component that straddles the last border stays a seed.
+        part = part.clamp(max=1)
     train, val, test = part == 0, part == 1, part == 2
     _check_parts(train, val, val_ratio)
-    if not bool(test.any()):
+    if ratio < 1.0 and not bool(test.any()):
         raise ValueError(
             f"With {num_links} links and ratio={ratio} no test pair is left: "
             "lower the ratio or give more links."

@@ -3,8 +3,11 @@ and transforms that damage a problem in a known way.
 """
 
 from pyg_ibmea.datasets.dbp15k import DBP15K
+from pyg_ibmea.datasets.graph_files import GraphFiles, read_problem
+from pyg_ibmea.datasets.knowledge_graphs import KnowledgeGraphs
 from pyg_ibmea.datasets.mmkb import MMKB
 from pyg_ibmea.datasets.mmkg_pair import MMKGPair
+from pyg_ibmea.datasets.openea import OpenEA
 from pyg_ibmea.datasets.perturbations import (
     DensestPairs,
     HideModality,
@@ -20,10 +23,14 @@ __all__ = [
     "MMKB",
     "SRPRS",
     "DensestPairs",
+    "GraphFiles",
     "HideModality",
+    "KnowledgeGraphs",
     "MMKGPair",
+    "OpenEA",
     "RewireEdges",
     "SwapFeatures",
     "SyntheticMMKG",
     "WrongSeeds",
+    "read_problem",
 ]

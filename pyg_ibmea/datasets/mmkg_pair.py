@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import torch
 from torch_geometric.data import HeteroData
 
+from pyg_ibmea.data import KnowledgeGraph, from_hetero, from_networkx
 from pyg_ibmea.datasets._jape_dataset import JapeDataset, PathLike
+from pyg_ibmea.datasets.graph_files import GraphFiles, read_problem
+from pyg_ibmea.datasets.knowledge_graphs import KnowledgeGraphs
 
 
 class MMKGPair(JapeDataset):
@@ -86,3 +91,111 @@ class MMKGPair(JapeDataset):
             transform=transform,
             force_reload=force_reload,
         )
+
+    @staticmethod
+    def from_tables(
+        source: Mapping[str, PathLike],
+        target: Mapping[str, PathLike],
+        links: PathLike,
+        names: tuple[str, str] = ("source", "target"),
+        **options: Any,
+    ) -> KnowledgeGraphs:
+        """Two graphs from CSV, tab-separated or Parquet tables, names and images.
+
+        Args:
+            source: Files of one graph, such as
+                :obj:`{"triples": "zh.tsv", "images": "pictures"}`; the keys are the
+                arguments of :class:`~pyg_ibmea.datasets.GraphFiles`.
+            target: Files of the other graph.
+            links: Table of known pairs; see :func:`~pyg_ibmea.data.read_link_table`.
+            names: Names of the graphs.
+            **options: See :func:`~pyg_ibmea.datasets.read_problem`.
+        """
+        files = [
+            GraphFiles.parse([name, *(f"{key}={path}" for key, path in given.items())])
+            for name, given in zip(names, (source, target), strict=True)
+        ]
+        return read_problem(files, {names: links}, **options)
+
+    @staticmethod
+    def from_rdf(
+        source: PathLike,
+        target: PathLike,
+        links: PathLike,
+        names: tuple[str, str] = ("source", "target"),
+        **options: Any,
+    ) -> KnowledgeGraphs:
+        """Two graphs from RDF files; the known pairs from a table or from the
+        ``owl:sameAs`` statements of an RDF file.
+
+        Args:
+            source: RDF file of one graph; see :func:`~pyg_ibmea.data.read_rdf`.
+            target: RDF file of the other graph.
+            links: The known pairs.
+            names: Names of the graphs.
+            **options: See :func:`~pyg_ibmea.datasets.read_problem`.
+        """
+        pair = zip(names, (source, target), strict=True)
+        files = [GraphFiles(name, rdf=Path(path)) for name, path in pair]
+        return read_problem(files, {names: links}, **options)
+
+    @staticmethod
+    def from_networkx(
+        source: Any,
+        target: Any,
+        links: Sequence[tuple[Any, Any]],
+        names: tuple[str, str] = ("source", "target"),
+        **options: Any,
+    ) -> KnowledgeGraphs:
+        """Two graphs from NetworkX; see :func:`~pyg_ibmea.data.from_networkx`.
+
+        Args:
+            source: One graph.
+            target: The other graph.
+            links: Known pairs of nodes.
+            names: Names of the graphs.
+            **options: See :class:`~pyg_ibmea.datasets.KnowledgeGraphs`.
+        """
+        pair = zip(names, (source, target), strict=True)
+        graphs = [from_networkx(name, graph) for name, graph in pair]
+        return _join(graphs, links, **options)
+
+    @staticmethod
+    def from_hetero(
+        source: HeteroData,
+        target: HeteroData,
+        links: Sequence[tuple[str, str]],
+        names: tuple[str, str] = ("source", "target"),
+        **options: Any,
+    ) -> KnowledgeGraphs:
+        """Two graphs from HeteroData whose node types are kinds of entities; see
+        :func:`~pyg_ibmea.data.from_hetero`.
+
+        Args:
+            source: One graph.
+            target: The other graph.
+            links: Known pairs of entities, by their texts.
+            names: Names of the graphs.
+            **options: See :class:`~pyg_ibmea.datasets.KnowledgeGraphs`.
+        """
+        pair = zip(names, (source, target), strict=True)
+        graphs = [from_hetero(name, graph) for name, graph in pair]
+        return _join(graphs, links, **options)
+
+
+def _join(
+    graphs: list[KnowledgeGraph], links: Sequence[tuple[Any, Any]], **options: Any
+) -> KnowledgeGraphs:
+    node = [{entity: i for i, entity in enumerate(g.entities)} for g in graphs]
+    ids = []
+    for pair in links:
+        for side, entity in enumerate(pair):
+            if str(entity) not in node[side]:
+                raise ValueError(
+                    f"links name {entity!r}, which graph '{graphs[side].name}' has not"
+                )
+        ids.append([node[0][str(pair[0])], node[1][str(pair[1])]])
+    edge_index = torch.tensor(ids, dtype=torch.long).view(-1, 2).t().contiguous()
+    return KnowledgeGraphs(
+        graphs, {(graphs[0].name, graphs[1].name): edge_index}, **options
+    )

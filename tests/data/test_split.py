@@ -108,10 +108,10 @@ def test_folds_keep_the_published_seed_pairs() -> None:
 @pytest.mark.parametrize(
     ("ratio", "val_ratio", "message"),
     [
-        (0.0, 0.1, "ratio must lie"),
-        (1.0, 0.1, "ratio must lie"),
-        (-0.3, 0.1, "ratio must lie"),
-        (float("nan"), 0.1, "ratio must lie"),
+        (0.0, 0.1, "ratio must be above 0"),
+        (1.1, 0.1, "ratio must be above 0"),
+        (-0.3, 0.1, "ratio must be above 0"),
+        (float("nan"), 0.1, "ratio must be above 0"),
         (0.5, -0.1, "val_ratio must lie"),
         (0.5, 1.1, "val_ratio must lie"),
         (0.01, 0.1, "no training pair"),
@@ -144,3 +144,13 @@ def test_folds_of_the_wrong_form() -> None:
         split_folds(links, torch.ones(9, dtype=torch.bool))
     with pytest.raises(ValueError, match="no test pair"):
         split_folds(links, torch.ones(10, dtype=torch.bool))
+
+
+def test_all_links_as_seed_pairs() -> None:
+    assert counts(split_links(one_to_one(50), 1.0)) == [45, 5, 0]
+    # A component that begins in the validation part and reaches beyond the last link.
+    star = torch.tensor([[0] * 30, list(range(30))])
+    train, val, test = split_links(star, 1.0, val_ratio=0.0)
+    assert train.all()
+    assert not val.any()
+    assert not test.any()

@@ -1,0 +1,218 @@
+"""Knowledge graphs and links as tables: CSV, tab-separated text, Parquet."""
+
+from __future__ import annotations
+
+import csv
+import os
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from pyg_ibmea.data._rows import PARQUET, TEXT, read_rows
+from pyg_ibmea.data._writing import replacing
+from pyg_ibmea.data.builder import GraphBuilder
+from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
+from pyg_ibmea.data.rdf import is_rdf, read_same_as
+
+PathLike = str | os.PathLike[str]
+
+_TRIPLE = ("head", "relation", "tail")
+_EDGE = ("head", "tail")
+_ENTITY = ("entity",)
+_FACT = ("entity", "attribute", "value")
+#: The relation of a table of triples that has none.
+UNNAMED = "related"
+
+
+def read_tables(
+    name: str,
+    triples: PathLike | None = None,
+    attributes: PathLike | None = None,
+    entities: PathLike | None = None,
+    exclude: PathLike | None = None,
+) -> KnowledgeGraph:
+    r"""Reads a knowledge graph from tables.
+
+    | table | columns |
+    |---|---|
+    | triples | ``head``, ``relation``, ``tail``; or ``head``, ``tail`` |
+    | attributes | ``entity``, ``attribute`` and, where it is known, ``value`` |
+    | entities, exclude | ``entity`` |
+
+    A table is ``.csv``, ``.parquet`` or text with tabs (``.tsv``, ``.txt`` or no
+    suffix), text also compressed as ``.gz``. A first row with the names of the columns
+    is a header: the columns may then be in any order and others beside them. It is read
+    row by row.
+
+    Args:
+        name: Name of the graph.
+        triples: Table of triples.
+        attributes: Table of attributes.
+        entities: Table of entities, for those that the others do not name, or to give
+            them an order.
+        exclude: Table of entities to leave out, with all that is said of them.
+
+    Raises:
+        FileNotFoundError: If a file does not exist.
+        ImportError: If a file is Parquet and pyarrow is not installed.
+        ValueError: If a file is empty or malformed (the message names the line), or no
+            table is given.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "triples.csv"
+        ...     _ = path.write_text('tail,head\n"Paris, France",Louvre\n')
+        ...     graph = read_tables("en", triples=path)
+        >>> graph.entities, graph.relations, graph.triples.tolist()
+        (['Louvre', 'Paris, France'], ['related'], [[0, 0, 1]])
+    """
+    if triples is None and attributes is None and entities is None:
+        raise ValueError(
+            f"Graph '{name}' needs a table of triples, attributes or entities."
+        )
+    left_out = [row[0] for row in read_rows(Path(exclude), _ENTITY)] if exclude else []
+    builder = GraphBuilder(name, left_out)
+    if entities is not None:
+        for (entity,) in read_rows(Path(entities), _ENTITY):
+            builder.add_entity(entity)
+    if triples is not None:
+        for head, relation, tail in read_rows(Path(triples), _TRIPLE, _EDGE):
+            builder.add_triple(head, relation or UNNAMED, tail)
+    if attributes is not None:
+        rows = read_rows(Path(attributes), _FACT, _FACT[:2], may_be_empty=["value"])
+        for entity, attribute, value in rows:
+            builder.add_attribute(entity, attribute, value)
+    return builder.build()
+
+
+def read_folder(
+    name: str, folder: PathLike, exclude: PathLike | None = None
+) -> KnowledgeGraph:
+    """Reads the tables ``triples``, ``attributes`` and ``entities`` of a folder, as
+    far as they are there, with whatever suffix :func:`read_tables` knows.
+
+    Args:
+        name: Name of the graph.
+        folder: The folder.
+        exclude: Table of entities to leave out.
+
+    Raises:
+        FileNotFoundError: If none of them is there.
+        ValueError: If one of them is there twice, or malformed.
+    """
+    names = ("triples", "attributes", "entities")
+    triples, attributes, entities = (find_table(folder, name) for name in names)
+    if not (triples or attributes or entities):
+        raise FileNotFoundError(
+            f"{folder} holds no table of triples, attributes or entities, such as "
+            "triples.tsv or triples.csv."
+        )
+    return read_tables(name, triples, attributes, entities, exclude)
+
+
+def find_table(folder: PathLike, table: str) -> Path | None:
+    """The file of a table in a folder, whatever its suffix; None if there is none.
+
+    Raises:
+        ValueError: If there are several.
+    """
+    suffixes = [*TEXT, *PARQUET, *(f"{suffix}.gz" for suffix in TEXT)]
+    paths = [Path(folder) / (table + suffix) for suffix in suffixes]
+    there = [path for path in paths if path.is_file()]
+    if len(there) > 1:
+        names = ", ".join(path.name for path in there)
+        raise ValueError(f"{folder} holds several tables of {table}: {names}.")
+    return there[0] if there else None
+
+
+def read_link_table(
+    path: PathLike, source: KnowledgeGraph, target: KnowledgeGraph
+) -> Tensor:
+    """Reads the known pairs of two graphs from a table ``source``, ``target``, or from
+    the ``owl:sameAs`` statements of an RDF file.
+
+    Pairs that name an unknown entity are dropped with a warning that counts them; a
+    pair that is there twice counts once.
+
+    Args:
+        path: The table or RDF file; see :func:`read_tables` and
+            :func:`~pyg_ibmea.data.read_rdf`.
+        source: One graph.
+        target: The other.
+
+    Returns:
+        Node ids, long ``[2, L]``.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If it is empty or malformed, or names no pair of known entities;
+            the message names the line.
+    """
+    node = [{e: i for i, e in enumerate(g.entities)} for g in (source, target)]
+    links: dict[tuple[int, int], None] = {}
+    unknown, first, rows = 0, "there is none", 0
+    left = right = ""
+    columns = ("source", "target")
+    pairs = read_same_as(path) if is_rdf(path) else read_rows(Path(path), columns)
+    for left, right in pairs:
+        rows += 1
+        pair = node[0].get(left), node[1].get(right)
+        if pair[0] is not None and pair[1] is not None:
+            links[pair[0], pair[1]] = None
+            continue
+        unknown += 1
+        if unknown == 1:
+            entity, graph = (left, source) if pair[0] is None else (right, target)
+            first = f"row {rows}: {entity!r} is no entity of '{graph.name}'"
+    if not links:
+        swapped = left in node[1] or right in node[0]
+        raise ValueError(
+            f"{path} has no pair of known entities ({first})."
+            f"{' Are the columns swapped?' if swapped else ''}"
+        )
+    if unknown:
+        warnings.warn(
+            f"{path}: dropped {unknown} of {rows} pairs, of which an entity is in no "
+            f"graph ({first}).",
+            stacklevel=2,
+        )
+    return torch.tensor(list(links), dtype=torch.long).t().contiguous()
+
+
+def write_tables(graph: KnowledgeGraph, folder: PathLike) -> None:
+    """Writes ``entities.csv``, ``triples.csv`` and, if there are attributes,
+    ``attributes.csv``, from which :func:`read_folder` reads the same graph.
+
+    Each file is written whole under another name first, so that an interrupt leaves the
+    old one as it was.
+
+    Args:
+        graph: The graph; its features are not written.
+        folder: Folder of the tables; it is made if it does not exist.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    names, relations = graph.entities, graph.relations
+    _write(folder / "entities.csv", ("entity",), ((e,) for e in names))
+    rows = ((names[h], relations[r], names[t]) for h, r, t in graph.triples.tolist())
+    _write(folder / "triples.csv", _TRIPLE, rows)
+    if graph.attributes is not None:
+        values = graph.values or [""] * graph.attributes.size(1)
+        facts = zip(*graph.attributes.tolist(), values, strict=True)
+        rows = ((names[e], graph.attribute_names[a], v) for e, a, v in facts)
+        _write(folder / "attributes.csv", _FACT, rows)
+
+
+def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    with (
+        replacing(path) as unfinished,
+        unfinished.open("w", encoding="utf-8", newline="") as file,
+    ):
+        # Not every version of Python quotes a field for its carriage return.
+        writer = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        writer.writerow(header)
+        writer.writerows(rows)

@@ -1,0 +1,219 @@
+"""The files of your own graphs, and the alignment problem that they make."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pyg_ibmea.data import (
+    KnowledgeGraph,
+    encode_images,
+    find_images,
+    find_table,
+    names_of,
+    read_features,
+    read_folder,
+    read_link_table,
+    read_names,
+    read_rdf,
+    read_tables,
+    without_leaves,
+)
+from pyg_ibmea.datasets.knowledge_graphs import KnowledgeGraphs, Pair
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class GraphFiles:
+    """Where the parts of a graph are.
+
+    Args:
+        name: Name of the graph.
+        folder: Folder of tables; see :func:`~pyg_ibmea.data.read_folder`. A table
+            ``names`` and a folder ``images`` in it are used, too.
+        rdf: RDF file; see :func:`~pyg_ibmea.data.read_rdf`.
+        triples: Table of triples or edges; see :func:`~pyg_ibmea.data.read_tables`.
+        attributes: Table of attributes and their values.
+        entities: Table of entities.
+        exclude: Table of entities to leave out.
+        images: Folder or table of images; see :func:`~pyg_ibmea.data.find_images`.
+        names: Names of entities; see :func:`~pyg_ibmea.data.read_names`. (default:
+            values of attributes such as ``rdfs:label``)
+        leaves: ``'keep'``, or ``'drop'`` for the entities of which nothing is known but
+            that they are the tail of a single triple.
+        features: File of vectors by modality; see
+            :func:`~pyg_ibmea.data.read_features`.
+
+    Raises:
+        ValueError: If the graph has no source, or two, or an option is unknown.
+    """
+
+    name: str
+    folder: Path | None = None
+    rdf: Path | None = None
+    triples: Path | None = None
+    attributes: Path | None = None
+    entities: Path | None = None
+    exclude: Path | None = None
+    images: Path | None = None
+    names: Path | None = None
+    leaves: str = "keep"
+    features: Mapping[str, Path] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("a graph needs a name")
+        tables = self.triples or self.attributes or self.entities
+        sources = [source for source in (self.folder, self.rdf, tables) if source]
+        if len(sources) != 1:
+            raise ValueError(
+                f"graph '{self.name}' needs a folder, an RDF file or tables (triples, "
+                f"attributes, entities), one of them; got {len(sources)}"
+            )
+        if self.leaves not in ("keep", "drop"):
+            raise ValueError(f"leaves must be 'keep' or 'drop', got {self.leaves!r}")
+
+    @classmethod
+    def parse(cls, words: Sequence[str]) -> GraphFiles:
+        """From a name and words like ``triples=FILE``, as a command line gives them.
+
+        A word whose key is none of the arguments names the vectors of a modality, as in
+        ``feature:audio=FILE``.
+
+        Example:
+            >>> GraphFiles.parse(["zh", "triples=zh.tsv", "leaves=drop"]).leaves
+            'drop'
+        """
+        known = {f.name for f in fields(cls)} - {"name", "features"}
+        given: dict[str, Any] = {}
+        features: dict[str, Path] = {}
+        for word in words[1:]:
+            key, equals, value = word.partition("=")
+            modality = key.removeprefix("feature:")
+            if not equals or not value or not (key in known or modality != key):
+                raise ValueError(
+                    f"graph '{words[0]}': expected KEY=FILE with a key of "
+                    f"{', '.join(sorted(known))} or feature:MODALITY, got {word!r}"
+                )
+            if key in given or modality in features:
+                raise ValueError(f"graph '{words[0]}': {key} is given twice")
+            if modality != key:
+                features[modality] = Path(value)
+            else:
+                given[key] = value if key == "leaves" else Path(value)
+        return cls(words[0], features=features, **given)
+
+    def read(self) -> KnowledgeGraph:
+        """The graph without names, images and features."""
+        if self.rdf is not None:
+            left_out = []
+            if self.exclude is not None:
+                left_out = read_tables("", entities=self.exclude).entities
+            return read_rdf(self.name, self.rdf, left_out)
+        if self.folder is not None:
+            return read_folder(self.name, self.folder, self.exclude)
+        tables = (self.triples, self.attributes, self.entities, self.exclude)
+        return read_tables(self.name, *tables)
+
+    def image_source(self) -> Path | None:
+        """The folder or table of images, if there is one."""
+        if self.images is None and self.folder is not None:
+            inside = self.folder / "images"
+            return inside if inside.is_dir() else find_table(self.folder, "images")
+        return self.images
+
+    def read_names(self, graph: KnowledgeGraph) -> dict[str, str]:
+        """Names of entities by URI, from the file of names or the graph's values.
+
+        Raises:
+            ValueError: If the file names no entity of the graph.
+        """
+        path = self.names
+        if path is None and self.folder is not None:
+            path = find_table(self.folder, "names")
+        if path is None:
+            return names_of(graph)
+        known = set(graph.entities)
+        names = {str(key): name for key, name in read_names(path)}
+        found = {entity: name for entity, name in names.items() if entity in known}
+        if not found:
+            raise ValueError(
+                f"{path} names no entity of graph '{graph.name}'; it begins with "
+                f"{next(iter(names), '')!r}, the graph with {graph.entities[0]!r}"
+            )
+        return found
+
+
+def read_problem(
+    files: Sequence[GraphFiles],
+    links: Mapping[Pair, PathLike],
+    cache: PathLike | None = None,
+    progress: bool = False,
+    **options: Any,
+) -> KnowledgeGraphs:
+    """Reads graphs and the known pairs between them.
+
+    Args:
+        files: The files of two or more graphs.
+        links: By pair of graph names, a table of known pairs; see
+            :func:`~pyg_ibmea.data.read_link_table`.
+        cache: Folder in which the vectors of images are kept. (default: none)
+        progress: Whether to show how far the encoding of images is.
+        **options: See :class:`~pyg_ibmea.datasets.KnowledgeGraphs`.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If a file is malformed, or the links are between unknown graphs.
+    """
+    graphs = {f.name: f.read() for f in files}
+    for pair in links:
+        for name in pair:
+            if name not in graphs:
+                raise ValueError(
+                    f"links name the graph '{name}'; there are {', '.join(graphs)}"
+                )
+    wanted = options.get("modalities")
+    names: dict[str, dict[str, str]] = {}
+    pictures: dict[str, dict[str, Path]] = {}
+    for f in files:
+        graph = graphs[f.name]
+        if wanted is None or "name" in wanted:
+            names[f.name] = f.read_names(graph)
+        source = f.image_source()
+        if source is not None and (wanted is None or "image" in wanted):
+            pictures[f.name] = find_images(source, graph.entities)
+        for modality, path in f.features.items():
+            ids = torch.arange(graph.num_nodes)
+            graph.features[modality] = read_features(path, ids, graph.entities)
+    known = _linked(graphs, links)
+    for f in files:
+        if f.leaves == "drop":
+            keep = {*names.get(f.name, {}), *pictures.get(f.name, {}), *known[f.name]}
+            graphs[f.name] = without_leaves(graphs[f.name], keep)
+        if f.name in pictures:
+            graph = graphs[f.name]
+            arguments = (pictures[f.name], graph.entities, cache)
+            graph.features["image"] = encode_images(*arguments, progress=progress)
+    edges = {
+        pair: read_link_table(path, graphs[pair[0]], graphs[pair[1]])
+        for pair, path in links.items()
+    }
+    return KnowledgeGraphs(list(graphs.values()), edges, names, **options)
+
+
+def _linked(
+    graphs: Mapping[str, KnowledgeGraph], links: Mapping[Pair, PathLike]
+) -> dict[str, set[str]]:
+    """The entities of each graph that are in a known pair."""
+    known: dict[str, set[str]] = {name: set() for name in graphs}
+    for (a, b), path in links.items():
+        edge_index = read_link_table(path, graphs[a], graphs[b])
+        for name, ids in zip((a, b), edge_index.tolist(), strict=True):
+            known[name].update(graphs[name].entities[i] for i in ids)
+    return known

@@ -1,0 +1,135 @@
+"""Alignment problems made of graphs in memory."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData, InMemoryDataset
+
+from pyg_ibmea.data import (
+    KnowledgeGraph,
+    describe_gaps,
+    encode_names,
+    names_of,
+    numbers_of,
+    split_links,
+    to_hetero_data,
+)
+
+Pair = tuple[str, str]
+
+
+class KnowledgeGraphs(InMemoryDataset):
+    """Two or more knowledge graphs in memory, as one HeteroData.
+
+    Beside the bags of relations and attributes and the features that the graphs come
+    with, the values of attributes become modalities where there are any: ``number``
+    (see :func:`~pyg_ibmea.data.numbers_of`) and ``name``
+    (see :func:`~pyg_ibmea.data.encode_names`).
+
+    Args:
+        graphs: The graphs, with different names.
+        links: By pair of graph names, the known pairs as node ids, long ``[2, L]``.
+        names: By graph, names of entities ``{URI: name}``. (default: the values of the
+            attributes in :obj:`~pyg_ibmea.data.NAME_ATTRIBUTES`)
+        modalities: The modalities to use. (default: all that there are, but no bag of
+            relations if there is one relation only, which would tell nothing)
+        ratio: Share of the links that are seed pairs; the others are for the test.
+        split_seed: Seed of the split.
+        val_ratio: Share of the seed pairs kept for validation.
+        num_features: The most columns of a bag.
+        transform: Applied to the data on every access.
+
+    Raises:
+        ValueError: If names repeat, links do not fit the graphs, a modality asked for
+            is absent, or the split is impossible.
+
+    Example:
+        >>> graphs = [
+        ...     KnowledgeGraph(name, list("abcd"), ["in"], torch.tensor([[0, 0, 1]]))
+        ...     for name in ("en", "nl")
+        ... ]
+        >>> links = {("en", "nl"): torch.arange(4).repeat(2, 1)}
+        >>> data = KnowledgeGraphs(graphs, links, ratio=0.5, val_ratio=0.5)[0]
+        >>> data["en", "same_as", "nl"].test_mask.sum().item()
+        2
+    """
+
+    def __init__(
+        self,
+        graphs: Sequence[KnowledgeGraph],
+        links: Mapping[Pair, Tensor],
+        names: Mapping[str, Mapping[str, str]] | None = None,
+        modalities: Sequence[str] | None = None,
+        ratio: float = 1.0,
+        split_seed: int = 0,
+        val_ratio: float = 0.1,
+        num_features: int = 1000,
+        transform: Callable[[HeteroData], HeteroData] | None = None,
+    ) -> None:
+        super().__init__(None, transform)
+        if not links:
+            raise ValueError("no links between the graphs are given")
+        self.graphs = [replace(g, features=dict(g.features)) for g in graphs]
+        if modalities is None or "number" in modalities:
+            _add_numbers(self.graphs)
+        if modalities is None or "name" in modalities:
+            _add_names(self.graphs, names)
+        splits = {
+            pair: split_links(edge_index, ratio, split_seed, val_ratio)
+            for pair, edge_index in links.items()
+        }
+        if modalities is None and len({r for g in graphs for r in g.relations}) < 2:
+            modalities = [m for m in _there(self.graphs) if m != "relation"]
+        options = (modalities, num_features, splits)
+        self.data = to_hetero_data(self.graphs, links, *options, warn=False)
+        self.slices = None
+        for gap in describe_gaps(self._data):
+            warnings.warn(gap, stacklevel=2)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(g.name for g in self.graphs)})"
+
+
+def _there(graphs: Sequence[KnowledgeGraph]) -> list[str]:
+    """The modalities that some graph has."""
+    there = [m for g in graphs for m in g.features]
+    there += ["attribute"] * any(g.attributes is not None for g in graphs)
+    return list(dict.fromkeys(there))
+
+
+def _add_numbers(graphs: Sequence[KnowledgeGraph]) -> None:
+    """Adds the modality ``number`` where some graph has numbers."""
+    if any("number" in graph.features for graph in graphs):
+        return
+    found = numbers_of(graphs)
+    if any(bool(mask.any()) for _, mask in found):
+        for graph, features in zip(graphs, found, strict=True):
+            graph.features["number"] = features
+
+
+def _add_names(
+    graphs: Sequence[KnowledgeGraph], names: Mapping[str, Mapping[str, str]] | None
+) -> None:
+    """Adds the modality ``name`` where some entity has a name."""
+    if any("name" in graph.features for graph in graphs):
+        return
+    by_graph = [names_of(g) if names is None else names.get(g.name, {}) for g in graphs]
+    texts = [
+        by_graph[side].get(entity, "")
+        for side, graph in enumerate(graphs)
+        for entity in graph.entities
+    ]
+    if not any(texts):
+        return
+    x = torch.from_numpy(encode_names(texts))
+    mask = x.any(dim=1)
+    start = 0
+    for graph in graphs:
+        rows = slice(start, start + graph.num_nodes)
+        graph.features["name"] = x[rows].clone(), mask[rows].clone()
+        start += graph.num_nodes

@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pyg_ibmea.data import encode_image, encode_images, find_images
+
+
+def picture(path: Path, seed: int = 0, **options) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path, **options)
+    return path
+
+
+def test_files_are_found_by_name(tmp_path: Path) -> None:
+    names = ["plain.png", "UPPER.PNG", "http%3A%2F%2Fx%2Fa%20b.jpg", "sub/last.gif"]
+    for name in names:
+        picture(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no image")
+    entities = ["plain", "upper", "http://x/a b", "http://y#last", "notes", "none"]
+    found = find_images(tmp_path, entities)
+    assert {e: p.relative_to(tmp_path).as_posix() for e, p in found.items()} == dict(
+        zip(entities[:4], names, strict=True)
+    )
+
+
+def test_files_are_listed_in_a_table(tmp_path: Path) -> None:
+    (tmp_path / "list.tsv").write_text("b\tp/1.png\na\t2.png\nunknown\t3.png\n")
+    found = find_images(tmp_path / "list.tsv", ["a", "b", "c"])
+    assert found == {"a": tmp_path / "2.png", "b": tmp_path / "p/1.png"}
+    with pytest.raises(ValueError, match=r"no image belongs to any of the 1 .* 'z'"):
+        find_images(tmp_path / "list.tsv", ["z"])
+    with pytest.raises(FileNotFoundError, match="no file nowhere"):
+        find_images("nowhere", ["a"])
+
+
+def test_what_cannot_be_read_is_masked_and_reported(tmp_path: Path) -> None:
+    files = {name: picture(tmp_path / f"{name}.png", i) for i, name in enumerate("ab")}
+    files["broken"] = tmp_path / "broken.png"
+    files["broken"].write_bytes(files["a"].read_bytes()[:100])
+    files["gone"] = tmp_path / "gone.png"
+    files["bomb"] = tmp_path / "bomb.png"
+    Image.new("1", (20000, 20000)).save(files["bomb"])
+    entities = ["broken", "b", "gone", "none", "a", "bomb"]
+    with pytest.warns(UserWarning, match=r"3 of 5 images cannot be read.*broken\.png"):
+        x, mask = encode_images(files, entities)
+    assert mask.tolist() == [False, True, False, False, True, False]
+    assert not x[~mask].any()
+    assert torch.equal(x[4], torch.from_numpy(encode_image(files["a"])))
+    with pytest.raises(ValueError, match="None of 1 images can be read"):
+        encode_images({"broken": files["broken"]}, entities)
+
+
+def test_no_image_is_encoded_twice(tmp_path: Path) -> None:
+    files = {name: picture(tmp_path / f"{name}.png", 7) for name in "ab"}
+    calls = []
+
+    def encoder(path: Path) -> np.ndarray:
+        calls.append(path.name)
+        return np.full(3, len(calls), dtype=np.float32)
+
+    cache = tmp_path / "cache"
+    first, _ = encode_images(files, ["a", "b"], cache, encoder)
+    # The two files have the same content.
+    assert calls == ["a.png"]
+    again, _ = encode_images(files, ["a", "b"], cache, encoder)
+    assert calls == ["a.png"]
+    assert torch.equal(first, again)
+    picture(files["b"], 8)
+    encode_images(files, ["a", "b"], cache, encoder)
+    assert calls == ["a.png", "b.png"]
+    (kept,) = cache.iterdir()
+    kept.write_bytes(b"damaged")
+    encode_images(files, ["a", "b"], cache, encoder)
+    assert calls == ["a.png", "b.png"] * 2
+    # Only the image that is asked for, and anew without a cache.
+    encode_images(files, ["a"], None, encoder)
+    assert calls[-1] == "a.png"
