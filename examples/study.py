@@ -26,7 +26,6 @@ from pathlib import Path
 
 import torch
 import torch_geometric
-import train_mmea
 from study_contrastive import LOSSES, contrastive_alone
 from study_problems import load_problem
 from study_report import read_results, write_report
@@ -205,8 +204,8 @@ def train_one(run, raw, root, work, names=None):
     folder = train.RunFolder(folder, asdict(run) | asdict(config), resume)
     modalities = run.modalities.split(",") if run.modalities else None
     options = (run.seed, modalities)
-    chosen, states = train_mmea.train_models(data, config, folder, *options)
-    train_mmea.test(data, chosen, states, config, folder)
+    chosen, states = train.train_models(data, config, folder, *options)
+    train.final_test(data, chosen, states, config, folder)
     return folder.path
 
 

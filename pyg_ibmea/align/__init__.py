@@ -2,8 +2,16 @@
 
 from pyg_ibmea.align._decoders import Decoder
 from pyg_ibmea.align.approximate import approximate_topk
+from pyg_ibmea.align.calibration import (
+    Calibration,
+    coverage_curve,
+    detection_metrics,
+    expected_calibration_error,
+    reliability,
+)
 from pyg_ibmea.align.confidence import Alignment, align_greedy
 from pyg_ibmea.align.csls import csls, neighborhood_means
+from pyg_ibmea.align.evidence import FEATURES, Evidence, match_evidence
 from pyg_ibmea.align.matching import assignment, mutual_nearest
 from pyg_ibmea.align.metrics import ranking_metrics
 from pyg_ibmea.align.ranks import Ranks, ranks
@@ -12,19 +20,27 @@ from pyg_ibmea.align.sinkhorn import SinkhornPotentials, sinkhorn
 from pyg_ibmea.align.views import join_views
 
 __all__ = [
+    "FEATURES",
     "Alignment",
+    "Calibration",
     "Decoder",
+    "Evidence",
     "Ranks",
     "SinkhornPotentials",
     "align_greedy",
     "approximate_topk",
     "assignment",
+    "coverage_curve",
     "csls",
+    "detection_metrics",
+    "expected_calibration_error",
     "join_views",
+    "match_evidence",
     "mutual_nearest",
     "neighborhood_means",
     "ranking_metrics",
     "ranks",
+    "reliability",
     "sinkhorn",
     "topk",
 ]

@@ -3,26 +3,43 @@
 from pyg_ibmea.train.batches import seed_batches
 from pyg_ibmea.train.config import PAPER, TrainConfig, add_arguments, config_from
 from pyg_ibmea.train.diagnostics import Diagnostics
-from pyg_ibmea.train.evaluation import align_unaligned, evaluate
+from pyg_ibmea.train.evaluation import evaluate
 from pyg_ibmea.train.information import info_nce_bound, information_plane
 from pyg_ibmea.train.interrupt import InterruptGuard
 from pyg_ibmea.train.links import (
     PARTS,
     add_validation_pairs,
     alignment_pair,
+    dangling_of,
     links_of,
     unaligned_entities,
 )
+from pyg_ibmea.train.loop import fit, propose, train_epoch, validate
 from pyg_ibmea.train.memory import keep_freed_memory, peak_rss_mib
 from pyg_ibmea.train.objective import Objective, parse_betas
 from pyg_ibmea.train.progress import Progress
-from pyg_ibmea.train.proposals import propose_pairs, share_right
+from pyg_ibmea.train.proposals import outside_seed_pairs, propose_pairs, share_right
 from pyg_ibmea.train.pseudo_seeds import PseudoSeeds
 from pyg_ibmea.train.run_folder import RunFolder
 from pyg_ibmea.train.schedule import warmup_cosine
+from pyg_ibmea.train.stages import (
+    DECODERS,
+    Stopped,
+    final_test,
+    train_model,
+    train_models,
+)
 from pyg_ibmea.train.state import TrainingState
+from pyg_ibmea.train.trust import (
+    Trust,
+    TrustedAlignment,
+    align_with_confidence,
+    calibrate,
+    confidence_metrics,
+)
 
 __all__ = [
+    "DECODERS",
     "PAPER",
     "PARTS",
     "Diagnostics",
@@ -31,23 +48,37 @@ __all__ = [
     "Progress",
     "PseudoSeeds",
     "RunFolder",
+    "Stopped",
     "TrainConfig",
     "TrainingState",
+    "Trust",
+    "TrustedAlignment",
     "add_arguments",
     "add_validation_pairs",
-    "align_unaligned",
+    "align_with_confidence",
     "alignment_pair",
+    "calibrate",
+    "confidence_metrics",
     "config_from",
+    "dangling_of",
     "evaluate",
+    "final_test",
+    "fit",
     "info_nce_bound",
     "information_plane",
     "keep_freed_memory",
     "links_of",
+    "outside_seed_pairs",
     "parse_betas",
     "peak_rss_mib",
+    "propose",
     "propose_pairs",
     "seed_batches",
     "share_right",
+    "train_epoch",
+    "train_model",
+    "train_models",
     "unaligned_entities",
+    "validate",
     "warmup_cosine",
 ]

@@ -96,9 +96,11 @@ class TrainConfig:
     )
     refits: int = _option(
         0,
-        "trainings after the first that end at the epoch it chose and learn from the "
-        "validation pairs, too; their similarities are averaged",
+        "trainings after the first that end at the epoch it chose (with pseudo-seeds, "
+        "begin with its own) and learn from the validation pairs, too; their "
+        "similarities are averaged",
     )
+    refit_epochs: int = _option(8, "epochs of a refit that begins with pseudo-seeds")
     csls_k: int = _option(3, "neighbours of CSLS")
     sinkhorn_temperature: float = _option(0.02, "temperature of Sinkhorn scaling")
 
@@ -106,7 +108,7 @@ class TrainConfig:
         for name in (
             *("num_features", "epochs", "eval_every", "batch_size", "csls_k"),
             *("graph_channels", "modal_channels", "num_layers", "heads"),
-            *("propose_from", "propose_every", "propose_window"),
+            *("propose_from", "propose_every", "propose_window", "refit_epochs"),
         ):
             if getattr(self, name) < 1:
                 raise ValueError(

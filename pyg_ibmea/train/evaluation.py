@@ -12,15 +12,11 @@ from torch.nn import Module
 from torch_geometric import EdgeIndex
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.align import (
-    Alignment,
-    Decoder,
-    align_greedy,
-    join_views,
-    ranking_metrics,
-)
+from pyg_ibmea.align import Decoder, join_views, ranking_metrics
 from pyg_ibmea.nn import IBMEA, RelationalGraph
 from pyg_ibmea.train.links import alignment_pair, links_of, unaligned_entities
+
+Graph = RelationalGraph | EdgeIndex
 
 
 @torch.no_grad()
@@ -86,36 +82,6 @@ def evaluate(
         )
         for decoder in decoders
     }
-
-
-@torch.no_grad()
-def align_unaligned(
-    model: IBMEA | Sequence[IBMEA],
-    data: HeteroData,
-    temperature: float,
-    csls_k: int = 3,
-    graph: RelationalGraph | EdgeIndex | None = None,
-) -> tuple[Tensor, Alignment]:
-    """Proposes a counterpart for every source entity outside the seed pairs.
-
-    Args:
-        model (IBMEA or sequence of IBMEA): The trained model, or several.
-        data (HeteroData): The problem.
-        temperature (float): See :func:`pyg_ibmea.align.align_greedy`.
-        csls_k (int, optional): Neighbours of CSLS. (default: :obj:`3`)
-        graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
-
-    Returns:
-        tuple: The source entities ``[n]`` and their alignment, whose ``target`` holds
-        node ids of the target graph.
-    """
-    pair = alignment_pair(data)
-    entities = unaligned_entities(data, ("train", "val"))
-    z = encode_entities(model, data, pair, entities, graph)
-    alignment = align_greedy(
-        z[pair[0]], z[pair[1]], temperature=temperature, csls_k=csls_k
-    )
-    return entities[0], alignment._replace(target=entities[1][alignment.target])
 
 
 @contextmanager

@@ -67,3 +67,25 @@ def unaligned_entities(data: HeteroData, parts: Sequence[str]) -> list[Tensor]:
         device = links_of(data, "train").device
         entities.append(free.nonzero().flatten().to(device))
     return entities
+
+
+def dangling_of(data: HeteroData, part: str) -> Tensor:
+    """The source entities of a part of the split that are known to have no counterpart.
+
+    Args:
+        data (HeteroData): The problem; its links may hold ``dangling``, node ids of
+            such entities, long ``[D]``, and ``dangling_part``, the number of the part
+            each belongs to: 0 training, 1 validation, 2 test.
+        part (str): ``'train'``, ``'val'`` or ``'test'``.
+
+    Returns:
+        torch.Tensor: Node ids, long; empty if nothing is known.
+    """
+    if part not in PARTS:
+        raise ValueError(f"part must be one of {PARTS}, got {part!r}")
+    source, target = alignment_pair(data)
+    store = data[source, "same_as", target]
+    if "dangling" not in store:
+        return torch.empty(0, dtype=torch.long, device=store.edge_index.device)
+    found: Tensor = store.dangling[store.dangling_part == PARTS.index(part)]
+    return found

@@ -12,7 +12,7 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.align import mutual_nearest
 from pyg_ibmea.nn import IBMEA, RelationalGraph
 from pyg_ibmea.train.evaluation import encode_entities
-from pyg_ibmea.train.links import alignment_pair, unaligned_entities
+from pyg_ibmea.train.links import alignment_pair, links_of, unaligned_entities
 
 
 @torch.no_grad()
@@ -53,6 +53,18 @@ def propose_pairs(
     # The score of Sinkhorn scaling is temperature * log(probability).
     rows = rows[:, (score / sinkhorn_temperature).exp() >= threshold]
     return torch.stack([entities[0][rows[0]], entities[1][rows[1]]])
+
+
+def outside_seed_pairs(data: HeteroData, pairs: Tensor) -> Tensor:
+    """Those pairs that share no entity with a training pair.
+
+    Args:
+        data (HeteroData): The problem.
+        pairs (torch.Tensor): Node ids, long ``[2, L]``.
+    """
+    seeds = links_of(data, "train").to(pairs.device)
+    taken = torch.isin(pairs[0], seeds[0]) | torch.isin(pairs[1], seeds[1])
+    return pairs[:, ~taken]
 
 
 def share_right(data: HeteroData, pairs: Tensor) -> dict[str, float]:

@@ -79,6 +79,18 @@ class PseudoSeeds:
         self.proposals = [*self.proposals, proposal][-self.window :]
         return self.pairs
 
+    def begin(self, pairs: Tensor) -> None:
+        """Adopts pairs at once, as if they had always been proposed.
+
+        Args:
+            pairs (torch.Tensor): Pairs of source and target entities, long ``[2, L]``.
+
+        Raises:
+            ValueError: If an entity occurs in two pairs.
+        """
+        for _ in range(self.window):
+            self.update(pairs)
+
     def state_dict(self) -> dict[str, Any]:
         """What :meth:`load_state_dict` needs."""
         return {"proposals": list(self.proposals)}

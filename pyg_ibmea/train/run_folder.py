@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.align import Alignment
 from pyg_ibmea.train.links import alignment_pair
 from pyg_ibmea.train.memory import peak_rss_mib
 from pyg_ibmea.train.state import TrainingState
+from pyg_ibmea.train.trust import TrustedAlignment
 
 
 class RunFolder:
@@ -141,23 +141,29 @@ class RunFolder:
         self._write("metrics.json", json.dumps(final, indent=2) + "\n")
         return final
 
-    def write_alignment(
-        self, data: HeteroData, entities: Tensor, alignment: Alignment
-    ) -> None:
-        """Writes ``alignment.tsv``: source URI, target URI, score, confidence.
+    def write_alignment(self, data: HeteroData, alignment: TrustedAlignment) -> None:
+        """Writes ``alignment.tsv``: source URI, target URI, score, confidence, URI of
+        the runner-up (empty if there is none), margin over it.
 
         Args:
             data (HeteroData): The problem.
-            entities (torch.Tensor): Source entities ``[n]``.
-            alignment (Alignment): Their counterparts, as node ids.
+            alignment (TrustedAlignment): Matches, as node ids.
         """
         source, target = alignment_pair(data)
-        lines = ["source\ttarget\tscore\tconfidence\n"]
-        columns = (entities, *alignment)
-        for i, j, score, confidence in zip(*(c.tolist() for c in columns), strict=True):
-            left = _one_field(data.uri[source][i])
-            right = _one_field(data.uri[target][j])
-            lines.append(f"{left}\t{right}\t{score:.6f}\t{confidence:.6f}\n")
+        lines = ["source\ttarget\tscore\tconfidence\trunner_up\tmargin\n"]
+        left, right = data.uri[source], data.uri[target]
+        columns = (
+            *(alignment.source, alignment.target, alignment.score),
+            *(alignment.confidence, alignment.runner_up, alignment.margin),
+        )
+        for i, j, score, confidence, second, margin in zip(
+            *(column.tolist() for column in columns), strict=True
+        ):
+            other = "" if second < 0 else _one_field(right[second])
+            lines.append(
+                f"{_one_field(left[i])}\t{_one_field(right[j])}\t{score:.6f}\t"
+                f"{confidence:.6f}\t{other}\t{margin:.6f}\n"
+            )
         self._write("alignment.tsv", "".join(lines))
 
     def write_pairs(self, name: str, data: HeteroData, pairs: Tensor) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import Module
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.train.config import TrainConfig
 from pyg_ibmea.train.pseudo_seeds import PseudoSeeds
 from pyg_ibmea.train.schedule import warmup_cosine
@@ -22,10 +22,10 @@ class TrainingState:
     """The moving parts of a training.
 
     Args:
-        model (torch.nn.Module): The model.
+        model (IBMEA): The model.
         optimizer (torch.optim.Optimizer): Its optimiser.
         scheduler (LRScheduler): The schedule of the learning rate.
-        average (torch.nn.Module): A copy of the model that holds the moving average
+        average (IBMEA): A copy of the model that holds the moving average
             of its weights over epochs.
         decay (float): Decay of that average.
         epoch (int): Epochs done.
@@ -37,10 +37,10 @@ class TrainingState:
         best_pseudo_seeds (torch.Tensor): Those of the best epoch, long ``[2, L]``.
     """
 
-    model: Module
+    model: IBMEA
     optimizer: Optimizer
     scheduler: LRScheduler
-    average: Module
+    average: IBMEA
     decay: float
     epoch: int = 0
     seconds: float = 0.0
@@ -51,7 +51,7 @@ class TrainingState:
     best_pseudo_seeds: Tensor = field(default_factory=lambda: PseudoSeeds().pairs)
 
     @classmethod
-    def create(cls, model: Module, config: TrainConfig) -> TrainingState:
+    def create(cls, model: IBMEA, config: TrainConfig) -> TrainingState:
         """The start of a training: AdamW and the schedule of the configuration."""
         optimizer = torch.optim.AdamW(
             model.parameters(), lr=config.lr, weight_decay=config.weight_decay

@@ -1,13 +1,11 @@
 import pytest
 import torch
 
-from pyg_ibmea.align import align_greedy, join_views, ranking_metrics
+from pyg_ibmea.align import join_views, ranking_metrics
 from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.train import (
-    align_unaligned,
     evaluate,
     links_of,
-    unaligned_entities,
 )
 
 
@@ -61,18 +59,6 @@ def test_mode_is_restored_and_no_noise_is_drawn(data, model):
     assert not model.training
 
 
-def test_alignment_covers_every_unaligned_source_entity(data, model):
-    z = encode(model, data)
-    entities, alignment = align_unaligned(model, data, temperature=0.05)
-    free_source, free_target = unaligned_entities(data, ("train", "val"))
-    assert entities.equal(free_source)
-    expected = align_greedy(z["source"][free_source], z["target"][free_target])
-    assert alignment.target.equal(free_target[expected.target])
-    torch.testing.assert_close(alignment.score, expected.score)
-    seeds = torch.cat([links_of(data, part)[1] for part in ("train", "val")])
-    assert not torch.isin(alignment.target, seeds).any()
-
-
 def test_unknown_candidates(data, model):
     with pytest.raises(ValueError, match="got 'all'"):
         evaluate(model, data, "val", candidates="all")
@@ -111,5 +97,3 @@ def test_similarities_of_several_models_are_averaged(data, model):
         for view in views
     )
     assert torch.allclose(source @ target.t(), mean / 2, atol=1e-5)
-    one, _ = align_unaligned([model], data, temperature=0.1)
-    assert one.equal(align_unaligned(models, data, temperature=0.1)[0])

@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.align import Alignment
-from pyg_ibmea.train import RunFolder, TrainConfig, TrainingState
+from pyg_ibmea.train import RunFolder, TrainConfig, TrainingState, TrustedAlignment
 
 CONFIG = {"lr": 0.1, "modalities": None}
 
@@ -59,15 +58,20 @@ def test_alignment_is_a_table_whatever_the_names(started):
     data = HeteroData()
     data["a", "same_as", "b"].edge_index = torch.tensor([[0], [0]])
     data.uri = {"a": ["x", "tab\there"], "b": ["line\nend", "é"]}
-    alignment = Alignment(
-        torch.tensor([1, 0]), torch.tensor([0.5, 0.25]), torch.tensor([1.0, 0.125])
+    alignment = TrustedAlignment(
+        source=torch.tensor([0, 1]),
+        target=torch.tensor([1, 0]),
+        runner_up=torch.tensor([0, -1]),
+        score=torch.tensor([0.5, 0.25]),
+        margin=torch.tensor([0.1, 0.0]),
+        confidence=torch.tensor([1.0, 0.125]),
     )
-    started.write_alignment(data, torch.tensor([0, 1]), alignment)
+    started.write_alignment(data, alignment)
     text = (started.path / "alignment.tsv").read_text(encoding="utf-8")
     assert text == (
-        "source\ttarget\tscore\tconfidence\n"
-        "x\té\t0.500000\t1.000000\n"
-        "tab here\tline end\t0.250000\t0.125000\n"
+        "source\ttarget\tscore\tconfidence\trunner_up\tmargin\n"
+        "x\té\t0.500000\t1.000000\tline end\t0.100000\n"
+        "tab here\tline end\t0.250000\t0.125000\t\t0.000000\n"
     )
 
 

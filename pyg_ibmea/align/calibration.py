@@ -1,0 +1,267 @@
+"""Probabilities that can be trusted, and how far they can."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from torch import Tensor
+
+
+class Calibration:
+    r"""The probability that a match is right, by logistic regression.
+
+    .. math::
+        p = \sigma\Big(b + \sum_f w_f \frac{x_f - \mu_f}{\sigma_f}\Big),
+        \quad w_f \ge 0
+
+    fitted on matches that are known to be right or wrong, by the greatest likelihood
+    less :math:`\lambda/2 \, \lVert w \rVert^2`. As no weight is negative, more evidence
+    never means less confidence.
+
+    Args:
+        penalty: :math:`\lambda`. (default: :obj:`1.0`)
+
+    Example:
+        >>> x = torch.tensor([[0.1], [0.2], [0.3], [0.8], [0.9], [1.0]])
+        >>> right = torch.tensor([False, False, True, False, True, True])
+        >>> p = Calibration().fit(x, right)(x)
+        >>> bool((p.diff() > 0).all())
+        True
+    """
+
+    def __init__(self, penalty: float = 1.0) -> None:
+        if not penalty >= 0:
+            raise ValueError(f"penalty must not be negative, got {penalty}")
+        self.penalty = penalty
+        self.mean: Tensor | None = None
+        self.scale: Tensor | None = None
+        self.weight: Tensor | None = None
+        self.bias = 0.0
+
+    def fit(
+        self, features: Tensor, right: Tensor, sample_weight: Tensor | None = None
+    ) -> Calibration:
+        """Fits the weights.
+
+        Args:
+            features: Evidence of the matches, finite, ``[M, F]``.
+            right: Which are right, bool ``[M]``.
+            sample_weight: How much each counts, ``[M]``. (default: equally)
+
+        Returns:
+            Itself.
+
+        Raises:
+            ValueError: If there is no match, shapes do not fit, or a number is not
+                finite.
+        """
+        x, y = features.double().cpu(), right.double().cpu()
+        if x.dim() != 2 or y.shape != x.shape[:1] or len(x) == 0:
+            raise ValueError(
+                f"calibration needs features [M, F] and as many marks [M], M > 0, got "
+                f"{list(features.shape)} and {list(right.shape)}"
+            )
+        if not bool(x.isfinite().all()):
+            raise ValueError("evidence must be finite numbers")
+        count = torch.ones_like(y) if sample_weight is None else sample_weight.double()
+        self.mean = x.mean(dim=0)
+        self.scale = x.std(dim=0, correction=0).clamp(min=1e-9)
+        inputs = ((x - self.mean) / self.scale).numpy()
+        target, counts = y.numpy(), count.cpu().numpy()
+
+        def loss(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+            logit = inputs @ theta[1:] + theta[0]
+            value = counts @ (np.logaddexp(0, logit) - target * logit)
+            wrong = counts * (_sigmoid(logit) - target)
+            gradient = np.concatenate([[wrong.sum()], inputs.T @ wrong])
+            gradient[1:] += self.penalty * theta[1:]
+            # All right or all wrong would send the bias to infinity.
+            gradient[0] += 1e-3 * theta[0]
+            value += 0.5 * self.penalty * theta[1:] @ theta[1:] + 5e-4 * theta[0] ** 2
+            return float(value), gradient
+
+        bounds = [(None, None), *[(0, None)] * x.size(1)]
+        start = np.zeros(x.size(1) + 1)
+        options = {"maxiter": 1000, "ftol": 1e-12, "gtol": 1e-8}
+        found = minimize(
+            loss, start, jac=True, bounds=bounds, method="L-BFGS-B", options=options
+        )
+        self.bias, self.weight = float(found.x[0]), torch.from_numpy(found.x[1:].copy())
+        return self
+
+    def __call__(self, features: Tensor) -> Tensor:
+        """The probabilities of matches, float64 ``[N]``.
+
+        Raises:
+            RuntimeError: If it has not been fitted.
+        """
+        if self.weight is None or self.mean is None or self.scale is None:
+            raise RuntimeError("the calibration has not been fitted")
+        x = (features.double().cpu() - self.mean) / self.scale
+        return torch.sigmoid(x @ self.weight + self.bias)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What :meth:`load_state_dict` needs: numbers only."""
+        if self.weight is None or self.mean is None or self.scale is None:
+            raise RuntimeError("the calibration has not been fitted")
+        return {
+            "penalty": self.penalty,
+            "mean": self.mean.tolist(),
+            "scale": self.scale.tolist(),
+            "weight": self.weight.tolist(),
+            "bias": self.bias,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores what :meth:`state_dict` gave."""
+        self.penalty, self.bias = float(state["penalty"]), float(state["bias"])
+        for name in ("mean", "scale", "weight"):
+            setattr(self, name, torch.tensor(state[name], dtype=torch.float64))
+
+    def __repr__(self) -> str:
+        fitted = "unfitted" if self.weight is None else f"bias={self.bias:.2f}"
+        return f"{type(self).__name__}({fitted})"
+
+
+def reliability(
+    confidence: Tensor, right: Tensor, bins: int = 10
+) -> list[dict[str, float]]:
+    """How often matches are right, by how sure they were.
+
+    Args:
+        confidence: Probabilities, ``[N]``.
+        right: Which matches are right, bool ``[N]``.
+        bins: Number of bins, of about equally many matches each.
+
+    Returns:
+        For each bin, from doubtful to sure, ``confidence`` (mean), ``right`` (share)
+        and ``matches`` (number).
+
+    Raises:
+        ValueError: If shapes do not fit or there are no matches.
+
+    Example:
+        >>> reliability(torch.tensor([0.2, 0.9]), torch.tensor([False, True]), bins=1)
+        [{'confidence': 0.55, 'right': 0.5, 'matches': 2}]
+    """
+    _check(confidence, right)
+    order = confidence.double().cpu().argsort(stable=True)
+    ordered, marks = confidence.double().cpu()[order], right.cpu()[order].double()
+    return [
+        {
+            "confidence": round(float(p.mean()), 6),
+            "right": round(float(y.mean()), 6),
+            "matches": p.numel(),
+        }
+        for p, y in zip(
+            ordered.tensor_split(bins), marks.tensor_split(bins), strict=True
+        )
+        if p.numel()
+    ]
+
+
+def expected_calibration_error(
+    confidence: Tensor, right: Tensor, bins: int = 10
+) -> float:
+    """The mean distance between how sure matches were and how often they are right,
+    over bins of equally many matches; 0 is best.
+
+    Args:
+        confidence: Probabilities, ``[N]``.
+        right: Which matches are right, bool ``[N]``.
+        bins: Number of bins.
+
+    Example:
+        >>> expected_calibration_error(torch.tensor([1.0, 1.0]), torch.ones(2) > 0)
+        0.0
+    """
+    table = reliability(confidence, right, bins)
+    total = sum(line["matches"] for line in table)
+    gaps = (abs(line["confidence"] - line["right"]) * line["matches"] for line in table)
+    return sum(gaps) / total
+
+
+def coverage_curve(
+    confidence: Tensor,
+    right: Tensor,
+    num_true: int | None = None,
+    coverages: Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
+) -> list[dict[str, float]]:
+    """Precision, recall and F1 if only the surest matches are given.
+
+    Args:
+        confidence: Probabilities, ``[N]``.
+        right: Which matches are right, bool ``[N]``.
+        num_true: How many entities have a counterpart. (default: all ``N``)
+        coverages: Shares of the matches that are given; at equal confidence those that
+            come first.
+
+    Returns:
+        For each coverage ``coverage``, ``threshold`` (the least confidence that is
+        given), ``precision``, ``recall`` and ``f1``.
+
+    Raises:
+        ValueError: If shapes do not fit or there are no matches.
+
+    Example:
+        >>> right = torch.tensor([True, True, False, False])
+        >>> coverage_curve(torch.tensor([0.9, 0.8, 0.7, 0.1]), right)[4]["precision"]
+        1.0
+    """
+    _check(confidence, right)
+    order = confidence.double().cpu().argsort(descending=True, stable=True)
+    ordered, hits = confidence.double().cpu()[order], right.cpu()[order].cumsum(0)
+    true = right.numel() if num_true is None else num_true
+    curve = []
+    for coverage in coverages:
+        given = max(1, round(coverage * right.numel()))
+        found = int(hits[given - 1])
+        curve.append(
+            {
+                "coverage": coverage,
+                "threshold": float(ordered[given - 1]),
+                "precision": found / given,
+                "recall": found / max(1, true),
+                "f1": 2 * found / (given + true),
+            }
+        )
+    return curve
+
+
+def detection_metrics(found: Tensor, true: Tensor) -> dict[str, float]:
+    """Precision, recall and F1 of finding the entities of one kind, such as those
+    without a counterpart.
+
+    Args:
+        found: Which are taken to be of that kind, bool ``[N]``.
+        true: Which are, bool ``[N]``.
+
+    Example:
+        >>> found, true = torch.tensor([1, 1, 0]) > 0, torch.tensor([1, 0, 1]) > 0
+        >>> detection_metrics(found, true)
+        {'precision': 0.5, 'recall': 0.5, 'f1': 0.5}
+    """
+    both = int((found & true).sum())
+    return {
+        "precision": both / max(1, int(found.sum())),
+        "recall": both / max(1, int(true.sum())),
+        "f1": 2 * both / max(1, int(found.sum()) + int(true.sum())),
+    }
+
+
+def _check(confidence: Tensor, right: Tensor) -> None:
+    if confidence.dim() != 1 or confidence.shape != right.shape or not len(right):
+        raise ValueError(
+            f"there must be a confidence [N] and a mark [N] for each match, N > 0, got "
+            f"{list(confidence.shape)} and {list(right.shape)}"
+        )
+
+
+def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    p: NDArray[np.float64] = 0.5 * (1 + np.tanh(0.5 * x))
+    return p

@@ -1,0 +1,157 @@
+"""From a problem to trained models, and to what they say in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+from torch_geometric import seed_everything
+from torch_geometric.data import HeteroData
+
+from pyg_ibmea.align import Decoder
+from pyg_ibmea.nn import IBMEA
+from pyg_ibmea.train.config import TrainConfig
+from pyg_ibmea.train.evaluation import evaluate
+from pyg_ibmea.train.links import add_validation_pairs, links_of
+from pyg_ibmea.train.loop import fit, share_pseudo_seeds
+from pyg_ibmea.train.objective import Objective
+from pyg_ibmea.train.proposals import outside_seed_pairs, share_right
+from pyg_ibmea.train.run_folder import RunFolder
+from pyg_ibmea.train.state import TrainingState
+from pyg_ibmea.train.trust import align_with_confidence, calibrate, confidence_metrics
+
+DECODERS: tuple[Decoder, ...] = ("cosine", "csls", "sinkhorn")
+
+
+class Stopped(Exception):
+    """A training was interrupted; its checkpoint is written."""
+
+
+def train_model(
+    data: HeteroData,
+    config: TrainConfig,
+    run: RunFolder,
+    seed: int = 0,
+    modalities: Sequence[str] | None = None,
+    device: str = "cpu",
+    pseudo_seeds: Tensor | None = None,
+) -> TrainingState:
+    """Trains a model, from the start or from the checkpoint in the run folder.
+
+    Args:
+        data (HeteroData): The problem, on the device.
+        config (TrainConfig): The hyper-parameters.
+        run (RunFolder): Where the training is written.
+        seed (int, optional): Seed of the model. (default: :obj:`0`)
+        modalities (sequence of str, optional): See :meth:`IBMEA.from_data`.
+        device (str, optional): Where to train. (default: :obj:`'cpu'`)
+        pseudo_seeds (torch.Tensor, optional): Pairs that count as seed pairs from the
+            start, long ``[2, L]``.
+
+    Returns:
+        TrainingState: Its model has the weights that were kept.
+
+    Raises:
+        Stopped: If it was interrupted.
+    """
+    seed_everything(seed)
+    model = IBMEA.from_data(data, modalities=modalities, **config.model_options())
+    state = TrainingState.create(model.to(device), config)
+    if pseudo_seeds is not None:
+        state.pseudo_seeds.begin(pseudo_seeds)
+        share_pseudo_seeds(state, data, config)
+    objective = Objective.from_config(config, model.modalities)
+    run.start(state)
+    if not fit(state, data, model.graph_of(data), objective, config, run):
+        raise Stopped(f"epoch {state.epoch} of {run.path}")
+    model.load_state_dict(state.best_weights)
+    return state
+
+
+def train_models(
+    data: HeteroData,
+    config: TrainConfig,
+    run: RunFolder,
+    seed: int = 0,
+    modalities: Sequence[str] | None = None,
+    device: str = "cpu",
+) -> tuple[TrainingState, list[TrainingState]]:
+    """A training that chooses its epoch on the validation pairs; then, if asked for,
+    others that learn from the validation pairs, too.
+
+    Those end at the epoch that was chosen. With pseudo-seeds they begin with those of
+    the chosen epoch and take ``config.refit_epochs`` epochs: a model that has never
+    shared embeddings between them is not bound to confirm those that are wrong.
+
+    Args: As for :func:`train_model`.
+
+    Returns:
+        tuple: The state of the first training, and the states whose models are to be
+        joined: those of the others, if there are any.
+
+    Raises:
+        Stopped: If it was interrupted.
+    """
+    chosen = train_model(data, config, run, seed, modalities, device)
+    if not config.refits:
+        return chosen, [chosen]
+    known = add_validation_pairs(data)
+    fixed, begin = replace(config, epochs=chosen.best_epoch), None
+    if config.iterative:
+        fixed = replace(config, epochs=config.refit_epochs, iterative=False)
+        begin = outside_seed_pairs(known, chosen.best_pseudo_seeds)
+    states = []
+    for number in range(config.refits):
+        print(f"again, {fixed.epochs} epochs with the validation pairs "
+              f"({number + 1} of {config.refits})", flush=True)  # fmt: skip
+        part = run.part(
+            f"refit_{number}", epochs=fixed.epochs, iterative=fixed.iterative
+        )
+        arguments = (known, fixed, part, seed + number, modalities, device, begin)
+        states.append(train_model(*arguments))
+        if begin is not None:
+            part.write_pairs("pseudo_seeds.tsv", data, begin)
+    return chosen, states
+
+
+def final_test(
+    data: HeteroData,
+    chosen: TrainingState,
+    states: Sequence[TrainingState],
+    config: TrainConfig,
+    run: RunFolder,
+) -> dict[str, Any]:
+    """Writes the final metrics and what was aligned. The test pairs are read here only.
+
+    Args:
+        data (HeteroData): The problem.
+        chosen (TrainingState): The training that chose its epoch.
+        states (sequence of TrainingState): Those whose models are joined.
+        config (TrainConfig): The hyper-parameters.
+        run (RunFolder): Where it is written: ``metrics.json``, ``alignment.tsv`` and,
+            with pseudo-seeds, ``pseudo_seeds.tsv``.
+
+    Returns:
+        dict: What ``metrics.json`` holds.
+    """
+    models = [state.model for state in states]
+    graph = models[0].graph_of(data)
+    options = (config.csls_k, "counterparts", graph, config.sinkhorn_temperature)
+    metrics: dict[str, Any] = {}
+    for part, judged in (("test", models), ("val", [chosen.model])):
+        # Models that learned from the validation pairs cannot be judged by them.
+        if links_of(data, part).size(1):
+            metrics[part] = evaluate(judged, data, part, DECODERS, *options)
+    trust = calibrate(chosen.model, data, config, graph)
+    alignment = align_with_confidence(models, data, trust, config, graph)
+    metrics["confidence"] = confidence_metrics(data, trust, alignment)
+    if config.iterative:
+        # How many were right is asked here, when nothing depends on it any more.
+        run.write_pairs("pseudo_seeds.tsv", data, chosen.best_pseudo_seeds)
+        metrics["pseudo_seeds"] = share_right(data, chosen.best_pseudo_seeds)
+    seconds = chosen.seconds + sum(s.seconds for s in states if s is not chosen)
+    written = run.write_metrics(metrics, chosen.best_epoch, seconds)
+    run.write_alignment(data, alignment)
+    return written

@@ -1,0 +1,138 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import precision_recall_fscore_support
+
+from pyg_ibmea.align import (
+    Calibration,
+    coverage_curve,
+    detection_metrics,
+    expected_calibration_error,
+    reliability,
+)
+
+
+def problem(size: int = 400, seed: int = 0):
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(size, 3, generator=generator, dtype=torch.double)
+    logit = 2 * x[:, 0] + 0.5 * x[:, 1] + 0.3
+    y = torch.rand(size, generator=generator) < torch.sigmoid(logit)
+    return x, y
+
+
+def test_against_scikit_learn() -> None:
+    x, y = problem()
+    weight = torch.linspace(0.1, 2, len(y), dtype=torch.double)
+    # Both weights that matter are positive, so that the bounds do not bind.
+    features = x[:, :2]
+    ours = Calibration(penalty=0.7).fit(features, y, weight)
+    scaled = (features - features.mean(0)) / features.std(0, correction=0)
+    theirs = LogisticRegression(C=1 / 0.7, tol=1e-10).fit(
+        scaled.numpy(), y.numpy(), sample_weight=weight.numpy()
+    )
+    expected = theirs.predict_proba(scaled.numpy())[:, 1]
+    np.testing.assert_allclose(ours(features).numpy(), expected, atol=1e-4)
+
+
+def test_more_evidence_never_means_less_confidence() -> None:
+    x, y = problem()
+    against = torch.cat([x[:, :1], -x[:, :1]], dim=1)
+    model = Calibration().fit(against, y)
+    assert model.weight is not None
+    assert (model.weight >= 0).all()
+    assert model.weight[1] == 0
+
+
+@pytest.mark.parametrize("mark", [True, False])
+def test_all_right_or_all_wrong_stay_finite(mark: bool) -> None:
+    x, _ = problem(20)
+    p = Calibration().fit(x, torch.full((20,), mark))(x)
+    assert p.isfinite().all()
+    assert ((p > 0.9) if mark else (p < 0.1)).all()
+
+
+def test_state_is_json_and_restores() -> None:
+    x, y = problem(50)
+    model = Calibration(penalty=0.5).fit(x, y)
+    again = Calibration()
+    again.load_state_dict(json.loads(json.dumps(model.state_dict())))
+    assert again(x).equal(model(x))
+    assert "bias" in repr(again)
+    assert "unfitted" in repr(Calibration())
+
+
+def test_errors() -> None:
+    x, y = problem(5)
+    with pytest.raises(RuntimeError, match="not been fitted"):
+        Calibration()(x)
+    with pytest.raises(RuntimeError, match="not been fitted"):
+        Calibration().state_dict()
+    with pytest.raises(ValueError, match="as many marks"):
+        Calibration().fit(x, y[:3])
+    with pytest.raises(ValueError, match="finite"):
+        Calibration().fit(x * float("inf"), y)
+    with pytest.raises(ValueError, match="penalty"):
+        Calibration(penalty=-1)
+    with pytest.raises(ValueError, match=r"a confidence \[N\]"):
+        reliability(torch.empty(0), torch.empty(0, dtype=torch.bool))
+
+
+def test_true_probabilities_are_calibrated_and_doubled_ones_are_not() -> None:
+    p = torch.rand(20000, generator=torch.Generator().manual_seed(0))
+    right = torch.rand(20000, generator=torch.Generator().manual_seed(1)) < p
+    assert expected_calibration_error(p, right) < 0.02
+    # |2 p - p| below one half and 1 - p above it: the mean is 1/8 + 1/8.
+    assert expected_calibration_error((2 * p).clamp(max=1), right) == pytest.approx(
+        0.25, abs=0.02
+    )
+
+
+marks = st.lists(
+    st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=30
+).map(lambda rows: [torch.tensor(column) for column in zip(*rows, strict=True)])
+
+
+@given(marks, st.integers(1, 12))
+def test_reliability_by_brute_force(given_marks, bins: int) -> None:
+    confidence, right = given_marks
+    order = sorted(range(len(right)), key=lambda i: float(confidence[i].double()))
+    parts = [part for part in np.array_split(order, bins) if len(part)]
+    table = reliability(confidence, right, bins)
+    assert [line["matches"] for line in table] == [len(part) for part in parts]
+    total = 0.0
+    for line, part in zip(table, parts, strict=True):
+        mean = np.mean([float(confidence[i]) for i in part])
+        share = np.mean([bool(right[i]) for i in part])
+        assert line["confidence"] == pytest.approx(mean, abs=1e-5)
+        assert line["right"] == pytest.approx(share, abs=1e-5)
+        total += abs(mean - share) * len(part) / len(order)
+    error = expected_calibration_error(confidence, right, bins)
+    assert error == pytest.approx(total, abs=1e-5)
+
+
+@given(marks)
+def test_coverage_by_brute_force(given_marks) -> None:
+    confidence, right = given_marks
+    order = sorted(range(len(right)), key=lambda i: -float(confidence[i].double()))
+    true = len(right) + 3
+    for line in coverage_curve(confidence, right, num_true=true):
+        given_ones = order[: max(1, round(line["coverage"] * len(order)))]
+        hits = sum(bool(right[i]) for i in given_ones)
+        assert line["precision"] == pytest.approx(hits / len(given_ones))
+        assert line["recall"] == pytest.approx(hits / true)
+        assert line["threshold"] == pytest.approx(float(confidence[given_ones[-1]]))
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1))
+def test_detection_against_scikit_learn(rows) -> None:
+    found, true = (torch.tensor(column) for column in zip(*rows, strict=True))
+    expected = precision_recall_fscore_support(
+        true.numpy(), found.numpy(), average="binary", zero_division=0.0
+    )
+    values = detection_metrics(found, true)
+    assert list(values.values()) == pytest.approx(list(expected[:3]))
