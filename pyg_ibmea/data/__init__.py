@@ -31,6 +31,7 @@ from pyg_ibmea.data.tables import (
     find_table,
     read_folder,
     read_link_table,
+    read_pairs,
     read_tables,
     write_tables,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "read_mmkb",
     "read_names",
     "read_openea",
+    "read_pairs",
     "read_rdf",
     "read_same_as",
     "read_tables",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -156,9 +156,7 @@ def read_link_table(
     links: dict[tuple[int, int], None] = {}
     unknown, first, rows = 0, "there is none", 0
     left = right = ""
-    columns = ("source", "target")
-    pairs = read_same_as(path) if is_rdf(path) else read_rows(Path(path), columns)
-    for left, right in pairs:
+    for left, right in read_pairs(path):
         rows += 1
         pair = node[0].get(left), node[1].get(right)
         if pair[0] is not None and pair[1] is not None:
@@ -181,6 +179,25 @@ def read_link_table(
             stacklevel=2,
         )
     return torch.tensor(list(links), dtype=torch.long).t().contiguous()
+
+
+def read_pairs(path: PathLike) -> Iterator[tuple[str, ...]]:
+    """Reads pairs of URIs from a table ``source``, ``target``, or from the
+    ``owl:sameAs`` statements of an RDF file.
+
+    Args:
+        path: The file.
+
+    Yields:
+        The URIs of a pair.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If it is empty or malformed; the message names the line.
+    """
+    if is_rdf(path):
+        return read_same_as(path)
+    return read_rows(Path(path), ("source", "target"))
 
 
 def write_tables(graph: KnowledgeGraph, folder: PathLike) -> None:

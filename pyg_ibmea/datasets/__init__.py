@@ -4,6 +4,7 @@ and transforms that damage a problem in a known way.
 
 from pyg_ibmea.datasets.dbp15k import DBP15K
 from pyg_ibmea.datasets.graph_files import GraphFiles, read_problem
+from pyg_ibmea.datasets.inspection import inspect_problem
 from pyg_ibmea.datasets.knowledge_graphs import KnowledgeGraphs
 from pyg_ibmea.datasets.mmkb import MMKB
 from pyg_ibmea.datasets.mmkg_pair import MMKGPair
@@ -32,5 +33,6 @@ __all__ = [
     "SwapFeatures",
     "SyntheticMMKG",
     "WrongSeeds",
+    "inspect_problem",
     "read_problem",
 ]

@@ -1,6 +1,28 @@
-"""Tables and plots of a run folder."""
+"""Tables, plots and pages of a run folder; its matches in other forms."""
 
 from pyg_ibmea.report.curves import plot_curves
-from pyg_ibmea.report.table import metrics_table
+from pyg_ibmea.report.matches import (
+    FORMATS,
+    Match,
+    as_iri,
+    judge_matches,
+    read_matches,
+    select_matches,
+    write_matches,
+)
+from pyg_ibmea.report.page import write_page
+from pyg_ibmea.report.table import confidence_table, metrics_table
 
-__all__ = ["metrics_table", "plot_curves"]
+__all__ = [
+    "FORMATS",
+    "Match",
+    "as_iri",
+    "confidence_table",
+    "judge_matches",
+    "metrics_table",
+    "plot_curves",
+    "read_matches",
+    "select_matches",
+    "write_matches",
+    "write_page",
+]

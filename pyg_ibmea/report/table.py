@@ -50,3 +50,39 @@ def metrics_table(
         )
         for row in rows
     )
+
+
+def confidence_table(confidence: Mapping[str, Any]) -> str:
+    """Lays out how far the confidence can be trusted.
+
+    Args:
+        confidence (dict): What ``metrics.json`` holds under ``confidence``.
+
+    Example:
+        >>> line = {'coverage': 0.5, 'threshold': 0.9, 'precision': 1.0,
+        ...         'recall': 0.5, 'f1': 0.667}
+        >>> print(confidence_table(
+        ...     {'expected_calibration_error': 0.03, 'coverage': [line]}))
+        expected calibration error 0.030
+        given  confidence at least  precision  recall     F1
+          50%                0.900      1.000   0.500  0.667
+    """
+    rows = []
+    if "expected_calibration_error" in confidence:
+        error = confidence["expected_calibration_error"]
+        rows.append(f"expected calibration error {error:.3f}")
+    if "dangling" in confidence:
+        found = confidence["dangling"]
+        rows.append(
+            f"entities without a counterpart, found below confidence "
+            f"{confidence['threshold']:.3f}: precision {found['precision']:.3f}, "
+            f"recall {found['recall']:.3f}, F1 {found['f1']:.3f}"
+        )
+    if "coverage" in confidence:
+        rows.append("given  confidence at least  precision  recall     F1")
+        rows += [
+            f"{line['coverage']:5.0%}  {line['threshold']:19.3f}  "
+            f"{line['precision']:9.3f}  {line['recall']:6.3f}  {line['f1']:5.3f}"
+            for line in confidence["coverage"]
+        ]
+    return "\n".join(rows)

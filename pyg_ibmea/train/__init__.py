@@ -24,8 +24,10 @@ from pyg_ibmea.train.run_folder import RunFolder
 from pyg_ibmea.train.schedule import warmup_cosine
 from pyg_ibmea.train.stages import (
     DECODERS,
+    JUDGED,
     Stopped,
     final_test,
+    load_models,
     train_model,
     train_models,
 )
@@ -40,6 +42,7 @@ from pyg_ibmea.train.trust import (
 
 __all__ = [
     "DECODERS",
+    "JUDGED",
     "PAPER",
     "PARTS",
     "Diagnostics",
@@ -68,6 +71,7 @@ __all__ = [
     "information_plane",
     "keep_freed_memory",
     "links_of",
+    "load_models",
     "outside_seed_pairs",
     "parse_betas",
     "peak_rss_mib",

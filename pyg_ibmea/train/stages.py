@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch_geometric import seed_everything
 from torch_geometric.data import HeteroData
@@ -22,6 +25,9 @@ from pyg_ibmea.train.run_folder import RunFolder
 from pyg_ibmea.train.state import TrainingState
 from pyg_ibmea.train.trust import align_with_confidence, calibrate, confidence_metrics
 
+JUDGED = "judged"
+"""Folder in a run folder of the training that the validation pairs judge, if that is
+not the first."""
 DECODERS: tuple[Decoder, ...] = ("cosine", "csls", "sinkhorn")
 
 
@@ -82,14 +88,16 @@ def train_models(
     others that learn from the validation pairs, too.
 
     Those end at the epoch that was chosen. With pseudo-seeds they begin with those of
-    the chosen epoch and take ``config.refit_epochs`` epochs: a model that has never
-    shared embeddings between them is not bound to confirm those that are wrong.
+    the chosen epoch and take ``config.refit_epochs`` epochs: a new model has not grown
+    up with the pairs that are wrong. As it differs from the first, one more that does
+    not learn from the validation pairs is trained to be judged by them.
 
     Args: As for :func:`train_model`.
 
     Returns:
-        tuple: The state of the first training, and the states whose models are to be
-        joined: those of the others, if there are any.
+        tuple: The state whose model the validation pairs can judge, its seconds being
+        those of all trainings before, too; and the states whose models are to be
+        joined.
 
     Raises:
         Stopped: If it was interrupted.
@@ -99,21 +107,73 @@ def train_models(
         return chosen, [chosen]
     known = add_validation_pairs(data)
     fixed, begin = replace(config, epochs=chosen.best_epoch), None
+
+    def again(
+        problem: HeteroData, name: str, seed: int, pairs: Tensor | None
+    ) -> TrainingState:
+        part = run.part(name, epochs=fixed.epochs, iterative=fixed.iterative)
+        _tell(f"{name}: {fixed.epochs} epochs")
+        return train_model(problem, fixed, part, seed, modalities, device, pairs)
+
     if config.iterative:
         fixed = replace(config, epochs=config.refit_epochs, iterative=False)
-        begin = outside_seed_pairs(known, chosen.best_pseudo_seeds)
-    states = []
-    for number in range(config.refits):
-        print(f"again, {fixed.epochs} epochs with the validation pairs "
-              f"({number + 1} of {config.refits})", flush=True)  # fmt: skip
-        part = run.part(
-            f"refit_{number}", epochs=fixed.epochs, iterative=fixed.iterative
+        found = chosen.best_pseudo_seeds
+        begin = outside_seed_pairs(known, found)
+        judged = again(data, JUDGED, seed, found)
+        judged.seconds += chosen.seconds
+        chosen = judged
+    numbers = range(config.refits)
+    return chosen, [again(known, f"refit_{i}", seed + i, begin) for i in numbers]
+
+
+def _tell(text: str) -> None:
+    """To a person: standard output may be JSON."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def load_models(
+    data: HeteroData,
+    config: TrainConfig,
+    folder: str | Path,
+    modalities: Sequence[str] | None = None,
+) -> tuple[IBMEA, list[IBMEA]]:
+    """The models of a finished run.
+
+    Args:
+        data (HeteroData): The problem that they were trained on.
+        config (TrainConfig): The hyper-parameters.
+        folder (str or Path): The run folder.
+        modalities (sequence of str, optional): See :meth:`IBMEA.from_data`.
+
+    Returns:
+        tuple: The model that chose its epoch, and those that are joined.
+
+    Raises:
+        FileNotFoundError: If the run has no checkpoint.
+        ValueError: If the weights do not fit the data.
+    """
+    folder = Path(folder)
+    known = add_validation_pairs(data)
+    judged = config.iterative and config.refits > 0
+    parts = [(folder / JUDGED if judged else folder, data)]
+    parts += [(folder / f"refit_{i}", known) for i in range(config.refits)]
+    models = []
+    for place, problem in parts:
+        path = place / "checkpoint.pt"
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is missing; has the training ended?")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        model = IBMEA.from_data(
+            problem, modalities=modalities, **config.model_options()
         )
-        arguments = (known, fixed, part, seed + number, modalities, device, begin)
-        states.append(train_model(*arguments))
-        if begin is not None:
-            part.write_pairs("pseudo_seeds.tsv", data, begin)
-    return chosen, states
+        try:
+            model.load_state_dict(state["best_weights"])
+        except (RuntimeError, KeyError) as error:
+            raise ValueError(
+                f"{path} is of another model or other data: {error}"
+            ) from error
+        models.append(model.eval())
+    return models[0], models[1:] or models
 
 
 def final_test(

@@ -26,7 +26,7 @@ def scores(source, target, decoder: str) -> torch.Tensor:
 
 @settings(max_examples=30, deadline=None)
 @given(
-    num_source=st.integers(2, 9),  # By Sinkhorn a single row ties with everything.
+    num_source=st.integers(1, 9),
     num_target=st.integers(2, 9),
     seed=st.integers(0, 99),
     decoder=st.sampled_from(["cosine", "csls", "sinkhorn"]),
@@ -34,6 +34,9 @@ def scores(source, target, decoder: str) -> torch.Tensor:
     block=st.integers(1, 4),
 )
 def test_against_whole_matrices(num_source, num_target, seed, decoder, lost, block):
+    if decoder == "sinkhorn":
+        # With fewer rows than columns, a row ties with all columns that it owns.
+        num_source = num_target
     source, target = sides(num_source, num_target, seed)
     score = scores(source, target, decoder)
     without = None

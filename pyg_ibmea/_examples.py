@@ -1,0 +1,118 @@
+"""Examples of wrong matches for a report, and what a reader needs to judge them."""
+
+from __future__ import annotations
+
+import base64
+import io
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch_geometric.data import HeteroData
+
+from pyg_ibmea.data import find_images
+from pyg_ibmea.datasets import GraphFiles
+from pyg_ibmea.report import Match
+from pyg_ibmea.train import alignment_pair, links_of
+
+_PIXELS = 72
+_NEIGHBOURS = 8
+
+
+def hard_examples(
+    data: HeteroData,
+    matches: Sequence[Match],
+    files: Sequence[GraphFiles],
+    most: int = 24,
+) -> list[dict[str, Any]]:
+    """The wrong matches that were the surest, of the test pairs.
+
+    Args:
+        data: The problem.
+        matches: The matches.
+        files: Where the graphs came from, for names and images.
+        most: How many, at most.
+
+    Returns:
+        For each ``confidence`` and the entities ``source``, ``target`` (what was found)
+        and ``truth``, each with ``uri``, ``name``, ``neighbours`` (texts) and ``image``
+        (a ``data:`` URI), as far as there are any.
+    """
+    pair = alignment_pair(data)
+    links = links_of(data, "test")
+    uris = [data.uri[kg] for kg in pair]
+    true: dict[str, list[str]] = {}
+    for i, j in links.t().tolist():
+        true.setdefault(uris[0][i], []).append(uris[1][j])
+    wrong = [m for m in matches if m.source in true and m.target not in true[m.source]]
+    wrong.sort(key=lambda match: -match.confidence)
+    views = [_View(data, kg, f) for kg in pair for f in files if f.name == kg]
+    return [
+        {
+            "confidence": match.confidence,
+            "source": views[0].describe(match.source),
+            "target": views[1].describe(match.target),
+            "truth": views[1].describe(true[match.source][0]),
+        }
+        for match in wrong[:most]
+    ]
+
+
+class _View:
+    """What there is to see of the entities of a graph."""
+
+    def __init__(self, data: HeteroData, kg: str, files: GraphFiles) -> None:
+        self.data, self.kg = data, kg
+        self.number = {uri: i for i, uri in enumerate(data.uri[kg])}
+        graph = files.read()
+        self.names = files.read_names(graph)
+        source = files.image_source()
+        self.images = {} if source is None else find_images(source, data.uri[kg])
+
+    def describe(self, uri: str) -> dict[str, Any]:
+        store = self.data[self.kg, "rel", self.kg]
+        node = self.number[uri]
+        uris, relations = self.data.uri[self.kg], self.data.relation_uri[self.kg]
+        near = []
+        for mine, other, arrow in ((0, 1, "→"), (1, 0, "←")):
+            edges = torch.nonzero(store.edge_index[mine] == node).flatten()
+            for edge in edges.tolist():
+                relation = relations[int(store.edge_type[edge])]
+                far = uris[int(store.edge_index[other, edge])]
+                near.append(f"{_short(relation)} {arrow} {self._label(far)}")
+        more = len(near) - _NEIGHBOURS
+        near = near[:_NEIGHBOURS] + ([f"… and {more} more"] if more > 0 else [])
+        found: dict[str, Any] = {"uri": uri, "neighbours": near}
+        if uri in self.names:
+            found["name"] = self.names[uri]
+        if uri in self.images:
+            picture = _thumbnail(self.images[uri])
+            found |= {"image": picture} if picture else {}
+        return found
+
+    def _label(self, uri: str) -> str:
+        return self.names.get(uri) or _short(uri)
+
+
+def _short(uri: str) -> str:
+    """The last part of a URI."""
+    return uri.rstrip("/").replace("#", "/").rsplit("/", 1)[-1] or uri
+
+
+def _thumbnail(path: Any) -> str | None:
+    """A small picture as a ``data:`` URI; None if it cannot be read."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings(), Image.open(path) as image:
+            warnings.simplefilter("ignore")
+            if image.width * image.height > 100_000_000:
+                return None
+            picture = image.convert("RGBA")
+    except Exception:  # Whatever a decoder meets; training has reported it.
+        return None
+    picture.thumbnail((_PIXELS, _PIXELS))
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

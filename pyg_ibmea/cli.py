@@ -1,0 +1,351 @@
+"""The command line: from files of knowledge graphs to an alignment to trust."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch_geometric.data import HeteroData
+
+from pyg_ibmea import __version__, report, train
+from pyg_ibmea._examples import hard_examples
+from pyg_ibmea.data import read_pairs
+from pyg_ibmea.datasets import (
+    GraphFiles,
+    KnowledgeGraphs,
+    inspect_problem,
+    read_problem,
+)
+
+GRAPH_HELP = """\
+  --graph NAME KEY=FILE ...   a knowledge graph. Keys:
+      folder      folder with triples, attributes, entities, names (.tsv, .csv,
+                  .parquet, .gz) and images
+      rdf         .nt, .ttl, .nq, .trig, .rdf, also .gz
+      triples     table head, relation, tail (or head, tail)
+      attributes  table entity, attribute, value (numbers and labels are used)
+      entities    table of entities;  exclude: those to leave out
+      names       table entity, name
+      images      folder of files named after entities, or table entity, file
+      feature:M   vectors of a modality M (.npz, .npy, .h5, .pkl)
+      leaves=drop leave out entities known only as the tail of one triple
+  --links A B FILE            known pairs of graphs A and B: table source, target,
+                              or RDF with owl:sameAs
+
+example:
+  pyg-ibmea train --graph zh triples=zh.tsv images=pictures_zh \\
+      --graph en triples=en.tsv images=pictures_en --links zh en known.tsv \\
+      --out runs/first
+  pyg-ibmea report runs/first
+  pyg-ibmea export runs/first --to same_as.nt --min-confidence 0.9
+"""
+#: Of the keys of a run's configuration, those that say what was read and how.
+_READ = ("ratio", "val_ratio", "split_seed", "modalities", "num_features")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command.
+
+    Args:
+        arguments: The command line. (default: that of the process)
+
+    Returns:
+        0 if all went well, 1 if the user has something to put right, 130 if the
+        training was interrupted and can go on.
+    """
+    args = make_parser().parse_args(arguments)
+    train.keep_freed_memory()
+    told = warnings.formatwarning
+    warnings.formatwarning = lambda text, *_, **__: f"note: {text}\n"
+    try:
+        command: Callable[[argparse.Namespace], int] = args.command
+        return command(args)
+    except (ValueError, OSError, ImportError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    finally:
+        warnings.formatwarning = told
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line as a parser."""
+    parser = argparse.ArgumentParser(
+        prog="pyg-ibmea",
+        description="Finds the same entities in knowledge graphs, and says how sure "
+        "it is.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(
+        name: str, run: Callable[[argparse.Namespace], int], text: str
+    ) -> argparse.ArgumentParser:
+        command = commands.add_parser(
+            name,
+            help=text,
+            description=text[0].upper() + text[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            epilog=GRAPH_HELP if name in ("inspect", "train") else None,
+        )
+        command.set_defaults(command=run)
+        command.add_argument("--json", action="store_true", help="write JSON to stdout")
+        return command
+
+    inspect = add("inspect", _inspect, "say what is in graphs before training")
+    trainer = add("train", _train, "learn from known pairs and align all entities")
+    for command in (inspect, trainer):
+        _add_problem(command)
+    trainer.add_argument("--out", type=Path, help="run folder (default: a new one "
+                         "under runs/)")  # fmt: skip
+    trainer.add_argument("--resume", action="store_true", help="go on with --out")
+    trainer.add_argument("--seed", type=int, default=0, help="seed of the model")
+    trainer.add_argument(
+        "--device", default="cuda" if torch.cuda.is_available() else "cpu"
+    )
+    train.add_arguments(trainer)
+    trainer.set_defaults(iterative=True, refits=1)
+
+    align = add("align", _align, "align anew with the models of a run")
+    align.add_argument("run", type=Path, help="run folder")
+    evaluate = add("evaluate", _evaluate, "judge the matches of a run by known pairs")
+    evaluate.add_argument("run", type=Path, help="run folder")
+    evaluate.add_argument("--pairs", type=Path, help="table source, target of true "
+                          "pairs (default: the figures of the training)")  # fmt: skip
+    export = add("export", _export, "write the matches of a run in another form")
+    export.add_argument("run", type=Path, help="run folder")
+    export.add_argument("--to", type=Path, required=True, metavar="FILE",
+                        help=".tsv, .csv, .parquet, or .nt for owl:sameAs")  # fmt: skip
+    for command in (evaluate, export):
+        command.add_argument("--min-confidence", type=float, default=0.0)
+        command.add_argument("--one-to-one", action="store_true",
+                             help="keep the surest match of each target")  # fmt: skip
+    page = add("report", _report, "write report.html into a run folder")
+    page.add_argument("run", type=Path, help="run folder")
+    return parser
+
+
+def _add_problem(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--graph", nargs="+", action="append", default=[],
+                         metavar=("NAME", "KEY=FILE"), help="see below")  # fmt: skip
+    command.add_argument("--links", nargs=3, action="append", default=[],
+                         metavar=("A", "B", "FILE"), help="see below")  # fmt: skip
+    command.add_argument("--ratio", type=float, default=1.0, help="share of the known "
+                         "pairs to learn from; the others test the result (default: "
+                         "%(default)s)")  # fmt: skip
+    command.add_argument("--val-ratio", type=float, default=0.3, help="share of those "
+                         "that choose the epoch and calibrate the confidence before "
+                         "they teach, too (default: %(default)s)")  # fmt: skip
+    command.add_argument("--split-seed", type=int, default=0)
+    command.add_argument("--modalities", help="joined by commas (default: all)")
+    command.add_argument("--cache", type=Path, default=Path("data/cache"),
+                         help="of encoded images (default: %(default)s)")  # fmt: skip
+
+
+def _read(args: argparse.Namespace) -> tuple[KnowledgeGraphs, dict[str, Any]]:
+    """The problem that a command line names, and what to remember of it."""
+    if len(args.graph) < 2 or not args.links:
+        raise ValueError("give two graphs with --graph and their --links (see --help)")
+    graphs = [[word[0], *(_absolute(w) for w in word[1:])] for word in args.graph]
+    links = [[a, b, str(Path(file).absolute())] for a, b, file in args.links]
+    wanted = args.modalities.split(",") if args.modalities else None
+    remembered = {
+        "graphs": graphs,
+        "links": links,
+        **{name: getattr(args, name, None) for name in _READ},
+        "num_features": getattr(args, "num_features", 1000),
+        "modalities": wanted,
+    }
+    return _problem(remembered, args.cache, not args.json), remembered
+
+
+def _problem(
+    remembered: dict[str, Any], cache: Path | None, progress: bool = False
+) -> KnowledgeGraphs:
+    files = [GraphFiles.parse(words) for words in remembered["graphs"]]
+    names = [f.name for f in files]
+    if len(set(names)) != len(names):
+        raise ValueError(f"graphs need different names, got {', '.join(names)}")
+    links = {(a, b): Path(file) for a, b, file in remembered["links"]}
+    options = {name: remembered[name] for name in _READ}
+    if options["modalities"]:
+        features = [m for m in options["modalities"] if m != "graph"]
+        options["modalities"] = features
+    return read_problem(files, links, cache, progress, **options)
+
+
+def _absolute(word: str) -> str:
+    key, equals, value = word.partition("=")
+    if not equals or key == "leaves":
+        return word
+    return f"{key}={Path(value).absolute()}"
+
+
+def _inspect(args: argparse.Namespace) -> int:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # The problems below say the same.
+        dataset, _ = _read(args)
+    found = inspect_problem(dataset[0])
+    if args.json:
+        print(json.dumps(found, indent=2))
+        return 0
+    for name, graph in found["graphs"].items():
+        degree = graph["degree"]
+        print(f"{name}: {graph['entities']} entities, {graph['triples']} triples, "
+              f"{graph['relations']} relations")  # fmt: skip
+        print(f"  triples of an entity: median {degree[5]:g}, nine in ten at most "
+              f"{degree[9]:g}, most {degree[10]:g}; none: "
+              f"{graph['isolated']}")  # fmt: skip
+        for modality, share in graph["coverage"].items():
+            print(f"  {modality:<12}{share:7.1%}  {'#' * round(40 * share)}")
+    for pair, parts in found["links"].items():
+        print(f"{pair}: {parts['train']} training, {parts['val']} validation, "
+              f"{parts['test']} test pairs")  # fmt: skip
+    print(f"relation names that all graphs have: {found['shared_relations']}")
+    for problem in found["problems"]:
+        print(f"note: {problem}")
+    return 0
+
+
+def _train(args: argparse.Namespace) -> int:
+    dataset, remembered = _read(args)
+    config = train.config_from(args)
+    settings = {**remembered, "seed": args.seed, **asdict(config)}
+    out = args.out or Path(f"runs/{datetime.now():%Y%m%d-%H%M%S}")
+    run = train.RunFolder(out, settings, resume=args.resume)
+    data = dataset[0].to(args.device)
+    modalities = remembered["modalities"]
+    options = (args.seed, modalities, args.device)
+    try:
+        chosen, states = train.train_models(data, config, run, *options)
+    except train.Stopped as where:
+        print(f"stopped after {where}; go on with --resume --out {out}",
+              file=sys.stderr)  # fmt: skip
+        return 130
+    metrics = train.final_test(data, chosen, states, config, run)
+    try:
+        report.plot_curves(run.path)
+    except ImportError as error:
+        warnings.warn(str(error), stacklevel=1)
+    if args.json:
+        print(json.dumps({"run": str(out), **metrics}, indent=2))
+        return 0
+    _print_metrics(metrics, *train.alignment_pair(data))
+    print(f"\ntrained {metrics['seconds']:.0f} s; the alignment is in "
+          f"{out / 'alignment.tsv'}")  # fmt: skip
+    return 0
+
+
+def _print_metrics(metrics: dict[str, Any], source: str, target: str) -> None:
+    for part in ("val", "test"):
+        if part in metrics:
+            name = {"val": "validation", "test": "test"}[part]
+            print(f"\n{name} pairs")
+            print(report.metrics_table(metrics[part], source, target))
+    text = report.confidence_table(metrics.get("confidence", {}))
+    print(f"\n{text}" if text else "")
+
+
+def _config(run: Path) -> dict[str, Any]:
+    path = run / "config.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{run} is no run folder: it has no config.json")
+    try:
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is no JSON: {error}") from error
+    return config
+
+
+def _again(run: Path) -> tuple[HeteroData, train.TrainConfig, dict[str, Any]]:
+    """The problem of a run, read again from the files that it was read from."""
+    settings = _config(run)
+    if "graphs" not in settings:
+        raise ValueError(f"{run} was not written by `pyg-ibmea train`")
+    names = {f.name for f in fields(train.TrainConfig)}
+    config = train.TrainConfig(**{k: v for k, v in settings.items() if k in names})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # The training has said it.
+        dataset = _problem(settings, Path("data/cache"))
+    return dataset[0], config, settings
+
+
+def _align(args: argparse.Namespace) -> int:
+    data, config, settings = _again(args.run)
+    found = train.load_models(data, config, args.run, settings["modalities"])
+    chosen, models = found
+    trust = train.calibrate(chosen, data, config)
+    alignment = train.align_with_confidence(models, data, trust, config)
+    run = train.RunFolder(args.run, settings, resume=True)
+    run.write_alignment(data, alignment)
+    count = alignment.source.numel()
+    if args.json:
+        print(json.dumps({"matches": count, "decoder": trust.decoder}))
+    else:
+        print(f"{count} matches by {trust.decoder} in {args.run / 'alignment.tsv'}")
+    return 0
+
+
+def _selected(args: argparse.Namespace) -> list[report.Match]:
+    _config(args.run)
+    matches = report.read_matches(args.run / "alignment.tsv")
+    return report.select_matches(matches, args.min_confidence, args.one_to_one)
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    settings = _config(args.run)
+    if args.pairs is None:
+        path = args.run / "metrics.json"
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is missing; has the training ended?")
+        metrics = json.loads(path.read_text(encoding="utf-8"))
+        if args.json:
+            print(json.dumps(metrics, indent=2))
+        else:
+            names = [g[0] for g in settings.get("graphs", [["source"], ["target"]])]
+            _print_metrics(metrics, names[0], names[1])
+        return 0
+    found = report.judge_matches(_selected(args), read_pairs(args.pairs))
+    if args.json:
+        print(json.dumps(found, indent=2))
+        return 0
+    print(f"{found['given']} matches are given for the {found['pairs']} pairs' source "
+          f"entities, {found['right']} of them are right")  # fmt: skip
+    print(f"precision {found['precision']:.3f}, recall {found['recall']:.3f}, "
+          f"F1 {found['f1']:.3f}")  # fmt: skip
+    print(report.confidence_table(found))
+    return 0
+
+
+def _export(args: argparse.Namespace) -> int:
+    matches = _selected(args)
+    path = report.write_matches(matches, args.to)
+    if args.json:
+        print(json.dumps({"matches": len(matches), "file": str(path)}))
+    else:
+        print(f"{len(matches)} matches in {path}")
+    return 0
+
+
+def _report(args: argparse.Namespace) -> int:
+    examples = []
+    settings = _config(args.run)
+    if "graphs" in settings:
+        data, _, _ = _again(args.run)
+        matches = report.read_matches(args.run / "alignment.tsv")
+        files = [GraphFiles.parse(words) for words in settings["graphs"]]
+        examples = hard_examples(data, matches, files)
+    path = report.write_page(args.run, examples)
+    print(json.dumps({"file": str(path)}) if args.json else f"{path} is written")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

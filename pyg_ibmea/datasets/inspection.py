@@ -1,0 +1,98 @@
+"""What is in an alignment problem, before anything is trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch_geometric.data import HeteroData
+
+from pyg_ibmea.data import describe_gaps
+
+
+def inspect_problem(data: HeteroData) -> dict[str, Any]:
+    """Counts what an alignment problem holds and says what may go wrong with it.
+
+    Args:
+        data: The problem.
+
+    Returns:
+        ``graphs``: for each graph the number of ``entities``, ``triples`` and
+        ``relations``, the ``degree`` (quantiles, from 0 to 100 % in steps of 10), the
+        ``isolated`` entities and the ``coverage`` of each modality (share of the
+        entities that have it); ``links``: for each pair their number, by part of the
+        split; ``shared_relations``: relation names that all graphs have;
+        ``problems``: sentences.
+
+    Example:
+        >>> from pyg_ibmea.datasets import SyntheticMMKG
+        >>> found = inspect_problem(SyntheticMMKG(num_entities=100)[0])
+        >>> sorted(found)
+        ['graphs', 'links', 'problems', 'shared_relations']
+    """
+    graphs = {name: _graph(data, name) for name in data.node_types}
+    links = {
+        f"{a} - {b}": {
+            part: int(data[a, "same_as", b][f"{part}_mask"].sum())
+            for part in ("train", "val", "test")
+        }
+        for a, relation, b in data.edge_types
+        if relation == "same_as"
+    }
+    names = [set(data.relation_uri[name]) for name in data.node_types]
+    problems = describe_gaps(data)
+    for name, graph in graphs.items():
+        if graph["isolated"] > 0.2 * graph["entities"]:
+            problems.append(
+                f"Graph '{name}': {graph['isolated']} of {graph['entities']} entities "
+                "are in no triple; only other modalities can align them."
+            )
+        for modality, share in graph["coverage"].items():
+            if 0 < share < 0.2:
+                problems.append(
+                    f"Graph '{name}': only {share:.0%} of the entities have modality "
+                    f"'{modality}'."
+                )
+    sizes = [graph["entities"] for graph in graphs.values()]
+    for pair, parts in links.items():
+        seeds = parts["train"] + parts["val"]
+        if seeds < 100:
+            problems.append(
+                f"{pair}: {seeds} seed pairs are few; expect wide swings, and give "
+                "names or images if there are any."
+            )
+        if parts["val"] < 30:
+            problems.append(
+                f"{pair}: {parts['val']} validation pairs can hardly choose an epoch "
+                "or calibrate confidence; raise the share of validation pairs."
+            )
+    if max(sizes) > 2 * min(sizes):
+        problems.append(
+            f"The graphs differ much in size ({', '.join(map(str, sizes))}): many "
+            "entities have no counterpart. Decide by confidence, not by rank."
+        )
+    return {
+        "graphs": graphs,
+        "links": links,
+        "shared_relations": len(set.intersection(*names)),
+        "problems": problems,
+    }
+
+
+def _graph(data: HeteroData, name: str) -> dict[str, Any]:
+    edge_index = data[name, "rel", name].edge_index
+    size = int(data[name].num_nodes)
+    degree = torch.bincount(edge_index.flatten(), minlength=size)
+    quantiles = degree.double().quantile(torch.linspace(0, 1, 11).double())
+    masks = {key: mask for key, mask in data[name].items() if key.startswith("mask_")}
+    return {
+        "entities": size,
+        "triples": edge_index.size(1),
+        "relations": int(data[name, "rel", name].edge_type.unique().numel()),
+        "degree": [round(float(q), 1) for q in quantiles],
+        "isolated": int((degree == 0).sum()),
+        "coverage": {
+            key.removeprefix("mask_"): round(float(mask.double().mean()), 4)
+            for key, mask in masks.items()
+        },
+    }

@@ -1,0 +1,86 @@
+"""Style and script of the page."""
+
+STYLE = """
+:root{color-scheme:light dark;--line:#8886;--dot:#1f6fb4}
+*{box-sizing:border-box}
+body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:70rem;padding:1rem}
+h1{font-size:1.6rem;margin:.5rem 0 0}h2{font-size:1.2rem;margin:2rem 0 .5rem}
+table{border-collapse:collapse;width:100%}
+th,td{border-bottom:1px solid var(--line);padding:.3rem .6rem;text-align:left;
+vertical-align:top;overflow-wrap:anywhere}
+.wide{overflow-x:auto}
+#rows td{min-width:6rem;max-width:24rem}
+.controls{display:flex;flex-wrap:wrap;gap:1rem;align-items:center;margin:.6rem 0}
+input,button{font:inherit;padding:.2rem .5rem}
+thead button{border:0;background:none;font-weight:bold;cursor:pointer;padding:0;
+text-decoration:underline dotted}
+.pair{display:grid;grid-template-columns:minmax(14rem,20rem) 1fr;gap:1rem}
+svg{width:100%;max-width:20rem}svg rect{fill:none;stroke:var(--line)}
+svg line{stroke:var(--line);stroke-dasharray:4}svg circle{fill:var(--dot)}
+svg text{fill:currentColor;font-size:12px}
+.curves{width:100%;background:#fff}
+.cards{display:grid;gap:1rem;grid-template-columns:repeat(auto-fill,minmax(20rem,1fr))}
+article{border:1px solid var(--line);border-radius:.4rem;padding:.6rem}
+article p{margin:0 0 .4rem}
+.three{display:grid;grid-template-columns:repeat(3,1fr);gap:.6rem}
+.three>div{display:flex;flex-direction:column;min-width:0;overflow-wrap:anywhere}
+.three img{width:4rem;height:4rem;object-fit:contain;background:#fff}
+.three ul{margin:.3rem 0;padding-left:1rem;font-size:.8rem}
+@media(max-width:40rem){.pair{grid-template-columns:1fr}body{padding:.6rem}}
+@media print{.controls,noscript{display:none}section{break-inside:avoid}}
+"""
+
+SCRIPT = """
+"use strict";
+const all = JSON.parse(document.getElementById("data").textContent);
+const SIZE = 100;
+let shown = all, first = 0, column = -1, falling = true;
+const $ = id => document.getElementById(id);
+const lower = all.map(r => (r[0] + "\\n" + r[1] + "\\n" + r[4]).toLowerCase());
+const index = new Map(all.map((r, i) => [r, i]));
+function cell(row, text) {
+  const td = document.createElement("td");
+  td.textContent = text;
+  row.append(td);
+}
+function draw() {
+  const body = document.createDocumentFragment();
+  for (const r of shown.slice(first, first + SIZE)) {
+    const row = document.createElement("tr");
+    cell(row, r[0]); cell(row, r[1]);
+    cell(row, r[2].toFixed(3)); cell(row, r[3].toFixed(3)); cell(row, r[4]);
+    body.append(row);
+  }
+  $("rows").replaceChildren(body);
+  const last = Math.min(first + SIZE, shown.length);
+  $("count").value = shown.length
+    ? `${first + 1} to ${last} of ${shown.length}` : "none";
+  $("back").disabled = first === 0;
+  $("next").disabled = last >= shown.length;
+}
+function select() {
+  const words = $("search").value.toLowerCase().split(/\\s+/).filter(w => w);
+  const least = Number($("least").value) || 0;
+  shown = all.filter(r => r[2] >= least &&
+    words.every(w => lower[index.get(r)].includes(w)));
+  if (column >= 0) {
+    const sign = falling ? -1 : 1;
+    shown.sort((a, b) => sign * (a[column] < b[column] ? -1
+      : a[column] > b[column] ? 1 : 0));
+  }
+  first = 0;
+  draw();
+}
+$("search").addEventListener("input", select);
+$("least").addEventListener("input", select);
+$("back").addEventListener("click", () => { first -= SIZE; draw(); });
+$("next").addEventListener("click", () => { first += SIZE; draw(); });
+for (const button of document.querySelectorAll("[data-column]"))
+  button.addEventListener("click", () => {
+    const chosen = Number(button.dataset.column);
+    falling = chosen === column ? !falling : chosen > 1;
+    column = chosen;
+    select();
+  });
+draw();
+"""

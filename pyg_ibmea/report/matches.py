@@ -1,0 +1,224 @@
+"""The matches of a run folder, read back and written in other forms."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import torch
+
+from pyg_ibmea.align import coverage_curve, expected_calibration_error
+
+COLUMNS = ("source", "target", "score", "confidence", "runner_up", "margin")
+FORMATS = ("tsv", "csv", "parquet", "nt")
+_SAME_AS = "<http://www.w3.org/2002/07/owl#sameAs>"
+
+
+class Match(NamedTuple):
+    """A line of ``alignment.tsv``.
+
+    Attributes:
+        source: The entity.
+        target: Its best match.
+        score: By the decoder.
+        confidence: The probability that the match is right.
+        runner_up: The second best, ``''`` if there is none.
+        margin: What the score is above that of the runner-up.
+    """
+
+    source: str
+    target: str
+    score: float
+    confidence: float
+    runner_up: str
+    margin: float
+
+
+def read_matches(path: str | os.PathLike[str]) -> list[Match]:
+    """Reads ``alignment.tsv``.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If it is no such table; the message names the line.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no alignment {path}; train first.")
+    with path.open(encoding="utf-8", newline="\n") as file:
+        lines = [line.removesuffix("\n") for line in file]
+    if not lines or tuple(lines[0].split("\t")) != COLUMNS:
+        raise ValueError(f"{path}, line 1: expected the columns {', '.join(COLUMNS)}.")
+    matches = []
+    for number, line in enumerate(lines[1:], start=2):
+        fields = line.split("\t")
+        try:
+            source, target, score, confidence, second, margin = fields
+            numbers = float(score), float(confidence), float(margin)
+        except ValueError as error:
+            raise ValueError(
+                f"{path}, line {number}: expected six fields with numbers in the third,"
+                f" fourth and last, got {line[:80]!r}."
+            ) from error
+        matches.append(Match(source, target, *numbers[:2], second, numbers[2]))
+    return matches
+
+
+def select_matches(
+    matches: Sequence[Match], min_confidence: float = 0.0, one_to_one: bool = False
+) -> list[Match]:
+    """The matches that are sure enough.
+
+    Args:
+        matches: The matches.
+        min_confidence: Least confidence.
+        one_to_one: Whether an entity may be matched only once: the surest match of a
+            target stays, of equally sure ones the first.
+
+    Raises:
+        ValueError: If the confidence is no probability.
+    """
+    if not 0 <= min_confidence <= 1:
+        raise ValueError(f"a confidence lies in [0, 1], got {min_confidence}")
+    sure = [match for match in matches if match.confidence >= min_confidence]
+    if not one_to_one:
+        return sure
+    best: dict[str, Match] = {}
+    for match in sure:
+        other = best.get(match.target)
+        if other is None or match.confidence > other.confidence:
+            best[match.target] = match
+    return [match for match in sure if best[match.target] is match]
+
+
+def judge_matches(
+    matches: Sequence[Match], pairs: Iterable[Sequence[str]]
+) -> dict[str, Any]:
+    """Compares matches with true pairs.
+
+    Matches of entities that are the source of no pair are left out: nothing is known
+    of them.
+
+    Args:
+        matches: The matches.
+        pairs: The true pairs; an entity may be in several.
+
+    Returns:
+        ``pairs`` (different source entities), ``given`` (matches for them), ``right``,
+        ``precision``, ``recall``, ``f1`` and, if there are any matches,
+        ``expected_calibration_error`` and ``coverage``.
+
+    Raises:
+        ValueError: If there are no pairs.
+
+    Example:
+        >>> matches = [Match("a", "x", 0.5, 0.9, "", 0.1)]
+        >>> judge_matches(matches, [("a", "x"), ("b", "y")])["recall"]
+        0.5
+    """
+    true: dict[str, set[str]] = {}
+    for source, target in pairs:
+        true.setdefault(source, set()).add(target)
+    if not true:
+        raise ValueError("there are no pairs to judge by")
+    asked = [match for match in matches if match.source in true]
+    right = torch.tensor([m.target in true[m.source] for m in asked], dtype=torch.bool)
+    count = int(right.sum())
+    found: dict[str, Any] = {
+        "pairs": len(true),
+        "given": len(asked),
+        "right": count,
+        "precision": count / max(1, len(asked)),
+        "recall": count / len(true),
+        "f1": 2 * count / (len(asked) + len(true)),
+    }
+    if asked:
+        confidence = torch.tensor([match.confidence for match in asked])
+        error = expected_calibration_error(confidence, right)
+        found["expected_calibration_error"] = error
+        found["coverage"] = coverage_curve(confidence, right, len(true))
+    return found
+
+
+def write_matches(
+    matches: Sequence[Match], path: str | os.PathLike[str], form: str | None = None
+) -> Path:
+    """Writes matches as a table, or as ``owl:sameAs`` statements in N-Triples.
+
+    A name that is no absolute URI becomes ``urn:x-entity:`` and the name,
+    percent-encoded. The file is written whole under another name first.
+
+    Args:
+        matches: The matches.
+        path: The file.
+        form: ``'tsv'``, ``'csv'``, ``'parquet'`` or ``'nt'``. (default: by the suffix)
+
+    Returns:
+        The file.
+
+    Raises:
+        ImportError: If it is to be Parquet and pyarrow is not installed.
+        ValueError: If the form is unknown.
+    """
+    path = Path(path)
+    form = form or path.suffix.removeprefix(".").lower()
+    if form not in FORMATS:
+        raise ValueError(f"{path}: expected one of .{', .'.join(FORMATS)}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        if form == "parquet":
+            _write_parquet(matches, unfinished)
+        else:
+            with unfinished.open("w", encoding="utf-8", newline="") as file:
+                if form == "nt":
+                    for match in matches:
+                        left, right = as_iri(match.source), as_iri(match.target)
+                        file.write(f"{left} {_SAME_AS} {right} .\n")
+                else:
+                    mark = "\t" if form == "tsv" else ","
+                    writer = csv.writer(file, delimiter=mark, lineterminator="\n")
+                    writer.writerows([COLUMNS, *matches])
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return path
+
+
+def as_iri(name: str) -> str:
+    """A name as an IRI of N-Triples, in angle brackets.
+
+    Example:
+        >>> as_iri("http://x/a b"), as_iri("Paris <1>")
+        ('<http://x/a%20b>', '<urn:x-entity:Paris%20%3C1%3E>')
+    """
+    scheme, colon, rest = name.partition(":")
+    if name.startswith("_:"):
+        return f"<urn:x-entity:{quote(name, safe='')}>"
+    plain = scheme.replace("+", "").replace("-", "").replace(".", "")
+    if colon and rest and plain.isascii() and plain.isalnum() and scheme[0].isalpha():
+        return f"<{quote(name, safe=_IRI)}>"
+    return f"<urn:x-entity:{quote(name, safe='')}>"
+
+
+# What may stand in an IRI as it is; letters of all scripts are encoded.
+_IRI = ":/?#[]@!$&'()*+,;=%~"
+
+
+def _write_parquet(matches: Sequence[Match], path: Path) -> None:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise ImportError(
+            'Parquet needs pyarrow: pip install "pyg_ibmea[tables]"'
+        ) from error
+    columns = zip(*matches, strict=True) if matches else [()] * len(COLUMNS)
+    kinds = [pyarrow.float64() if c in ("score", "confidence", "margin")
+             else pyarrow.string() for c in COLUMNS]  # fmt: skip
+    arrays = [pyarrow.array(list(values), kind)
+              for values, kind in zip(columns, kinds, strict=True)]  # fmt: skip
+    parquet.write_table(pyarrow.table(arrays, names=list(COLUMNS)), path)
