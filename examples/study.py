@@ -204,8 +204,8 @@ def train_one(run, raw, root, work, names=None):
     folder = train.RunFolder(folder, asdict(run) | asdict(config), resume)
     modalities = run.modalities.split(",") if run.modalities else None
     options = (run.seed, modalities)
-    chosen, states = train.train_models(data, config, folder, *options)
-    train.final_test(data, chosen, states, config, folder)
+    judged, states = train.train_models(data, config, folder, *options)
+    train.final_test(data, judged, states, config, folder)
     return folder.path
 
 

@@ -75,7 +75,8 @@ def rows_table(results, with_problem):
         where = [NAMES[problem], f"{ratio:.0%}"] if with_problem else []
         if damage:
             row = f"{row}; {damage}: {level:.0%}"
-        pseudo = [p["right_of_known"] for r in runs for p in r.get("pseudo_seeds", [])]
+        pseudo = [r["pseudo_seeds"] for r in runs if r.get("pseudo_seeds")]
+        pseudo = [found["right_of_known"] for found in pseudo]
         rows.append(
             [
                 *where,

@@ -106,14 +106,14 @@ def main():
     modalities = args.modalities.split(",") if args.modalities else None
     try:
         options = (args.seed, modalities, args.device)
-        chosen, states = train.train_models(data, config, run, *options)
+        judged, states = train.train_models(data, config, run, *options)
     except train.Stopped as where:
         print(f"stopped after {where}; go on with --resume --out {out}")
         return 130
-    metrics = train.final_test(data, chosen, states, config, run)
+    metrics = train.final_test(data, judged, states, config, run)
     plot_curves(run.path)
 
-    epoch = f"weights of epoch {chosen.best_epoch} (chosen on validation)"
+    epoch = f"weights of epoch {judged[0].best_epoch} (chosen on validation)"
     print(f"\ntest pairs, {epoch}")
     print(metrics_table(metrics["test"], *pair))
     if "pseudo_seeds" in metrics:

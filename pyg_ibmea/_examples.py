@@ -12,6 +12,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.data import find_images
+from pyg_ibmea.data.tables import UNNAMED
 from pyg_ibmea.datasets import GraphFiles
 from pyg_ibmea.report import Match
 from pyg_ibmea.train import alignment_pair, links_of
@@ -80,7 +81,8 @@ class _View:
             for edge in edges.tolist():
                 relation = relations[int(store.edge_type[edge])]
                 far = uris[int(store.edge_index[other, edge])]
-                near.append(f"{_short(relation)} {arrow} {self._label(far)}")
+                named = "" if relation == UNNAMED else f"{_short(relation)} "
+                near.append(f"{named}{arrow} {self._label(far)}")
         more = len(near) - _NEIGHBOURS
         near = near[:_NEIGHBOURS] + ([f"… and {more} more"] if more > 0 else [])
         found: dict[str, Any] = {"uri": uri, "neighbours": near}

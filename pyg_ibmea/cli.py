@@ -39,6 +39,7 @@ GRAPH_HELP = """\
       leaves=drop leave out entities known only as the tail of one triple
   --links A B FILE            known pairs of graphs A and B: table source, target,
                               or RDF with owl:sameAs
+  --alone A B FILE            entities of graph A known to have no counterpart in B
 
 example:
   pyg-ibmea train --graph zh triples=zh.tsv images=pictures_zh \\
@@ -111,7 +112,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--device", default="cuda" if torch.cuda.is_available() else "cpu"
     )
     train.add_arguments(trainer)
-    trainer.set_defaults(iterative=True, refits=1)
+    trainer.set_defaults(iterative=True, refits=3)
 
     align = add("align", _align, "align anew with the models of a run")
     align.add_argument("run", type=Path, help="run folder")
@@ -137,6 +138,8 @@ def _add_problem(command: argparse.ArgumentParser) -> None:
                          metavar=("NAME", "KEY=FILE"), help="see below")  # fmt: skip
     command.add_argument("--links", nargs=3, action="append", default=[],
                          metavar=("A", "B", "FILE"), help="see below")  # fmt: skip
+    command.add_argument("--alone", nargs=3, action="append", default=[],
+                         metavar=("A", "B", "FILE"), help="see below")  # fmt: skip
     command.add_argument("--ratio", type=float, default=1.0, help="share of the known "
                          "pairs to learn from; the others test the result (default: "
                          "%(default)s)")  # fmt: skip
@@ -154,11 +157,15 @@ def _read(args: argparse.Namespace) -> tuple[KnowledgeGraphs, dict[str, Any]]:
     if len(args.graph) < 2 or not args.links:
         raise ValueError("give two graphs with --graph and their --links (see --help)")
     graphs = [[word[0], *(_absolute(w) for w in word[1:])] for word in args.graph]
-    links = [[a, b, str(Path(file).absolute())] for a, b, file in args.links]
+    links, alone = (
+        [[a, b, str(Path(file).absolute())] for a, b, file in given]
+        for given in (args.links, args.alone)
+    )
     wanted = args.modalities.split(",") if args.modalities else None
     remembered = {
         "graphs": graphs,
         "links": links,
+        "alone": alone,
         **{name: getattr(args, name, None) for name in _READ},
         "num_features": getattr(args, "num_features", 1000),
         "modalities": wanted,
@@ -174,11 +181,12 @@ def _problem(
     if len(set(names)) != len(names):
         raise ValueError(f"graphs need different names, got {', '.join(names)}")
     links = {(a, b): Path(file) for a, b, file in remembered["links"]}
+    alone = {(a, b): Path(file) for a, b, file in remembered["alone"]}
     options = {name: remembered[name] for name in _READ}
     if options["modalities"]:
         features = [m for m in options["modalities"] if m != "graph"]
         options["modalities"] = features
-    return read_problem(files, links, cache, progress, **options)
+    return read_problem(files, links, cache, progress, alone, **options)
 
 
 def _absolute(word: str) -> str:
@@ -224,12 +232,12 @@ def _train(args: argparse.Namespace) -> int:
     modalities = remembered["modalities"]
     options = (args.seed, modalities, args.device)
     try:
-        chosen, states = train.train_models(data, config, run, *options)
+        judged, states = train.train_models(data, config, run, *options)
     except train.Stopped as where:
         print(f"stopped after {where}; go on with --resume --out {out}",
               file=sys.stderr)  # fmt: skip
         return 130
-    metrics = train.final_test(data, chosen, states, config, run)
+    metrics = train.final_test(data, judged, states, config, run)
     try:
         report.plot_curves(run.path)
     except ImportError as error:
@@ -280,8 +288,8 @@ def _again(run: Path) -> tuple[HeteroData, train.TrainConfig, dict[str, Any]]:
 def _align(args: argparse.Namespace) -> int:
     data, config, settings = _again(args.run)
     found = train.load_models(data, config, args.run, settings["modalities"])
-    chosen, models = found
-    trust = train.calibrate(chosen, data, config)
+    judged, models = found
+    trust = train.calibrate(judged, data, config)
     alignment = train.align_with_confidence(models, data, trust, config)
     run = train.RunFolder(args.run, settings, resume=True)
     run.write_alignment(data, alignment)

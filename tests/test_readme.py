@@ -56,3 +56,15 @@ def test_every_option_of_a_command_exists():
     finally:
         sys.argv = argv
     assert flags - {"--help"} <= known, flags - known
+
+
+def test_every_option_of_the_command_line_exists():
+    from pyg_ibmea.cli import make_parser
+
+    text = README.read_text(encoding="utf-8")
+    own = text[text.index("## Your own graphs") : text.index("## Licence")]
+    commands = re.findall(r"^pyg-ibmea (?:[^\n]|\\\n)*", own, re.M)
+    assert len(commands) == 3
+    for command in commands:
+        words = command.replace("\\\n", " ").split()[1:]
+        make_parser().parse_args(words)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from pyg_ibmea.data import (
     KnowledgeGraph,
@@ -155,6 +156,7 @@ def read_problem(
     links: Mapping[Pair, PathLike],
     cache: PathLike | None = None,
     progress: bool = False,
+    dangling: Mapping[Pair, PathLike] | None = None,
     **options: Any,
 ) -> KnowledgeGraphs:
     """Reads graphs and the known pairs between them.
@@ -165,6 +167,8 @@ def read_problem(
             :func:`~pyg_ibmea.data.read_link_table`.
         cache: Folder in which the vectors of images are kept. (default: none)
         progress: Whether to show how far the encoding of images is.
+        dangling: By pair of graph names, a table of entities of the first graph that
+            are known to have no counterpart in the second.
         **options: See :class:`~pyg_ibmea.datasets.KnowledgeGraphs`.
 
     Raises:
@@ -172,7 +176,7 @@ def read_problem(
         ValueError: If a file is malformed, or the links are between unknown graphs.
     """
     graphs = {f.name: f.read() for f in files}
-    for pair in links:
+    for pair in (*links, *(dangling or {})):
         for name in pair:
             if name not in graphs:
                 raise ValueError(
@@ -192,6 +196,8 @@ def read_problem(
             ids = torch.arange(graph.num_nodes)
             graph.features[modality] = read_features(path, ids, graph.entities)
     known = _linked(graphs, links)
+    for (a, _), table in (dangling or {}).items():
+        known[a].update(read_tables("", entities=table).entities)
     for f in files:
         if f.leaves == "drop":
             keep = {*names.get(f.name, {}), *pictures.get(f.name, {}), *known[f.name]}
@@ -204,7 +210,23 @@ def read_problem(
         pair: read_link_table(path, graphs[pair[0]], graphs[pair[1]])
         for pair, path in links.items()
     }
-    return KnowledgeGraphs(list(graphs.values()), edges, names, **options)
+    alone = {
+        pair: _nodes(path, graphs[pair[0]]) for pair, path in (dangling or {}).items()
+    }
+    return KnowledgeGraphs(list(graphs.values()), edges, alone, names, **options)
+
+
+def _nodes(path: PathLike, graph: KnowledgeGraph) -> Tensor:
+    """Node ids of the entities in a table."""
+    number = {entity: i for i, entity in enumerate(graph.entities)}
+    listed = read_tables("", entities=path).entities
+    found = [number[entity] for entity in listed if entity in number]
+    if not found:
+        raise ValueError(
+            f"{path} names no entity of graph '{graph.name}'; it begins with "
+            f"{listed[0]!r}"
+        )
+    return torch.tensor(found)
 
 
 def _linked(

@@ -34,6 +34,9 @@ class KnowledgeGraphs(InMemoryDataset):
     Args:
         graphs: The graphs, with different names.
         links: By pair of graph names, the known pairs as node ids, long ``[2, L]``.
+        dangling: By pair of graph names, node ids of entities of the first graph that
+            are known to have no counterpart in the second, long ``[D]``. They are split
+            as the links are; what is learned from them is when to give no match.
         names: By graph, names of entities ``{URI: name}``. (default: the values of the
             attributes in :obj:`~pyg_ibmea.data.NAME_ATTRIBUTES`)
         modalities: The modalities to use. (default: all that there are, but no bag of
@@ -63,6 +66,7 @@ class KnowledgeGraphs(InMemoryDataset):
         self,
         graphs: Sequence[KnowledgeGraph],
         links: Mapping[Pair, Tensor],
+        dangling: Mapping[Pair, Tensor] | None = None,
         names: Mapping[str, Mapping[str, str]] | None = None,
         modalities: Sequence[str] | None = None,
         ratio: float = 1.0,
@@ -87,12 +91,45 @@ class KnowledgeGraphs(InMemoryDataset):
             modalities = [m for m in _there(self.graphs) if m != "relation"]
         options = (modalities, num_features, splits)
         self.data = to_hetero_data(self.graphs, links, *options, warn=False)
+        for pair, entities in (dangling or {}).items():
+            _add_dangling(self._data, pair, entities, ratio, split_seed, val_ratio)
         self.slices = None
         for gap in describe_gaps(self._data):
             warnings.warn(gap, stacklevel=2)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(g.name for g in self.graphs)})"
+
+
+def _add_dangling(
+    data: HeteroData,
+    pair: Pair,
+    entities: Tensor,
+    ratio: float,
+    split_seed: int,
+    val_ratio: float,
+) -> None:
+    """Writes entities without a counterpart, and their part of the split, onto the
+    links of a pair.
+    """
+    if (pair[0], "same_as", pair[1]) not in data.edge_types:
+        raise ValueError(f"there are no links from '{pair[0]}' to '{pair[1]}'")
+    store = data[pair[0], "same_as", pair[1]]
+    entities = entities.unique()
+    both = entities[torch.isin(entities, store.edge_index[0])]
+    if both.numel():
+        raise ValueError(
+            f"{both.numel()} entities of '{pair[0]}' are in a link and said to have no "
+            f"counterpart, such as {data.uri[pair[0]][int(both[0])]!r}"
+        )
+    size = entities.numel()
+    order = torch.randperm(size, generator=torch.Generator().manual_seed(split_seed))
+    seeds = round(ratio * size)
+    val = round(val_ratio * seeds)
+    part = torch.full((size,), 2)
+    part[order[:seeds]] = 0
+    part[order[:val]] = 1
+    store.dangling, store.dangling_part = entities, part
 
 
 def _there(graphs: Sequence[KnowledgeGraph]) -> list[str]:

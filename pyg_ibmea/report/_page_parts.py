@@ -6,10 +6,11 @@ STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:70rem;padding:1rem}
 h1{font-size:1.6rem;margin:.5rem 0 0}h2{font-size:1.2rem;margin:2rem 0 .5rem}
 table{border-collapse:collapse;width:100%}
-th,td{border-bottom:1px solid var(--line);padding:.3rem .6rem;text-align:left;
-vertical-align:top;overflow-wrap:anywhere}
+th,td{border-bottom:1px solid var(--line);padding:.3rem .5rem;text-align:left;
+vertical-align:top;white-space:nowrap}
 .wide{overflow-x:auto}
-#rows td{min-width:6rem;max-width:24rem}
+#rows td,details td{min-width:6rem;max-width:24rem;white-space:normal;
+overflow-wrap:anywhere}
 .controls{display:flex;flex-wrap:wrap;gap:1rem;align-items:center;margin:.6rem 0}
 input,button{font:inherit;padding:.2rem .5rem}
 thead button{border:0;background:none;font-weight:bold;cursor:pointer;padding:0;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -178,9 +179,11 @@ def write_matches(
                     for match in matches:
                         left, right = as_iri(match.source), as_iri(match.target)
                         file.write(f"{left} {_SAME_AS} {right} .\n")
+                elif form == "tsv":
+                    for row in (COLUMNS, *matches):
+                        file.write("\t".join(map(_one_field, row)) + "\n")
                 else:
-                    mark = "\t" if form == "tsv" else ","
-                    writer = csv.writer(file, delimiter=mark, lineterminator="\n")
+                    writer = csv.writer(file, quoting=csv.QUOTE_ALL)
                     writer.writerows([COLUMNS, *matches])
         os.replace(unfinished, path)
     finally:
@@ -206,6 +209,11 @@ def as_iri(name: str) -> str:
 
 # What may stand in an IRI as it is; letters of all scripts are encoded.
 _IRI = ":/?#[]@!$&'()*+,;=%~"
+
+
+def _one_field(value: object) -> str:
+    """A field that cannot break a table without quotes."""
+    return " ".join(re.split(r"[\t\r\n]", str(value)))
 
 
 def _write_parquet(matches: Sequence[Match], path: Path) -> None:

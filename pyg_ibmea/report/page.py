@@ -219,7 +219,7 @@ def _entity(label: str, entity: Mapping[str, Any]) -> str:
     if image.startswith("data:image/png;base64,"):
         picture = f"<img alt='' src='{escape(image, quote=True)}'>"
     name = escape(str(entity.get("name") or entity["uri"]))
-    uri = escape(str(entity["uri"]))
+    uri = escape(str(entity["uri"])) if entity.get("name") else ""
     near = "".join(f"<li>{escape(str(n))}</li>" for n in entity.get("neighbours", ()))
     return (
         f"<div><small>{label}</small>{picture}<b>{name}</b><small>{uri}</small>"

@@ -24,7 +24,6 @@ from pyg_ibmea.train.run_folder import RunFolder
 from pyg_ibmea.train.schedule import warmup_cosine
 from pyg_ibmea.train.stages import (
     DECODERS,
-    JUDGED,
     Stopped,
     final_test,
     load_models,
@@ -42,7 +41,6 @@ from pyg_ibmea.train.trust import (
 
 __all__ = [
     "DECODERS",
-    "JUDGED",
     "PAPER",
     "PARTS",
     "Diagnostics",

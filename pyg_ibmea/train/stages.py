@@ -25,9 +25,6 @@ from pyg_ibmea.train.run_folder import RunFolder
 from pyg_ibmea.train.state import TrainingState
 from pyg_ibmea.train.trust import align_with_confidence, calibrate, confidence_metrics
 
-JUDGED = "judged"
-"""Folder in a run folder of the training that the validation pairs judge, if that is
-not the first."""
 DECODERS: tuple[Decoder, ...] = ("cosine", "csls", "sinkhorn")
 
 
@@ -83,28 +80,28 @@ def train_models(
     seed: int = 0,
     modalities: Sequence[str] | None = None,
     device: str = "cpu",
-) -> tuple[TrainingState, list[TrainingState]]:
+) -> tuple[list[TrainingState], list[TrainingState]]:
     """A training that chooses its epoch on the validation pairs; then, if asked for,
     others that learn from the validation pairs, too.
 
     Those end at the epoch that was chosen. With pseudo-seeds they begin with those of
     the chosen epoch and take ``config.refit_epochs`` epochs: a new model has not grown
-    up with the pairs that are wrong. As it differs from the first, one more that does
-    not learn from the validation pairs is trained to be judged by them.
+    up with the pairs that are wrong. As they differ from the first, each has a twin
+    that does not learn from the validation pairs and is judged by them.
 
     Args: As for :func:`train_model`.
 
     Returns:
-        tuple: The state whose model the validation pairs can judge, its seconds being
-        those of all trainings before, too; and the states whose models are to be
-        joined.
+        tuple: The states whose models the validation pairs judge together, and those
+        whose models are joined in the end. The seconds of the first training count for
+        the first of each if it is not among them.
 
     Raises:
         Stopped: If it was interrupted.
     """
     chosen = train_model(data, config, run, seed, modalities, device)
     if not config.refits:
-        return chosen, [chosen]
+        return [chosen], [chosen]
     known = add_validation_pairs(data)
     fixed, begin = replace(config, epochs=chosen.best_epoch), None
 
@@ -115,15 +112,14 @@ def train_models(
         _tell(f"{name}: {fixed.epochs} epochs")
         return train_model(problem, fixed, part, seed, modalities, device, pairs)
 
+    numbers, judged = range(config.refits), [chosen]
     if config.iterative:
         fixed = replace(config, epochs=config.refit_epochs, iterative=False)
         found = chosen.best_pseudo_seeds
         begin = outside_seed_pairs(known, found)
-        judged = again(data, JUDGED, seed, found)
-        judged.seconds += chosen.seconds
-        chosen = judged
-    numbers = range(config.refits)
-    return chosen, [again(known, f"refit_{i}", seed + i, begin) for i in numbers]
+        judged = [again(data, f"judged_{i}", seed + i, found) for i in numbers]
+        judged[0].seconds += chosen.seconds
+    return judged, [again(known, f"refit_{i}", seed + i, begin) for i in numbers]
 
 
 def _tell(text: str) -> None:
@@ -136,7 +132,7 @@ def load_models(
     config: TrainConfig,
     folder: str | Path,
     modalities: Sequence[str] | None = None,
-) -> tuple[IBMEA, list[IBMEA]]:
+) -> tuple[list[IBMEA], list[IBMEA]]:
     """The models of a finished run.
 
     Args:
@@ -146,7 +142,7 @@ def load_models(
         modalities (sequence of str, optional): See :meth:`IBMEA.from_data`.
 
     Returns:
-        tuple: The model that chose its epoch, and those that are joined.
+        tuple: The models that the validation pairs judged, and those that are joined.
 
     Raises:
         FileNotFoundError: If the run has no checkpoint.
@@ -154,9 +150,12 @@ def load_models(
     """
     folder = Path(folder)
     known = add_validation_pairs(data)
-    judged = config.iterative and config.refits > 0
-    parts = [(folder / JUDGED if judged else folder, data)]
-    parts += [(folder / f"refit_{i}", known) for i in range(config.refits)]
+    numbers = range(config.refits)
+    parts = [(folder, data)]
+    if config.iterative and config.refits:
+        parts = [(folder / f"judged_{i}", data) for i in numbers]
+    judged = len(parts)
+    parts += [(folder / f"refit_{i}", known) for i in numbers]
     models = []
     for place, problem in parts:
         path = place / "checkpoint.pt"
@@ -173,12 +172,12 @@ def load_models(
                 f"{path} is of another model or other data: {error}"
             ) from error
         models.append(model.eval())
-    return models[0], models[1:] or models
+    return models[:judged], models[judged:] or models
 
 
 def final_test(
     data: HeteroData,
-    chosen: TrainingState,
+    judged: Sequence[TrainingState],
     states: Sequence[TrainingState],
     config: TrainConfig,
     run: RunFolder,
@@ -187,7 +186,7 @@ def final_test(
 
     Args:
         data (HeteroData): The problem.
-        chosen (TrainingState): The training that chose its epoch.
+        judged (sequence of TrainingState): Those that the validation pairs judge.
         states (sequence of TrainingState): Those whose models are joined.
         config (TrainConfig): The hyper-parameters.
         run (RunFolder): Where it is written: ``metrics.json``, ``alignment.tsv`` and,
@@ -200,18 +199,21 @@ def final_test(
     graph = models[0].graph_of(data)
     options = (config.csls_k, "counterparts", graph, config.sinkhorn_temperature)
     metrics: dict[str, Any] = {}
-    for part, judged in (("test", models), ("val", [chosen.model])):
-        # Models that learned from the validation pairs cannot be judged by them.
+    # Models that learned from the validation pairs cannot be judged by them.
+    twins = [state.model for state in judged]
+    for part, members in (("test", models), ("val", twins)):
         if links_of(data, part).size(1):
-            metrics[part] = evaluate(judged, data, part, DECODERS, *options)
-    trust = calibrate(chosen.model, data, config, graph)
+            metrics[part] = evaluate(members, data, part, DECODERS, *options)
+    trust = calibrate(twins, data, config, graph)
     alignment = align_with_confidence(models, data, trust, config, graph)
     metrics["confidence"] = confidence_metrics(data, trust, alignment)
     if config.iterative:
         # How many were right is asked here, when nothing depends on it any more.
-        run.write_pairs("pseudo_seeds.tsv", data, chosen.best_pseudo_seeds)
-        metrics["pseudo_seeds"] = share_right(data, chosen.best_pseudo_seeds)
-    seconds = chosen.seconds + sum(s.seconds for s in states if s is not chosen)
-    written = run.write_metrics(metrics, chosen.best_epoch, seconds)
+        found = judged[0].best_pseudo_seeds
+        run.write_pairs("pseudo_seeds.tsv", data, found)
+        metrics["pseudo_seeds"] = share_right(data, found)
+    each = {id(state): state for state in (*judged, *states)}.values()
+    seconds = sum(state.seconds for state in each)
+    written = run.write_metrics(metrics, judged[0].best_epoch, seconds)
     run.write_alignment(data, alignment)
     return written

@@ -72,7 +72,10 @@ class TrustedAlignment:
 
 @torch.no_grad()
 def calibrate(
-    model: IBMEA, data: HeteroData, config: TrainConfig, graph: Graph | None = None
+    model: IBMEA | Sequence[IBMEA],
+    data: HeteroData,
+    config: TrainConfig,
+    graph: Graph | None = None,
 ) -> Trust:
     """Learns from the validation pairs how likely a match is to be right.
 
@@ -83,7 +86,8 @@ def calibrate(
     :func:`dangling_of`) say; they teach nothing where none is known.
 
     Args:
-        model (IBMEA): The model that learned from the training pairs only.
+        model (IBMEA or sequence of IBMEA): The model, or several, that learned from the
+            training pairs only.
         data (HeteroData): The problem.
         config (TrainConfig): The hyper-parameters.
         graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.

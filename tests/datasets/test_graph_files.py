@@ -232,3 +232,26 @@ def told(graph: KnowledgeGraph) -> tuple[set[object], set[object]]:
 def pairs(pair) -> set[tuple[str, str]]:
     return {(pair.source.entities[i], pair.target.entities[j])
             for i, j in pair.links.t().tolist()}  # fmt: skip
+
+
+def test_entities_without_counterpart(folder: Path) -> None:
+    files = [GraphFiles(s, triples=folder / s / "triples.tsv") for s in "ab"]
+    links = {("a", "b"): folder / "links.tsv"}
+    (folder / "alone.tsv").write_text("entity\naleaf0\naleaf1\nnobody\nahub\naleaf2\n")
+    alone = {("a", "b"): folder / "alone.tsv"}
+    data = read_problem(files, links, dangling=alone, ratio=0.5, val_ratio=0.4)[0]
+    store = data["a", "same_as", "b"]
+    names = [data.uri["a"][i] for i in store.dangling.tolist()]
+    assert sorted(names) == ["ahub", "aleaf0", "aleaf1", "aleaf2"]
+    assert sorted(store.dangling_part.tolist()) == [0, 1, 2, 2]
+    # A leaf of which this is known is not dropped.
+    dropping = [GraphFiles(f.name, triples=f.triples, leaves="drop") for f in files]
+    data = read_problem(dropping, links, dangling=alone)[0]
+    assert "aleaf0" in data.uri["a"]
+    assert not any("leaf" in uri for uri in data.uri["b"])
+    (folder / "alone.tsv").write_text("a1\n")
+    with pytest.raises(ValueError, match=r"1 entities of 'a' are in a link.*'a1'"):
+        read_problem(files, links, dangling=alone)
+    (folder / "alone.tsv").write_text("nobody\n")
+    with pytest.raises(ValueError, match="names no entity of graph 'a'"):
+        read_problem(files, links, dangling=alone)

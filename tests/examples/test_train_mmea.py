@@ -82,7 +82,7 @@ def test_run_folder_and_table(finished):
     assert metrics["best_epoch"] == best["epoch"]
 
     rows = (folder / "alignment.tsv").read_text().splitlines()
-    assert rows[0] == "source\ttarget\tscore\tconfidence"
+    assert rows[0] == "source\ttarget\tscore\tconfidence\trunner_up\tmargin"
     assert len(rows) == 1 + 1000 - 240  # Every source entity outside the seed pairs.
     assert all(0 <= float(row.split("\t")[3]) <= 1 for row in rows[1:])
     torch.load(folder / "checkpoint.pt", weights_only=True)
@@ -314,7 +314,7 @@ def test_iterative_run_saves_its_pseudo_seeds_and_resumes(tmp_path):
     options += ["--propose-threshold", 0.2]
     out, _ = run(*options, "--out", "whole", cwd=tmp_path)
     metrics = json.loads((tmp_path / "whole" / "metrics.json").read_text())
-    (found,) = metrics["pseudo_seeds"]
+    found = metrics["pseudo_seeds"]
     lines = (tmp_path / "whole" / "pseudo_seeds.tsv").read_text().splitlines()
     assert len(lines) == found["pairs"] + 1
     assert found["pairs"] > 0
@@ -329,6 +329,28 @@ def test_iterative_run_saves_its_pseudo_seeds_and_resumes(tmp_path):
     process.communicate()
     run(*options, "--out", "half", "--resume", cwd=tmp_path)
     assert final_metrics(tmp_path / "half") == final_metrics(tmp_path / "whole")
+
+
+def test_refits_begin_with_the_pseudo_seeds(tmp_path):
+    options = [*SMALL, "--epochs", 8, "--iterative", "--propose-from", 4]
+    options += ["--propose-threshold", 0.2, "--refits", 1, "--refit-epochs", 3]
+    run(*options, "--out", "run", cwd=tmp_path)
+    first, judged, refit = (
+        torch.load(tmp_path / "run" / part / "checkpoint.pt")
+        for part in (".", "judged_0", "refit_0")
+    )
+    assert [state["epoch"] for state in (first, judged, refit)] == [8, 3, 3]
+    found = first["best_pseudo_seeds"]
+    assert judged["best_pseudo_seeds"].equal(found)
+    # The refit knows the validation pairs: it keeps what does not contradict them.
+    kept = {tuple(pair) for pair in refit["best_pseudo_seeds"].t().tolist()}
+    assert kept < {tuple(pair) for pair in found.t().tolist()}
+    assert judged["model"]["embedding.row"].unique().numel() < (
+        judged["model"]["embedding.seed_row"].unique().numel()
+    )
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["pseudo_seeds"]["pairs"] == found.size(1)
+    assert metrics["seconds"] > first["seconds"] + judged["seconds"]
 
 
 def test_refits_learn_from_the_validation_pairs_and_resume(finished, tmp_path):

@@ -1,0 +1,118 @@
+import html
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pyg_ibmea.report import Match, confidence_table, write_matches, write_page
+
+HOSTILE = '</script><script>document.title="taken"</script><img src=x onerror=alert(1)>'
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    row = {"hits@1": 0.5, "hits@10": 0.75, "mr": 2.0, "mrr": 0.625}
+    line = {"threshold": 0.9, "precision": 0.9, "recall": 0.4, "f1": 0.55}
+    metrics = {
+        "test": {"csls": {**row, "target_to_source": row, "mean": row}},
+        "confidence": {
+            "expected_calibration_error": 0.0421,
+            "threshold": 0.3,
+            "dangling": {"precision": 0.7, "recall": 0.6, "f1": 0.646},
+            "reliability": [{"confidence": 0.25, "right": 0.5, "matches": 4}],
+            "coverage": [{"coverage": 0.5, **line}],
+        },
+        "seconds": 12.0,
+    }
+    config = {"graphs": [["zh<b>"], ["en"]], "note": HOSTILE}
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    matches = [
+        Match(f"s{i}" if i else HOSTILE, f"t{i}", 0.1 * i, i / 250, "", 0.0)
+        for i in range(250)
+    ]
+    write_matches(matches, tmp_path / "alignment.tsv")
+    return tmp_path
+
+
+def example() -> dict[str, object]:
+    entity = {"uri": "u", "name": HOSTILE, "neighbours": [HOSTILE],
+              "image": "javascript:alert(1)"}  # fmt: skip
+    picture = {"uri": "v", "image": "data:image/png;base64,AA'onload='x"}
+    return {"confidence": 0.9, "source": entity, "target": picture, "truth": entity}
+
+
+def test_everything_is_there_and_escaped(folder: Path) -> None:
+    page = write_page(folder, [example()]).read_text(encoding="utf-8")
+    for text in ("0.0421"[:5], "0.646", "0.500", "Alignment of zh&lt;b&gt; and en"):
+        assert text in page
+    assert html.escape(HOSTILE) in page
+    assert page.count("<script") == 2
+    assert "<img src=x" not in page
+    assert "javascript:" not in page
+    assert "onload='x" not in page
+    # Nothing is fetched from elsewhere.
+    places = re.findall(r"""<\w+[^>]*\s(?:src|href)=["']?([^"'>]*)""", page)
+    assert all(place.startswith("data:") for place in places)
+    data = re.search(r'id="data">(.*?)</script>', page, re.S)
+    assert data is not None
+    rows = json.loads(data.group(1))
+    assert rows[0][0] == HOSTILE
+    assert len(rows) == 250
+    assert [p.name for p in folder.glob(".*")] == []
+
+
+def test_a_run_that_has_not_ended(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="has the training ended"):
+        write_page(tmp_path)
+    (tmp_path / "metrics.json").write_text("{")
+    with pytest.raises(ValueError, match="is no JSON"):
+        write_page(tmp_path)
+
+
+def test_without_test_pairs_or_examples(folder: Path) -> None:
+    (folder / "metrics.json").write_text("{}")
+    page = write_page(folder).read_text()
+    assert "How far to trust it" not in page
+    assert "Hardest errors" not in page
+    assert "All matches" in page
+
+
+def test_confidence_table_names_entities_without_counterpart(folder: Path) -> None:
+    metrics = json.loads((folder / "metrics.json").read_text())
+    text = confidence_table(metrics["confidence"])
+    assert "below confidence 0.300: precision 0.700, recall 0.600, F1 0.646" in text
+    assert confidence_table({}) == ""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+def test_in_a_browser(folder: Path) -> None:
+    path = write_page(folder, [example()])
+    # Clicks that sort by confidence, and a search, done by the page itself.
+    text = path.read_text(encoding="utf-8")
+    clicks = """<script>
+document.querySelector('[data-column="2"]').click();
+document.body.dataset.first = document.querySelector("#rows td").textContent;
+document.getElementById("search").value = "T24 S24";
+document.getElementById("search").dispatchEvent(new Event("input"));
+</script></body>"""
+    (folder / "clicked.html").write_text(text.replace("</body>", clicks))
+
+    def dom(name: str) -> str:
+        command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu",
+                   "--dump-dom", (folder / name).as_uri()]  # fmt: skip
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=120, check=True
+        ).stdout
+
+    before, after = dom("report.html"), dom("clicked.html")
+    assert "<title>Alignment of" in before
+    assert before.count("<tr><td>s") + before.count("<tr><td>&lt;/script") == 100
+    assert "1 to 100 of 250" in before
+    assert 'data-first="s249"' in after
+    # s24 and s240 to s249.
+    assert "1 to 11 of 11" in after

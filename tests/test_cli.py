@@ -1,0 +1,183 @@
+"""The commands, on two small graphs in files, in this process."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pyg_ibmea.cli import main
+
+pytestmark = pytest.mark.filterwarnings("ignore:(modality|the bottleneck|pseudo-seeds)")
+TINY = ["--epochs", "4", "--graph-channels", "16", "--modal-channels", "8",
+        "--propose-from", "2", "--propose-every", "1",
+        "--refit-epochs", "2"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("files")
+    random = np.random.default_rng(0)
+    triples = np.unique(random.integers(0, [120, 4, 120], (700, 3)), axis=0)
+    for side in "ab":
+        kept = triples[random.random(len(triples)) < 0.9]
+        rows = [f"{side}{h}\tr{r}\t{side}{t}\n" for h, r, t in kept]
+        (folder / f"{side}.tsv").write_text("".join(rows))
+        names = [f"{side}{i}\tname {i * 7919}\n" for i in range(0, 120, 3)]
+        (folder / f"{side}_names.tsv").write_text("".join(names))
+    links = [f"a{i}\tb{i}\n" for i in range(120)]
+    (folder / "links.tsv").write_text("".join(links))
+    return folder
+
+
+def problem(files: Path) -> list[str]:
+    words = []
+    for side in "ab":
+        words += ["--graph", side, f"triples={files / side}.tsv"]
+        words += [f"names={files / side}_names.tsv"]
+    return [*words, "--links", "a", "b", str(files / "links.tsv"), "--ratio", "0.5",
+            "--cache", str(files / "cache")]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(files: Path) -> Path:
+    out = files / "run"
+    assert main(["train", *problem(files), *TINY, "--out", str(out)]) == 0
+    return out
+
+
+def test_inspect(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", *problem(files)]) == 0
+    text = capsys.readouterr().out
+    assert "a: 120 entities" in text
+    assert "42 training, 18 validation, 60 test pairs" in text
+    assert "relation names that all graphs have: 4" in text
+    assert "18 validation pairs can hardly" in text
+    assert main(["inspect", *problem(files), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["graphs"]["b"]["coverage"]["name"] == pytest.approx(1 / 3, abs=1e-3)
+    degrees = found["graphs"]["a"]["degree"]
+    assert len(degrees) == 11
+    assert degrees == sorted(degrees)
+
+
+def test_training_leaves_a_run_folder(trained: Path) -> None:
+    names = {path.name for path in trained.iterdir()}
+    assert {"alignment.tsv", "metrics.json", "judged_2", "refit_2"} <= names
+    metrics = json.loads((trained / "metrics.json").read_text())
+    assert metrics["test"]["csls"]["hits@1"] > 10 / 60
+    assert metrics["confidence"]["calibrated"]
+    assert len(metrics["confidence"]["coverage"]) == 10
+    assert metrics["pseudo_seeds"]["pairs"] > 0
+
+
+def test_align_gives_the_same_again(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (trained / "alignment.tsv").read_text()
+    assert main(["align", str(trained)]) == 0
+    assert "60 matches" in capsys.readouterr().out
+    assert (trained / "alignment.tsv").read_text() == before
+
+
+def test_evaluate_export_and_report(
+    trained: Path, files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(trained), "--json"]) == 0
+    metrics = json.loads(capsys.readouterr().out)
+    assert main(["evaluate", str(trained)]) == 0
+    assert "expected calibration error" in capsys.readouterr().out
+    pairs = ["--pairs", str(files / "links.tsv")]
+    assert main(["evaluate", str(trained), *pairs, "--json"]) == 0
+    judged = json.loads(capsys.readouterr().out)
+    assert judged["given"] == 60
+    right = metrics["confidence"]["coverage"][-1]["precision"]
+    assert judged["right"] / 60 == pytest.approx(right)
+    assert main(["evaluate", str(trained), *pairs]) == 0
+    assert "60 matches are given" in capsys.readouterr().out
+    for name in ("m.nt", "m.tsv", "m.csv", "m.parquet"):
+        to = ["--to", str(files / name), "--min-confidence", "0.1", "--one-to-one"]
+        assert main(["export", str(trained), *to]) == 0
+        assert (files / name).stat().st_size > 0
+    capsys.readouterr()
+    assert main(["export", str(trained), "--to", str(files / "m.nt"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["matches"] == 60
+    assert main(["report", str(trained)]) == 0
+    page = (trained / "report.html").read_text()
+    assert "Hardest errors" in page
+    assert "name " in page
+
+
+def test_resume_takes_the_same_options(
+    trained: Path, files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["--out", str(trained)]
+    assert main(["train", *problem(files), *TINY, *out]) == 1
+    assert "already holds another run" in capsys.readouterr().err
+    assert main(["train", *problem(files), *TINY, *out, "--resume", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["run"] == str(trained)
+    assert main(["train", *problem(files), *out, "--resume"]) == 1
+    assert "another configuration" in capsys.readouterr().err
+
+
+def test_what_a_user_can_put_right(
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    for words, message in [
+        (["inspect"], "give two graphs with --graph and their --links"),
+        (["inspect", *problem(files), "--graph", "a", "rdf=x.nt"], "different names"),
+        (["inspect", *problem(files), "--graph", "c", "rdf=x.nt"], "no file"),
+        (["train", *problem(files), "--epochs", "0"], "epochs must be at least 1"),
+        (["train", *problem(files), "--modalities", "taste"], "'taste' is absent"),
+        (["align", str(tmp_path)], "was not written by `pyg-ibmea train`"),
+        (["evaluate", str(tmp_path)], "has the training ended"),
+        (["report", str(tmp_path)], "has the training ended"),
+        (["export", str(tmp_path / "x"), "--to", "y.nt"], "is no run folder"),
+    ]:
+        assert main(words) == 1, words
+        err = capsys.readouterr().err
+        assert message in err, (words, err)
+        assert err.startswith("error: ")
+        assert "Traceback" not in err
+    for words in ([], ["fly"], ["train", "--epochs", "many"]):
+        with pytest.raises(SystemExit) as stopped:
+            main(words)
+        assert stopped.value.code == 2
+    with pytest.raises(SystemExit) as stopped:
+        main(["train", "--help"])
+    assert stopped.value.code == 0
+    assert "known pairs of graphs A and B" in capsys.readouterr().out
+
+
+@settings(max_examples=60, deadline=None,
+          suppress_health_check=[HealthCheck.function_scoped_fixture])  # fmt: skip
+@given(
+    words=st.lists(
+        st.sampled_from(
+            ["inspect", "evaluate", "export", "align", "report", "--graph", "--links",
+             "a", "b", "triples=t.tsv", "rdf=g.nt", "leaves=drop", "--to", "x.nt",
+             "--json", "--ratio", "0.5", "-1", "nan", "run", "images=."]
+        ) | st.text(max_size=5),
+        max_size=9,
+    ),
+    table=st.binary(max_size=60),
+)  # fmt: skip
+def test_any_command_line_ends_with_an_exit_code(
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    table: bytes,
+) -> None:
+    folder = tmp_path_factory.mktemp("fuzz")
+    monkeypatch.chdir(folder)
+    for name in ("t.tsv", "g.nt"):
+        (folder / name).write_bytes(table)
+    try:
+        code = main(words)
+    except SystemExit as stopped:
+        code = stopped.code or 0
+    assert code in (0, 1, 2)
+    assert {path.name for path in folder.iterdir()} <= {"t.tsv", "g.nt"}

@@ -1,0 +1,135 @@
+import pytest
+import torch
+
+from pyg_ibmea.align import match_evidence
+from pyg_ibmea.train import (
+    TrainConfig,
+    align_with_confidence,
+    calibrate,
+    confidence_metrics,
+    dangling_of,
+    links_of,
+    unaligned_entities,
+)
+from pyg_ibmea.train.evaluation import encode_entities
+from pyg_ibmea.train.trust import _best_threshold
+
+PAIR = ("source", "target")
+
+
+@pytest.fixture
+def config():
+    return TrainConfig(sinkhorn_temperature=0.05)
+
+
+def with_dangling(data):
+    """Half of the source entities without a link are said to have no counterpart."""
+    store = data["source", "same_as", "target"]
+    free = torch.ones(data["source"].num_nodes, dtype=torch.bool)
+    free[store.edge_index[0]] = False
+    store.dangling = free.nonzero().flatten()
+    store.dangling_part = torch.arange(store.dangling.numel()) % 3
+    return data
+
+
+def test_matches_cover_every_unaligned_source_entity(data, model, config):
+    trust = calibrate(model, data, config)
+    found = align_with_confidence([model], data, trust, config)
+    free_source, free_target = unaligned_entities(data, ("train", "val"))
+    assert found.source.equal(free_source)
+    z = encode_entities(model, data, PAIR, (free_source, free_target), None)
+    evidence = match_evidence(*z.values(), trust.decoder, 3, 0.05)
+    assert found.target.equal(free_target[evidence.target])
+    assert found.runner_up.equal(free_target[evidence.runner_up])
+    assert found.confidence.equal(trust.right(evidence.features))
+    seeds = torch.cat([links_of(data, part)[1] for part in ("train", "val")])
+    assert not torch.isin(found.target, seeds).any()
+
+
+def test_the_decoder_is_the_one_with_more_right(data, model, config):
+    trust = calibrate(model, data, config)
+    entities = unaligned_entities(data, ("train",))
+    z = encode_entities(model, data, PAIR, entities, None)
+    links = links_of(data, "val")
+    row, true = (
+        torch.searchsorted(e, side) for e, side in zip(entities, links, strict=True)
+    )
+    right = {
+        d: int((match_evidence(*z.values(), d, 3, 0.05).target[row] == true).sum())
+        for d in ("csls", "sinkhorn")
+    }
+    assert right[trust.decoder] == max(right.values())
+
+
+def test_without_validation_pairs_confidence_is_not_calibrated(data, model, config):
+    store = data["source", "same_as", "target"]
+    store.train_mask |= store.val_mask
+    store.val_mask = torch.zeros_like(store.val_mask)
+    trust = calibrate(model, data, config)
+    found = align_with_confidence([model], data, trust, config)
+    assert ((found.confidence >= 0.5) & (found.confidence <= 1)).all()
+    metrics = confidence_metrics(data, trust, found)
+    assert not metrics["calibrated"]
+    assert metrics["coverage"][-1]["coverage"] == 1
+
+
+def test_metrics_of_confidence_against_a_loop(data, model, config):
+    data = with_dangling(data)
+    trust = calibrate(model, data, config)
+    found = align_with_confidence([model], data, trust, config)
+    metrics = confidence_metrics(data, trust, found)
+    true = dict(links_of(data, "test").t().tolist())
+    lonely = set(dangling_of(data, "test").tolist())
+    rows = [
+        (j == true.get(i), c, i in lonely)
+        for i, j, c in zip(
+            found.source.tolist(), found.target.tolist(), found.confidence.tolist(),
+            strict=True,
+        )
+        if i in true or i in lonely
+    ]  # fmt: skip
+    assert len(rows) == len(true) + len(lonely)
+    hits = sum(right for right, _, _ in rows)
+    assert metrics["coverage"][-1]["precision"] == pytest.approx(hits / len(rows))
+    assert metrics["coverage"][-1]["recall"] == pytest.approx(hits / len(true))
+    below = [alone for _, c, alone in rows if c < trust.threshold]
+    expected = 2 * sum(below) / max(1, len(below) + len(lonely))
+    assert metrics["dangling"]["f1"] == pytest.approx(expected)
+
+
+def test_known_entities_without_counterpart_lower_the_confidence(data, model, config):
+    before = calibrate(model, data, config)
+    after = calibrate(model, with_dangling(data), config)
+    assert before.threshold == 0
+    assert after.threshold > 0
+    sure = [
+        align_with_confidence([model], data, trust, config).confidence.mean()
+        for trust in (before, after)
+    ]
+    assert sure[1] < sure[0]
+
+
+def test_parts_of_the_entities_without_counterpart(data):
+    assert dangling_of(data, "train").numel() == 0
+    data = with_dangling(data)
+    parts = [dangling_of(data, part) for part in ("train", "val", "test")]
+    everything = data["source", "same_as", "target"].dangling
+    assert torch.cat(parts).sort()[0].equal(everything)
+    with pytest.raises(ValueError, match="got 'all'"):
+        dangling_of(data, "all")
+
+
+def test_best_threshold_by_brute_force():
+    generator = torch.Generator().manual_seed(0)
+    confidence = torch.rand(40, generator=generator).double()
+    missing = torch.rand(40, generator=generator) > confidence
+    weight = torch.rand(40, generator=generator).double()
+
+    def f1(threshold):
+        found = confidence < threshold
+        both = float(weight[found & missing].sum())
+        return 2 * both / float(weight[found].sum() + weight[missing].sum())
+
+    threshold = _best_threshold(confidence, missing, weight)
+    assert f1(threshold) == pytest.approx(max(f1(c + 1e-9) for c in confidence))
+    assert _best_threshold(confidence, missing & False, weight) == 0
