@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch_geometric import EdgeIndex
 from torch_geometric.data import HeteroData
 
+from pyg_ibmea.nn._pretrained import load_pretrained, save_pretrained
 from pyg_ibmea.nn.entity_embedding import EntityEmbedding
 from pyg_ibmea.nn.fusion import ModalFusion
 from pyg_ibmea.nn.graph_encoder import GraphVIBEncoder
@@ -114,6 +116,26 @@ class IBMEA(nn.Module):
         count_modalities: Collection[str] = ("relation",),
     ):
         super().__init__()
+        self._options: dict[str, Any] = {
+            "num_nodes": dict(num_nodes),
+            "in_channels": dict(in_channels),
+            "use_graph": use_graph,
+            "num_edge_types": num_edge_types,
+            "relational": relational,
+            "graph_channels": graph_channels,
+            "modal_channels": modal_channels,
+            "num_layers": num_layers,
+            "heads": heads,
+            "dropout": dropout,
+            "residual": residual,
+            "modal_dropout": modal_dropout,
+            "separate_stacks": separate_stacks,
+            "bottleneck": bottleneck
+            if isinstance(bottleneck, bool)
+            else list(bottleneck),
+            "init_logstd": init_logstd,
+            "count_modalities": list(count_modalities),
+        }
         self.count_modalities = tuple(count_modalities)
         self.num_nodes = dict(num_nodes)
         self.modalities = ([GRAPH] if use_graph else []) + list(in_channels)
@@ -201,6 +223,40 @@ class IBMEA(nn.Module):
             use_graph=GRAPH in wanted,
             **hyper,
         )
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Writes ``config.json`` and ``model.safetensors``, from which
+        :meth:`from_pretrained` makes the same model.
+
+        Args:
+            folder (str or Path): The folder; it is made if it does not exist.
+
+        Raises:
+            ImportError: If safetensors is not installed.
+        """
+        save_pretrained(self, self._options, folder)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | os.PathLike[str]) -> IBMEA:
+        """The model that :meth:`save_pretrained` wrote, in evaluation mode.
+
+        Args:
+            folder (str or Path): The folder.
+
+        Raises:
+            FileNotFoundError: If a file is missing.
+            ImportError: If safetensors is not installed.
+            ValueError: If a file is damaged or belongs to another model.
+        """
+        options, state = load_pretrained(cls, folder)
+        try:
+            model = cls(**options, seed_rows=state.get("embedding.seed_row"))
+            model.load_state_dict(state)
+        except (RuntimeError, TypeError) as error:
+            raise ValueError(
+                f"{folder}: the weights do not fit the configuration: {error}"
+            ) from error
+        return model.eval()
 
     def reset_parameters(self) -> None:
         """Draws all weights anew."""

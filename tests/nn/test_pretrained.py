@@ -1,0 +1,73 @@
+import json
+
+import pytest
+import torch
+
+from pyg_ibmea.datasets import SyntheticMMKG
+from pyg_ibmea.nn import IBMEA
+
+pytest.importorskip("safetensors")
+
+
+@pytest.fixture
+def data():
+    return SyntheticMMKG(num_entities=60)[0]
+
+
+def make(data, **options):
+    torch.manual_seed(0)
+    small = {"graph_channels": 8, "modal_channels": 4, "modal_dropout": 0.1}
+    return IBMEA.from_data(data, **small, **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"preset": "paper", "bottleneck": ["graph"]},
+        {"modalities": ["relation", "attribute"]},
+        {"modalities": ["graph"], "share_seeds": False},
+    ],
+)
+def test_the_same_model_comes_back(data, options, tmp_path):
+    model = make(data, **options)
+    if model.embedding is not None and "preset" not in options:
+        free = torch.arange(3)
+        model.share({"source": free, "target": free})
+    model.save_pretrained(tmp_path / "new")
+    again = IBMEA.from_pretrained(tmp_path / "new")
+    assert not again.training
+    first, second = model.eval()(data), again(data)
+    for kg in ("source", "target"):
+        assert first.z[kg].equal(second.z[kg])
+    assert repr(again) == repr(model)
+    # And it can be trained on and saved once more.
+    again.train()
+    again.save_pretrained(tmp_path / "new")
+    assert sorted(p.name for p in (tmp_path / "new").iterdir()) == [
+        "config.json",
+        "model.safetensors",
+    ]
+
+
+def test_damaged_folders(data, tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"config\.json is missing"):
+        IBMEA.from_pretrained(tmp_path)
+    make(data).save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    for change, message in [
+        ({**config, "graph_channels": 9}, "do not fit the configuration"),
+        ({**config, "taste": 1}, "do not fit the configuration"),
+        ({**config, "class": "Other"}, "holds a Other, not a IBMEA"),
+        ({}, "describes no model"),
+        ([], "describes no model"),
+    ]:
+        (tmp_path / "config.json").write_text(json.dumps(change))
+        with pytest.raises(ValueError, match=message):
+            IBMEA.from_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model.safetensors").write_bytes(b"damaged")
+    with pytest.raises(ValueError, match="cannot be read"):
+        IBMEA.from_pretrained(tmp_path)
+    make(data).save_pretrained(tmp_path)
+    assert IBMEA.from_pretrained(tmp_path).num_nodes == {"source": 60, "target": 60}
