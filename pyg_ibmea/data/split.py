@@ -51,7 +51,7 @@ def split_links(
     """
     _check_links(edge_index)
     if not 0.0 < ratio <= 1.0:
-        raise ValueError(f"ratio must be above 0 and at most 1, got {ratio}.")
+        raise ValueError(f"ratio must lie above 0 and at most at 1, got {ratio}.")
     num_links = edge_index.size(1)
     num_seeds = round(ratio * num_links)
     num_val = _num_validation(num_seeds, val_ratio)

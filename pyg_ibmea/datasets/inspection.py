@@ -21,7 +21,7 @@ def inspect_problem(data: HeteroData) -> dict[str, Any]:
         ``relations``, the ``degree`` (quantiles, from 0 to 100 % in steps of 10), the
         ``isolated`` entities and the ``coverage`` of each modality (share of the
         entities that have it); ``links``: for each pair their number, by part of the
-        split; ``shared_relations``: relation names that all graphs have;
+        split; ``shared_relations``: names of relations that all graphs have;
         ``problems``: sentences.
 
     Example:
@@ -39,7 +39,8 @@ def inspect_problem(data: HeteroData) -> dict[str, Any]:
         for a, relation, b in data.edge_types
         if relation == "same_as"
     }
-    names = [set(data.relation_uri[name]) for name in data.node_types]
+    uris = getattr(data, "relation_uri", None) or {}
+    names = [set(uris.get(name, ())) for name in data.node_types]
     problems = describe_gaps(data)
     for name, graph in graphs.items():
         if graph["isolated"] > 0.2 * graph["entities"]:

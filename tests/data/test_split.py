@@ -108,10 +108,10 @@ def test_folds_keep_the_published_seed_pairs() -> None:
 @pytest.mark.parametrize(
     ("ratio", "val_ratio", "message"),
     [
-        (0.0, 0.1, "ratio must be above 0"),
-        (1.1, 0.1, "ratio must be above 0"),
-        (-0.3, 0.1, "ratio must be above 0"),
-        (float("nan"), 0.1, "ratio must be above 0"),
+        (0.0, 0.1, "ratio must lie"),
+        (1.1, 0.1, "ratio must lie"),
+        (-0.3, 0.1, "ratio must lie"),
+        (float("nan"), 0.1, "ratio must lie"),
         (0.5, -0.1, "val_ratio must lie"),
         (0.5, 1.1, "val_ratio must lie"),
         (0.01, 0.1, "no training pair"),

@@ -1,0 +1,46 @@
+import pytest
+import torch
+
+from pyg_ibmea.data import KnowledgeGraph
+from pyg_ibmea.datasets import KnowledgeGraphs, inspect_problem
+
+
+def problem(sizes=(40, 40), seeds=20):
+    graphs = []
+    for name, size in zip("ab", sizes, strict=True):
+        triples = torch.tensor([[i, i % 2, i + 1] for i in range(9)])
+        mask = torch.arange(size) < 3
+        graphs.append(
+            KnowledgeGraph(
+                name,
+                [f"{name}{i}" for i in range(size)],
+                ["r", f"only {name}"],
+                triples,
+                features={"image": (mask[:, None].float(), mask)},
+            )
+        )
+    links = {("a", "b"): torch.arange(seeds).repeat(2, 1)}
+    return KnowledgeGraphs(graphs, links, val_ratio=0.2)[0]
+
+
+def test_counts():
+    found = inspect_problem(problem())
+    graph = found["graphs"]["a"]
+    assert (graph["entities"], graph["triples"], graph["relations"]) == (40, 9, 2)
+    assert graph["isolated"] == 30
+    assert graph["degree"] == [0.0] * 8 + [pytest.approx(0.2, abs=1), 2.0, 2.0]
+    assert graph["coverage"]["image"] == 0.075
+    assert found["links"] == {"a - b": {"train": 16, "val": 4, "test": 0}}
+    assert found["shared_relations"] == 1
+
+
+def test_what_may_go_wrong_is_said():
+    problems = " ".join(inspect_problem(problem(sizes=(40, 100)))["problems"])
+    for text in (
+        "'a': 30 of 40 entities are in no triple",
+        "'a': only 8% of the entities have modality 'image'",
+        "a - b: 20 seed pairs are few",
+        "a - b: 4 validation pairs can hardly",
+        "differ much in size (40, 100)",
+    ):
+        assert text in problems
