@@ -24,6 +24,7 @@ from pyg_ibmea.datasets import (
     inspect_problem,
     read_problem,
 )
+from pyg_ibmea.report.page import read_json
 
 GRAPH_HELP = """\
   --graph NAME KEY=FILE ...   a knowledge graph. Keys:
@@ -265,11 +266,7 @@ def _config(run: Path) -> dict[str, Any]:
     path = run / "config.json"
     if not path.is_file():
         raise FileNotFoundError(f"{run} is no run folder: it has no config.json")
-    try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is no JSON: {error}") from error
-    return config
+    return read_json(path)
 
 
 def _again(run: Path) -> tuple[HeteroData, train.TrainConfig, dict[str, Any]]:
@@ -310,10 +307,7 @@ def _selected(args: argparse.Namespace) -> list[report.Match]:
 def _evaluate(args: argparse.Namespace) -> int:
     settings = _config(args.run)
     if args.pairs is None:
-        path = args.run / "metrics.json"
-        if not path.is_file():
-            raise FileNotFoundError(f"{path} is missing; has the training ended?")
-        metrics = json.loads(path.read_text(encoding="utf-8"))
+        metrics = read_json(args.run / "metrics.json")
         if args.json:
             print(json.dumps(metrics, indent=2))
         else:

@@ -79,12 +79,12 @@ def match_evidence(
     if without is not None and size < 2:
         raise ValueError("without a target row there must be another one to match")
     options = (csls_k, sinkhorn_temperature, block_size)
-    by_decoder = scoring(source, target, decoder, *options)
-    by_csls = scoring(source, target, "csls", *options)
-    by_sinkhorn = scoring(source, target, "sinkhorn", *options)
+    names: tuple[Decoder, ...] = (decoder, "csls", "sinkhorn")
+    # Each needs sweeps over all pairs: none is prepared twice.
+    by = {name: scoring(source, target, name, *options) for name in set(names)}
     scores, columns, wanted = [], [], _TwoBest(size, source)
     for rows, cosine in cosine_blocks(source, target, block_size):
-        block = by_decoder.apply_(cosine, rows)
+        block = by[decoder].apply_(cosine, rows)
         value, column = top_columns(block, most)
         wanted.update(rows, block)
         scores.append(value)
@@ -104,10 +104,10 @@ def match_evidence(
     cosine = (source * target[best]).sum(dim=1)
     features = [
         cosine,
-        by_csls.of_pairs(cosine, pairs),
+        by["csls"].of_pairs(cosine, pairs),
         margin,
         first - wanted.best_other(best, rows_of),
-        by_sinkhorn.of_pairs(cosine, pairs) / sinkhorn_temperature,
+        by["sinkhorn"].of_pairs(cosine, pairs) / sinkhorn_temperature,
     ]
     return Evidence(best, second, first, margin, torch.stack(features, 1).double())
 

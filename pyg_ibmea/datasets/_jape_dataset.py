@@ -24,6 +24,7 @@ from pyg_ibmea.data import (
     split_links,
     to_hetero_data,
 )
+from pyg_ibmea.data._writing import replacing
 from pyg_ibmea.datasets._inputs import JapeInputs
 
 PathLike = str | os.PathLike[str]
@@ -133,7 +134,8 @@ class JapeDataset(InMemoryDataset):
             warn=False,
         )
         payload = {"data": data.to_dict(), "seed_mask": pair.seed_mask}
-        _save_in_one_step(payload, Path(self.processed_paths[0]))
+        with replacing(Path(self.processed_paths[0])) as unfinished:
+            torch.save(payload, unfinished)
 
     def _load_cache(self) -> None:
         """Loads the cache file; one that is broken is made again."""
@@ -178,13 +180,3 @@ def _ids(graph: Any) -> Tensor:
 def _read_cache(path: str) -> tuple[HeteroData, Tensor | None]:
     payload = torch.load(path, weights_only=True)
     return HeteroData.from_dict(payload["data"]), payload["seed_mask"]
-
-
-def _save_in_one_step(payload: object, path: Path) -> None:
-    """Writes a file under another name first, so that none is ever half written."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        torch.save(payload, unfinished)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)

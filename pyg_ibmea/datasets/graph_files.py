@@ -21,6 +21,7 @@ from pyg_ibmea.data import (
     read_folder,
     read_link_table,
     read_names,
+    read_pairs,
     read_rdf,
     read_tables,
     without_leaves,
@@ -234,8 +235,8 @@ def _linked(
 ) -> dict[str, set[str]]:
     """The entities of each graph that are in a known pair."""
     known: dict[str, set[str]] = {name: set() for name in graphs}
-    for (a, b), path in links.items():
-        edge_index = read_link_table(path, graphs[a], graphs[b])
-        for name, ids in zip((a, b), edge_index.tolist(), strict=True):
-            known[name].update(graphs[name].entities[i] for i in ids)
+    for pair, path in links.items():
+        for entities in read_pairs(path):
+            for name, entity in zip(pair, entities, strict=True):
+                known[name].add(entity)
     return known

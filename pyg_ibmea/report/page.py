@@ -40,8 +40,8 @@ def write_page(
         ValueError: If a file is malformed.
     """
     folder = Path(folder)
-    metrics = _load(folder / "metrics.json")
-    config = _load(folder / "config.json")
+    metrics = read_json(folder / "metrics.json")
+    config = read_json(folder / "config.json")
     matches = read_matches(folder / "alignment.tsv")
     title = " and ".join(g[0] for g in config.get("graphs", [])) or folder.name
     confidence = metrics.get("confidence", {})
@@ -87,7 +87,8 @@ value="0"></label><output id="count"></output></div>
     return path
 
 
-def _load(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Reads a JSON file of a run folder."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing; has the training ended?")
     try:

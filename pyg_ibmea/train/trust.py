@@ -145,7 +145,7 @@ def align_with_confidence(
         models (sequence of IBMEA): The models, whose similarities are averaged.
         data (HeteroData): The problem.
         trust (Trust): What :func:`calibrate` gave. If there was nothing to calibrate
-            on, the confidence is the softmax of the scores.
+            on, the confidence is the softmax of the match and its runner-up.
         config (TrainConfig): The hyper-parameters.
         graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
 

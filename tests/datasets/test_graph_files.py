@@ -255,3 +255,15 @@ def test_entities_without_counterpart(folder: Path) -> None:
     (folder / "alone.tsv").write_text("nobody\n")
     with pytest.raises(ValueError, match="names no entity of graph 'a'"):
         read_problem(files, links, dangling=alone)
+
+
+def test_pairs_that_are_dropped_are_told_once(folder: Path) -> None:
+    with (folder / "links.tsv").open("a") as file:
+        file.write("nobody\tb1\n")
+    files = [
+        GraphFiles(side, triples=folder / side / "triples.tsv", leaves="drop")
+        for side in "ab"
+    ]
+    with pytest.warns(UserWarning, match="dropped 1 of 11 pairs") as told:
+        read_problem(files, {("a", "b"): folder / "links.tsv"})
+    assert len(told) == 1
