@@ -15,7 +15,7 @@ from pyg_ibmea.data import find_images
 from pyg_ibmea.data.tables import UNNAMED
 from pyg_ibmea.datasets import GraphFiles
 from pyg_ibmea.report import Match
-from pyg_ibmea.train import alignment_pair, links_of
+from pyg_ibmea.train import alignment_pair, links_of, pair_problems
 
 _PIXELS = 72
 _NEIGHBOURS = 8
@@ -40,23 +40,27 @@ def hard_examples(
         and ``truth``, each with ``uri``, ``name``, ``neighbours`` (texts) and ``image``
         (a ``data:`` URI), as far as there are any.
     """
-    pair = alignment_pair(data)
-    links = links_of(data, "test")
-    uris = [data.uri[kg] for kg in pair]
-    true: dict[str, list[str]] = {}
-    for i, j in links.t().tolist():
-        true.setdefault(uris[0][i], []).append(uris[1][j])
-    wrong = [m for m in matches if m.source in true and m.target not in true[m.source]]
-    wrong.sort(key=lambda match: -match.confidence)
-    views = [_View(data, kg, f) for kg in pair for f in files if f.name == kg]
+    true: dict[tuple[str, str, str], list[str]] = {}
+    for problem in pair_problems(data):
+        pair = alignment_pair(problem)
+        left, right = (data.uri[kg] for kg in pair)
+        for i, j in links_of(problem, "test").t().tolist():
+            true.setdefault((*pair, left[i]), []).append(right[j])
+    wrong = []
+    for match in matches:
+        targets = true.get((*match.graphs, match.source))
+        if targets and match.target not in targets:
+            wrong.append((match, targets[0]))
+    wrong.sort(key=lambda found: -found[0].confidence)
+    views = {f.name: _View(data, f.name, f) for f in files}
     return [
         {
             "confidence": match.confidence,
-            "source": views[0].describe(match.source),
-            "target": views[1].describe(match.target),
-            "truth": views[1].describe(true[match.source][0]),
+            "source": views[match.source_graph].describe(match.source),
+            "target": views[match.target_graph].describe(match.target),
+            "truth": views[match.target_graph].describe(truth),
         }
-        for match in wrong[:most]
+        for match, truth in wrong[:most]
     ]
 
 

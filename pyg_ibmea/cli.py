@@ -126,6 +126,8 @@ def make_parser() -> argparse.ArgumentParser:
     export.add_argument("--to", type=Path, required=True, metavar="FILE",
                         help=".tsv, .csv, .parquet, or .nt for owl:sameAs")  # fmt: skip
     for command in (evaluate, export):
+        command.add_argument("--graphs", nargs=2, metavar=("A", "B"),
+                             help="only matches from A to B")  # fmt: skip
         command.add_argument("--min-confidence", type=float, default=0.0)
         command.add_argument("--one-to-one", action="store_true",
                              help="keep the surest match of each target")  # fmt: skip
@@ -246,20 +248,25 @@ def _train(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"run": str(out), **metrics}, indent=2))
         return 0
-    _print_metrics(metrics, *train.alignment_pair(data))
+    _print_metrics(metrics, " - ".join(train.linked_pairs(data)[0]))
     print(f"\ntrained {metrics['seconds']:.0f} s; the alignment is in "
           f"{out / 'alignment.tsv'}")  # fmt: skip
     return 0
 
 
-def _print_metrics(metrics: dict[str, Any], source: str, target: str) -> None:
-    for part in ("val", "test"):
-        if part in metrics:
-            name = {"val": "validation", "test": "test"}[part]
-            print(f"\n{name} pairs")
-            print(report.metrics_table(metrics[part], source, target))
-    text = report.confidence_table(metrics.get("confidence", {}))
-    print(f"\n{text}" if text else "")
+def _print_metrics(metrics: dict[str, Any], pair: str) -> None:
+    """By pair of graphs; ``pair`` names the only one."""
+    for graphs, figures in (metrics.get("pairs") or {pair: metrics}).items():
+        source, _, target = graphs.partition(" - ")
+        for part in ("val", "test"):
+            if part in figures:
+                name = {"val": "validation", "test": "test"}[part]
+                print(f"\n{name} pairs")
+                print(report.metrics_table(figures[part], source, target))
+        text = report.confidence_table(figures.get("confidence", {}))
+        print(f"\n{text}" if text else "")
+    if "clusters" in metrics:
+        print(report.clusters_table(metrics["clusters"]))
 
 
 def _config(run: Path) -> dict[str, Any]:
@@ -284,24 +291,31 @@ def _again(run: Path) -> tuple[HeteroData, train.TrainConfig, dict[str, Any]]:
 
 def _align(args: argparse.Namespace) -> int:
     data, config, settings = _again(args.run)
-    found = train.load_models(data, config, args.run, settings["modalities"])
-    judged, models = found
-    trust = train.calibrate(judged, data, config)
-    alignment = train.align_with_confidence(models, data, trust, config)
+    judged, models = train.load_models(data, config, args.run, settings["modalities"])
+    found = train.align_pairs(judged, models, data, config)
     run = train.RunFolder(args.run, settings, resume=True)
-    run.write_alignment(data, alignment)
-    count = alignment.source.numel()
+    run.write_alignment(data, {pair: matches for pair, (_, matches) in found.items()})
+    if len(found) > 1:
+        run.write_clusters(data, train.join_matches(data, found))
+    said: list[dict[str, Any]] = [
+        {"graphs": list(pair), "matches": matches.source.numel(),
+         "decoder": trust.decoder}
+        for pair, (trust, matches) in found.items()
+    ]  # fmt: skip
     if args.json:
-        print(json.dumps({"matches": count, "decoder": trust.decoder}))
-    else:
-        print(f"{count} matches by {trust.decoder} in {args.run / 'alignment.tsv'}")
+        print(json.dumps(said))
+        return 0
+    for line in said:
+        print(f"{' - '.join(line['graphs'])}: {line['matches']} matches by "
+              f"{line['decoder']} in {args.run / 'alignment.tsv'}")  # fmt: skip
     return 0
 
 
 def _selected(args: argparse.Namespace) -> list[report.Match]:
     _config(args.run)
     matches = report.read_matches(args.run / "alignment.tsv")
-    return report.select_matches(matches, args.min_confidence, args.one_to_one)
+    options = (args.min_confidence, args.one_to_one, args.graphs)
+    return report.select_matches(matches, *options)
 
 
 def _evaluate(args: argparse.Namespace) -> int:
@@ -311,8 +325,8 @@ def _evaluate(args: argparse.Namespace) -> int:
         if args.json:
             print(json.dumps(metrics, indent=2))
         else:
-            names = [g[0] for g in settings.get("graphs", [["source"], ["target"]])]
-            _print_metrics(metrics, names[0], names[1])
+            pair = settings.get("links", [["source", "target"]])[0][:2]
+            _print_metrics(metrics, " - ".join(pair))
         return 0
     found = report.judge_matches(_selected(args), read_pairs(args.pairs))
     if args.json:

@@ -1,7 +1,14 @@
 """Settings of all tests."""
 
-import torch
-from hypothesis import settings
+import os
+
+# Small problems are fastest on one thread, and two test processes side by side do not
+# wait for each other then. Before torch and numba are imported.
+for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
+import torch  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 # Time limits per example say more about the machine than about the code.
 settings.register_profile("project", deadline=None)

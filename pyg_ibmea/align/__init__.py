@@ -9,6 +9,7 @@ from pyg_ibmea.align.calibration import (
     expected_calibration_error,
     reliability,
 )
+from pyg_ibmea.align.clusters import Clusters, cluster_matches, cycle_consistency
 from pyg_ibmea.align.confidence import Alignment, align_greedy
 from pyg_ibmea.align.csls import csls, neighborhood_means
 from pyg_ibmea.align.evidence import FEATURES, Evidence, match_evidence
@@ -23,6 +24,7 @@ __all__ = [
     "FEATURES",
     "Alignment",
     "Calibration",
+    "Clusters",
     "Decoder",
     "Evidence",
     "Ranks",
@@ -30,8 +32,10 @@ __all__ = [
     "align_greedy",
     "approximate_topk",
     "assignment",
+    "cluster_matches",
     "coverage_curve",
     "csls",
+    "cycle_consistency",
     "detection_metrics",
     "expected_calibration_error",
     "join_views",

@@ -14,6 +14,7 @@ from pyg_ibmea.data.hetero import set_split, to_hetero_data
 from pyg_ibmea.data.image_files import encode_images, find_images
 from pyg_ibmea.data.images import IMAGE_CHANNELS, encode_image
 from pyg_ibmea.data.jape import JapePair, jape_files, missing_jape_files, read_jape
+from pyg_ibmea.data.joint_links import close_links, split_jointly
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
 from pyg_ibmea.data.literals import (
     NAME_ATTRIBUTES,
@@ -47,6 +48,7 @@ __all__ = [
     "MMKBPair",
     "OpenEAPair",
     "attribute_bags",
+    "close_links",
     "describe_gaps",
     "encode_image",
     "encode_images",
@@ -77,6 +79,7 @@ __all__ = [
     "relation_bags",
     "set_split",
     "split_folds",
+    "split_jointly",
     "split_links",
     "to_hetero_data",
     "without_leaves",

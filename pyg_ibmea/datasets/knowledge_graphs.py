@@ -12,11 +12,12 @@ from torch_geometric.data import HeteroData, InMemoryDataset
 
 from pyg_ibmea.data import (
     KnowledgeGraph,
+    close_links,
     describe_gaps,
     encode_names,
     names_of,
     numbers_of,
-    split_links,
+    split_jointly,
     to_hetero_data,
 )
 
@@ -34,6 +35,9 @@ class KnowledgeGraphs(InMemoryDataset):
     Args:
         graphs: The graphs, with different names.
         links: By pair of graph names, the known pairs as node ids, long ``[2, L]``.
+            With several pairs, links that follow from others are added (see
+            :func:`~pyg_ibmea.data.close_links`) and none is split from what it follows
+            from (see :func:`~pyg_ibmea.data.split_jointly`).
         dangling: By pair of graph names, node ids of entities of the first graph that
             are known to have no counterpart in the second, long ``[D]``. They are split
             as the links are; what is learned from them is when to give no match.
@@ -83,10 +87,9 @@ class KnowledgeGraphs(InMemoryDataset):
             _add_numbers(self.graphs)
         if modalities is None or "name" in modalities:
             _add_names(self.graphs, names)
-        splits = {
-            pair: split_links(edge_index, ratio, split_seed, val_ratio)
-            for pair, edge_index in links.items()
-        }
+        if len(links) > 1:
+            links = close_links(links)
+        splits = split_jointly(links, ratio, split_seed, val_ratio)
         if modalities is None and len({r for g in graphs for r in g.relations}) < 2:
             modalities = [m for m in _there(self.graphs) if m != "relation"]
         options = (modalities, num_features, splits)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import torch
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor, nn
 
 
@@ -40,15 +42,24 @@ class EntityEmbedding(nn.Module):
         nn.init.normal_(self.weight, std=self.weight.size(1) ** -0.5)
 
     def share(self, first: Tensor, second: Tensor) -> None:
-        """Lets pairs of entities share the embedding of the first, beyond those that
-        share from the start and in place of those of an earlier call.
+        """Lets pairs of entities share an embedding, beyond those that share from the
+        start and in place of those of an earlier call.
+
+        Entities that hang together over several pairs share one; it is that of the
+        lowest row among theirs.
 
         Args:
             first (torch.Tensor): Entities, long ``[L]``.
-            second (torch.Tensor): Their partners, long ``[L]``; none twice.
+            second (torch.Tensor): Their partners, long ``[L]``.
         """
-        self.row.copy_(self.seed_row)
-        self.row[second] = self.seed_row[first]
+        count = self.weight.size(0)
+        ends = (self.seed_row[first].cpu().numpy(), self.seed_row[second].cpu().numpy())
+        joined = coo_array(([True] * len(ends[0]), ends), shape=(count, count))
+        label = torch.from_numpy(connected_components(joined, directed=False)[1]).long()
+        lowest = torch.full((count,), count).scatter_reduce(
+            0, label, torch.arange(count), "amin"
+        )
+        self.row.copy_(lowest[label].to(self.seed_row.device)[self.seed_row])
 
     def forward(self, withheld: Tensor | None = None) -> Tensor:
         """The embedding of every entity.

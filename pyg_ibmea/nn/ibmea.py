@@ -267,13 +267,13 @@ class IBMEA(nn.Module):
         self.modal_encoder.reset_parameters()
         self.fusion.reset_parameters()
 
-    def share(self, pairs: Mapping[str, Tensor]) -> None:
+    def share(self, *pairs: Mapping[str, Tensor]) -> None:
         """Lets the entities of further pairs share their embeddings, as those of the
         seed pairs do, in place of those of an earlier call.
 
         Args:
-            pairs (dict): Node ids ``{kg: [L]}`` of two graphs, row i of both being one
-                entity; none may be in two pairs or in a seed pair.
+            *pairs (dict): Node ids ``{kg: [L]}`` of two graphs, row i of both being one
+                entity; one argument for each pair of graphs.
 
         Raises:
             ValueError: If there are not two graphs with as many entities each, or the
@@ -281,11 +281,14 @@ class IBMEA(nn.Module):
         """
         if self.embedding is None:
             raise ValueError("a model without the graph modality has no embeddings")
-        sizes = {kg: ids.numel() for kg, ids in pairs.items()}
-        if len(sizes) != 2 or len(set(sizes.values())) != 1:
-            raise ValueError(f"pairs need as many ids from two graphs, got {sizes}")
         start = self._starts()
-        source, target = (ids + start[kg] for kg, ids in pairs.items())
+        ends = [torch.empty(2, 0, dtype=torch.long, device=self.embedding.row.device)]
+        for two in pairs:
+            sizes = {kg: ids.numel() for kg, ids in two.items()}
+            if len(sizes) != 2 or len(set(sizes.values())) != 1:
+                raise ValueError(f"pairs need as many ids from two graphs, got {sizes}")
+            ends.append(torch.stack([ids + start[kg] for kg, ids in two.items()]))
+        source, target = torch.cat(ends, dim=1)
         self.embedding.share(source, target)
 
     def _starts(self) -> dict[str, int]:

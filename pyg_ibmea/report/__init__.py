@@ -11,12 +11,13 @@ from pyg_ibmea.report.matches import (
     write_matches,
 )
 from pyg_ibmea.report.page import write_page
-from pyg_ibmea.report.table import confidence_table, metrics_table
+from pyg_ibmea.report.table import clusters_table, confidence_table, metrics_table
 
 __all__ = [
     "FORMATS",
     "Match",
     "as_iri",
+    "clusters_table",
     "confidence_table",
     "judge_matches",
     "metrics_table",

@@ -17,7 +17,8 @@ thead button{border:0;background:none;font-weight:bold;cursor:pointer;padding:0;
 text-decoration:underline dotted}
 .pair{display:grid;grid-template-columns:minmax(14rem,20rem) 1fr;gap:1rem}
 svg{width:100%;max-width:20rem}svg rect{fill:none;stroke:var(--line)}
-svg line{stroke:var(--line);stroke-dasharray:4}svg circle{fill:var(--dot)}
+svg polyline{stroke-width:1.5}svg circle{fill:var(--dot)}
+svg line{stroke:var(--line);stroke-dasharray:4}
 svg text{fill:currentColor;font-size:12px}
 .curves{width:100%;background:#fff}
 .cards{display:grid;gap:1rem;grid-template-columns:repeat(auto-fill,minmax(20rem,1fr))}
@@ -50,6 +51,7 @@ function draw() {
     const row = document.createElement("tr");
     cell(row, r[0]); cell(row, r[1]);
     cell(row, r[2].toFixed(3)); cell(row, r[3].toFixed(3)); cell(row, r[4]);
+    if (r.length > 5) cell(row, r[5]);
     body.append(row);
   }
   $("rows").replaceChildren(body);
@@ -62,7 +64,8 @@ function draw() {
 function select() {
   const words = $("search").value.toLowerCase().split(/\\s+/).filter(w => w);
   const least = Number($("least").value) || 0;
-  shown = all.filter(r => r[2] >= least &&
+  const graphs = $("graphs") ? $("graphs").value : "";
+  shown = all.filter(r => r[2] >= least && (!graphs || r[5] === graphs) &&
     words.every(w => lower[index.get(r)].includes(w)));
   if (column >= 0) {
     const sign = falling ? -1 : 1;
@@ -74,6 +77,7 @@ function select() {
 }
 $("search").addEventListener("input", select);
 $("least").addEventListener("input", select);
+if ($("graphs")) $("graphs").addEventListener("change", select);
 $("back").addEventListener("click", () => { first -= SIZE; draw(); });
 $("next").addEventListener("click", () => { first += SIZE; draw(); });
 for (const button of document.querySelectorAll("[data-column]"))

@@ -14,7 +14,10 @@ import torch
 
 from pyg_ibmea.align import coverage_curve, expected_calibration_error
 
-COLUMNS = ("source", "target", "score", "confidence", "runner_up", "margin")
+COLUMNS = (
+    *("source", "target", "score", "confidence", "runner_up", "margin"),
+    *("source_graph", "target_graph"),
+)
 FORMATS = ("tsv", "csv", "parquet", "nt")
 _SAME_AS = "<http://www.w3.org/2002/07/owl#sameAs>"
 
@@ -29,6 +32,8 @@ class Match(NamedTuple):
         confidence: The probability that the match is right.
         runner_up: The second best, ``''`` if there is none.
         margin: What the score is above that of the runner-up.
+        source_graph: Name of the graph of the entity.
+        target_graph: That of the match.
     """
 
     source: str
@@ -37,6 +42,13 @@ class Match(NamedTuple):
     confidence: float
     runner_up: str
     margin: float
+    source_graph: str = ""
+    target_graph: str = ""
+
+    @property
+    def graphs(self) -> tuple[str, str]:
+        """Names of the two graphs."""
+        return self.source_graph, self.target_graph
 
 
 def read_matches(path: str | os.PathLike[str]) -> list[Match]:
@@ -57,42 +69,58 @@ def read_matches(path: str | os.PathLike[str]) -> list[Match]:
     for number, line in enumerate(lines[1:], start=2):
         fields = line.split("\t")
         try:
-            source, target, score, confidence, second, margin = fields
+            source, target, score, confidence, second, margin, *graphs = fields
             numbers = float(score), float(confidence), float(margin)
+            left, right = graphs
         except ValueError as error:
             raise ValueError(
-                f"{path}, line {number}: expected six fields with numbers in the third,"
-                f" fourth and last, got {line[:80]!r}."
+                f"{path}, line {number}: expected eight fields with numbers in the "
+                f"third, fourth and sixth, got {line[:80]!r}."
             ) from error
-        matches.append(Match(source, target, *numbers[:2], second, numbers[2]))
+        sure = (*numbers[:2], second, numbers[2])
+        matches.append(Match(source, target, *sure, left, right))
     return matches
 
 
 def select_matches(
-    matches: Sequence[Match], min_confidence: float = 0.0, one_to_one: bool = False
+    matches: Sequence[Match],
+    min_confidence: float = 0.0,
+    one_to_one: bool = False,
+    graphs: Sequence[str] | None = None,
 ) -> list[Match]:
     """The matches that are sure enough.
 
     Args:
         matches: The matches.
         min_confidence: Least confidence.
-        one_to_one: Whether an entity may be matched only once: the surest match of a
-            target stays, of equally sure ones the first.
+        one_to_one: Whether an entity may be matched only once with another graph: the
+            surest match of a target stays, of equally sure ones the first.
+        graphs: Names of two graphs: only matches between these. (default: all)
 
     Raises:
-        ValueError: If the confidence is no probability.
+        ValueError: If the confidence is no probability, or no match is between the
+            graphs.
     """
+    if graphs is not None:
+        there = list(dict.fromkeys(match.graphs for match in matches))
+        if tuple(graphs) not in there:
+            raise ValueError(
+                f"there are no matches from {graphs[0]!r} to {graphs[1]!r}, but "
+                + ", ".join(f"from {a!r} to {b!r}" for a, b in there)
+            )
+        matches = [match for match in matches if match.graphs == tuple(graphs)]
     if not 0 <= min_confidence <= 1:
         raise ValueError(f"a confidence lies in [0, 1], got {min_confidence}")
     sure = [match for match in matches if match.confidence >= min_confidence]
     if not one_to_one:
         return sure
-    best: dict[str, Match] = {}
+    best: dict[tuple[str, ...], Match] = {}
     for match in sure:
-        other = best.get(match.target)
-        if other is None or match.confidence > other.confidence:
-            best[match.target] = match
-    return [match for match in sure if best[match.target] is match]
+        end = (match.target, *match.graphs)
+        if end not in best or match.confidence > best[end].confidence:
+            best[end] = match
+    kept = set(map(id, best.values()))
+    return [match for match in sure if id(match) in kept]
 
 
 def judge_matches(
@@ -113,13 +141,20 @@ def judge_matches(
         ``expected_calibration_error`` and ``coverage``.
 
     Raises:
-        ValueError: If there are no pairs.
+        ValueError: If there are no pairs, or the matches are of several pairs of
+            graphs.
 
     Example:
         >>> matches = [Match("a", "x", 0.5, 0.9, "", 0.1)]
         >>> judge_matches(matches, [("a", "x"), ("b", "y")])["recall"]
         0.5
     """
+    graphs = sorted({match.graphs for match in matches})
+    if len(graphs) > 1:
+        raise ValueError(
+            "choose the two graphs that the pairs are of; there are matches of "
+            + ", ".join(" and ".join(pair) for pair in graphs)
+        )
     true: dict[str, set[str]] = {}
     for source, target in pairs:
         true.setdefault(source, set()).add(target)

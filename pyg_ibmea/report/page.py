@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pyg_ibmea.report._page_parts import SCRIPT, STYLE
+from pyg_ibmea.report._page_plots import plane_plot, reliability_plot
 from pyg_ibmea.report.matches import read_matches
 
 _DECODERS = {"cosine": "cosine", "csls": "CSLS", "sinkhorn": "Sinkhorn scaling"}
@@ -44,15 +45,27 @@ def write_page(
     config = read_json(folder / "config.json")
     matches = read_matches(folder / "alignment.tsv")
     title = " and ".join(g[0] for g in config.get("graphs", [])) or folder.name
-    confidence = metrics.get("confidence", {})
+    pairs: Mapping[str, Any] = metrics.get("pairs") or {"": metrics}
     sections = [
-        _figures(metrics),
-        _trust(confidence),
+        _figures(pairs),
+        _clusters(metrics.get("clusters", {})),
+        *(_trust(name, found.get("confidence", {})) for name, found in pairs.items()),
+        _modalities(folder, int(metrics.get("best_epoch", 0))),
         _curves(folder),
         _examples(examples),
         _settings(config),
     ]
+    graphs = sorted({match.graphs for match in matches})
     rows = [[m.source, m.target, m.confidence, m.score, m.runner_up] for m in matches]
+    choice, head = "", ""
+    if len(graphs) > 1:
+        for row, match in zip(rows, matches, strict=True):
+            row.append(" - ".join(match.graphs))
+        names = [escape(" - ".join(pair)) for pair in graphs]
+        options = "".join(f"<option>{name}</option>" for name in names)
+        choice = f"<label>Graphs <select id='graphs'><option></option>{options}"
+        choice += "</select></label>"
+        head = "<th>graphs</th>"
     page = f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -60,19 +73,19 @@ def write_page(
 img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 <title>Alignment of {escape(title)}</title><style>{STYLE}</style></head><body>
 <header><h1>Alignment of {escape(title)}</h1>
-<p>{len(matches):,} entities aligned · trained {metrics.get("seconds", 0):,.0f} s</p>
+<p>{len(matches):,} matches · trained {metrics.get("seconds", 0):,.0f} s</p>
 </header><main>
 {"".join(sections)}
 <section id="matches"><h2>All matches</h2>
 <div class="controls"><label>Search <input id="search" type="search"></label>
 <label>Confidence at least <input id="least" type="number" min="0" max="1" step="0.05"
-value="0"></label><output id="count"></output></div>
+value="0"></label>{choice}<output id="count"></output></div>
 <div class="wide"><table><thead><tr>
 <th><button data-column="0">source</button></th>
 <th><button data-column="1">target</button></th>
 <th><button data-column="2">confidence</button></th>
 <th><button data-column="3">score</button></th>
-<th>runner-up</th></tr></thead><tbody id="rows"></tbody></table></div>
+<th>runner-up</th>{head}</tr></thead><tbody id="rows"></tbody></table></div>
 <div class="controls"><button id="back">previous</button>
 <button id="next">next</button></div>
 <noscript>The table needs JavaScript; the same is in alignment.tsv.</noscript></section>
@@ -106,18 +119,19 @@ def _inert(value: Any) -> str:
     return text
 
 
-def _figures(metrics: Mapping[str, Any]) -> str:
+def _figures(pairs: Mapping[str, Any]) -> str:
     rows = []
-    for part, name in _PARTS.items():
-        for decoder, values in metrics.get(part, {}).items():
-            cells = "".join(
-                f"<td>{values['mean'][key]:{form}}</td>"
-                for key, form in (("hits@1", ".3f"), ("hits@10", ".3f"), ("mrr", ".3f"))
-            )
-            rows.append(
-                f"<tr><th>{name}</th><td>{_DECODERS.get(decoder, escape(decoder))}</td>"
-                f"{cells}</tr>"
-            )
+    for graphs, metrics in pairs.items():
+        for part, name in _PARTS.items():
+            for decoder, values in metrics.get(part, {}).items():
+                cells = "".join(
+                    f"<td>{values['mean'][key]:.3f}</td>"
+                    for key in ("hits@1", "hits@10", "mrr")
+                )
+                rows.append(
+                    f"<tr><th>{escape(graphs)} {name}</th>"
+                    f"<td>{_DECODERS.get(decoder, escape(decoder))}</td>{cells}</tr>"
+                )
     if not rows:
         return ""
     return (
@@ -128,7 +142,66 @@ def _figures(metrics: Mapping[str, Any]) -> str:
     )
 
 
-def _trust(confidence: Mapping[str, Any]) -> str:
+def _clusters(found: Mapping[str, Any]) -> str:
+    if not found:
+        return ""
+    rows = "".join(
+        f"<tr><th>{escape(graphs)}</th>"
+        + "".join(
+            f"<td>{figures[kind][key]:.3f}</td>"
+            for kind in ("matches", "clusters")
+            for key in ("precision", "recall", "f1")
+        )
+        + "</tr>"
+        for graphs, figures in found["pairs"].items()
+    )
+    return (
+        f"<section><h2>Clusters</h2><p>{found['clusters']:,} clusters of entities that "
+        f"are the same. Of matches around a cycle of graphs, "
+        f"{found['cycle_consistency']:.1%} agreed before they were joined; a cluster "
+        "keeps the surer of those that do not (test pairs).</p><div class='wide'>"
+        "<table><thead><tr><th></th><th>matches: precision</th><th>recall</th>"
+        "<th>F1</th><th>clusters: precision</th><th>recall</th><th>F1</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table></div></section>"
+    )
+
+
+def _modalities(folder: Path, best_epoch: int) -> str:
+    """Fusion weights and the information plane."""
+    path = folder / "metrics.jsonl"
+    if not path.is_file():
+        return ""
+    text = path.read_text(encoding="utf-8")
+    lines = [json.loads(line) for line in text.split("\n")[:-1]]
+    kept = [line for line in lines if line["epoch"] == best_epoch] or lines[-1:]
+    if not kept:
+        return ""
+    plane = kept[0].get("information", {})
+    rows = []
+    for modality, weight in kept[0]["weights"].items():
+        point = plane.get(modality, {})
+        cells = [
+            f"{point[key]:.2f}" if key in point else "-"
+            for key in ("compression", "prediction", "log_pairs")
+        ]
+        bar = f"<meter min='0' max='1' value='{weight:.4f}'></meter>"
+        rows.append(
+            f"<tr><th>{escape(modality)}</th><td>{weight:.3f} {bar}</td>"
+            + "".join(f"<td>{cell}</td>" for cell in cells)
+            + "</tr>"
+        )
+    return (
+        "<section><h2>What each modality tells</h2><p>Weight in the fused vector; "
+        "information about the features that a bottleneck lets through, and about the "
+        "counterpart, of the most that the validation pairs can show (nats).</p>"
+        f"<div class='pair'>{plane_plot(lines)}<div class='wide'><table><thead><tr>"
+        "<th>modality</th><th>weight</th><th>compression</th><th>prediction</th>"
+        f"<th>at most</th></tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+        "</div></section>"
+    )
+
+
+def _trust(name: str, confidence: Mapping[str, Any]) -> str:
     if "coverage" not in confidence:
         return ""
     rows = "".join(
@@ -146,37 +219,14 @@ def _trust(confidence: Mapping[str, Any]) -> str:
             f"recall {found['recall']:.3f}, F1 {found['f1']:.3f}.</p>"
         )
     return (
-        "<section><h2>How far to trust it</h2><p>Expected calibration error "
+        f"<section><h2>How far to trust it {f'({escape(name)})' if name else ''}</h2>"
+        "<p>Expected calibration error "
         f"{confidence['expected_calibration_error']:.3f}: how far, on average, the "
         f"confidence is from how often matches are right (test pairs).</p>{lonely}"
-        f"<div class='pair'>{_reliability_plot(confidence['reliability'])}"
+        f"<div class='pair'>{reliability_plot(confidence['reliability'])}"
         "<div class='wide'><table><thead><tr><th>given</th><th>confidence at least</th>"
         "<th>precision</th><th>recall</th><th>F1</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></div></div></section>"
-    )
-
-
-def _reliability_plot(lines: Sequence[Mapping[str, float]]) -> str:
-    """Share of right matches over confidence, as SVG."""
-    dots = "".join(
-        f"<circle cx='{40 + 240 * line['confidence']:.1f}' "
-        f"cy='{260 - 240 * line['right']:.1f}' r='5'><title>confidence "
-        f"{line['confidence']:.3f}: {line['right']:.3f} of {line['matches']:.0f} right"
-        "</title></circle>"
-        for line in lines
-    )
-    ticks = "".join(
-        f"<text x='{40 + 240 * t:.0f}' y='277' text-anchor='middle'>{t:g}</text>"
-        f"<text x='34' y='{264 - 240 * t:.0f}' text-anchor='end'>{t:g}</text>"
-        for t in (0, 0.5, 1)
-    )
-    return (
-        "<svg viewBox='0 0 300 300' role='img' aria-label='Reliability plot'>"
-        "<rect x='40' y='20' width='240' height='240'/>"
-        f"<line x1='40' y1='260' x2='280' y2='20'/>{dots}{ticks}"
-        "<text x='160' y='295' text-anchor='middle'>confidence</text>"
-        "<text x='10' y='140' text-anchor='middle' transform='rotate(-90 10 140)'>"
-        "share right</text></svg>"
     )
 
 

@@ -86,3 +86,33 @@ def confidence_table(confidence: Mapping[str, Any]) -> str:
             for line in confidence["coverage"]
         ]
     return "\n".join(rows)
+
+
+def clusters_table(clusters: Mapping[str, Any]) -> str:
+    """Lays out what joining the matches of three graphs or more repairs.
+
+    Args:
+        clusters (dict): What ``metrics.json`` holds under ``clusters``.
+
+    Example:
+        >>> row = {'precision': 0.9, 'recall': 0.8, 'f1': 0.847}
+        >>> print(clusters_table({'clusters': 7, 'cycle_consistency': 0.75,
+        ...     'pairs': {'zh - en': {'matches': row, 'clusters': row}}}))
+        7 clusters; around cycles of graphs 75.0% of the matches agreed
+        graphs   of        precision  recall     F1
+        zh - en  matches       0.900   0.800  0.847
+        zh - en  clusters      0.900   0.800  0.847
+    """
+    rows = [
+        f"{clusters['clusters']} clusters; around cycles of graphs "
+        f"{clusters['cycle_consistency']:.1%} of the matches agreed"
+    ]
+    width = max(6, *map(len, clusters["pairs"])) if clusters["pairs"] else 6
+    rows.append(f"{'graphs':<{width}}  of        precision  recall     F1")
+    rows += [
+        f"{graphs:<{width}}  {kind:<8}  {row['precision']:9.3f}  {row['recall']:6.3f}"
+        f"  {row['f1']:5.3f}"
+        for graphs, figures in clusters["pairs"].items()
+        for kind, row in figures.items()
+    ]
+    return "\n".join(rows)

@@ -6,12 +6,16 @@ from pyg_ibmea.train.diagnostics import Diagnostics
 from pyg_ibmea.train.evaluation import evaluate
 from pyg_ibmea.train.information import info_nce_bound, information_plane
 from pyg_ibmea.train.interrupt import InterruptGuard
+from pyg_ibmea.train.joint import align_pairs, cluster_metrics, join_matches
 from pyg_ibmea.train.links import (
     PARTS,
     add_validation_pairs,
     alignment_pair,
     dangling_of,
+    linked_pairs,
     links_of,
+    pair_problems,
+    seed_pairs,
     unaligned_entities,
 )
 from pyg_ibmea.train.loop import fit, propose, train_epoch, validate
@@ -19,7 +23,7 @@ from pyg_ibmea.train.memory import keep_freed_memory, peak_rss_mib
 from pyg_ibmea.train.objective import Objective, parse_betas
 from pyg_ibmea.train.progress import Progress
 from pyg_ibmea.train.proposals import outside_seed_pairs, propose_pairs, share_right
-from pyg_ibmea.train.pseudo_seeds import PseudoSeeds
+from pyg_ibmea.train.pseudo_seeds import JointPseudoSeeds, PseudoSeeds
 from pyg_ibmea.train.run_folder import RunFolder
 from pyg_ibmea.train.schedule import warmup_cosine
 from pyg_ibmea.train.stages import (
@@ -45,6 +49,7 @@ __all__ = [
     "PARTS",
     "Diagnostics",
     "InterruptGuard",
+    "JointPseudoSeeds",
     "Objective",
     "Progress",
     "PseudoSeeds",
@@ -56,9 +61,11 @@ __all__ = [
     "TrustedAlignment",
     "add_arguments",
     "add_validation_pairs",
+    "align_pairs",
     "align_with_confidence",
     "alignment_pair",
     "calibrate",
+    "cluster_metrics",
     "confidence_metrics",
     "config_from",
     "dangling_of",
@@ -67,15 +74,19 @@ __all__ = [
     "fit",
     "info_nce_bound",
     "information_plane",
+    "join_matches",
     "keep_freed_memory",
+    "linked_pairs",
     "links_of",
     "load_models",
     "outside_seed_pairs",
+    "pair_problems",
     "parse_betas",
     "peak_rss_mib",
     "propose",
     "propose_pairs",
     "seed_batches",
+    "seed_pairs",
     "share_right",
     "train_epoch",
     "train_model",

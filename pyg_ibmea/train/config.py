@@ -97,10 +97,14 @@ class TrainConfig:
     refits: int = _option(
         0,
         "trainings after the first that end at the epoch it chose (with pseudo-seeds, "
-        "begin with its own) and learn from the validation pairs, too; their "
+        "begin with those it found) and learn from the validation pairs, too; their "
         "similarities are averaged",
     )
-    refit_epochs: int = _option(8, "epochs of a refit that begins with pseudo-seeds")
+    refit_epochs: int = _option(
+        8,
+        "epochs of the twins of refits that begin with pseudo-seeds; a refit ends at "
+        "the epoch at which its twin was best",
+    )
     csls_k: int = _option(3, "neighbours of CSLS")
     sinkhorn_temperature: float = _option(0.02, "temperature of Sinkhorn scaling")
 

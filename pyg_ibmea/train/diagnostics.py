@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 # A latent that tells less than this tells no more than e entities apart.
@@ -35,7 +34,7 @@ next to nothing about an entity; lower its beta (now 0.01)
         """
         self.beta = dict(beta)
         self._told: set[tuple[str, str]] = set()
-        self._pseudo_seeds = torch.empty(2, 0, dtype=torch.long)
+        self._pseudo_seeds: set[tuple[object, ...]] = set()
 
     def check(self, losses: Mapping[str, float], batch_size: int) -> list[str]:
         """Looks at the loss terms of an epoch.
@@ -81,22 +80,24 @@ next to nothing about an entity; lower its beta (now 0.01)
                 )
         return messages
 
-    def check_pseudo_seeds(self, pairs: Tensor) -> list[str]:
+    def check_pseudo_seeds(self, pairs: Mapping[tuple[str, str], Tensor]) -> list[str]:
         """Looks at the pairs that are adopted now, after each proposal.
 
         Args:
-            pairs (torch.Tensor): Long ``[2, L]``.
+            pairs (dict): By pair of graphs, long ``[2, L]``.
 
         Returns:
             list: New messages; drift is told every time.
         """
-        before, self._pseudo_seeds = self._pseudo_seeds, pairs.cpu()
-        now = set(map(tuple, self._pseudo_seeds.t().tolist()))
-        dropped = [pair for pair in map(tuple, before.t().tolist()) if pair not in now]
-        if len(dropped) <= _DRIFT * before.size(1):
+        before = self._pseudo_seeds
+        self._pseudo_seeds = {
+            (*graphs, *ids) for graphs, of in pairs.items() for ids in of.t().tolist()
+        }
+        dropped = before - self._pseudo_seeds
+        if len(dropped) <= _DRIFT * len(before):
             return []
         return [
-            f"pseudo-seeds drift: {len(dropped)} of {before.size(1)} were dropped "
+            f"pseudo-seeds drift: {len(dropped)} of {len(before)} were dropped "
             "again; raise --propose-threshold or --propose-window"
         ]
 

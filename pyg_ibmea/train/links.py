@@ -10,17 +10,59 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 PARTS = ("train", "val", "test")
+Pair = tuple[str, str]
 
 
-def alignment_pair(data: HeteroData) -> tuple[str, str]:
+def linked_pairs(data: HeteroData) -> list[Pair]:
+    """The names of the graphs that an alignment problem links, pair by pair.
+
+    Raises:
+        ValueError: If there are no links.
+    """
+    pairs = [(a, b) for a, relation, b in data.edge_types if relation == "same_as"]
+    if not pairs:
+        raise ValueError("no graphs are linked by 'same_as'")
+    return pairs
+
+
+def pair_problems(data: HeteroData) -> list[HeteroData]:
+    """The alignment problem of each linked pair of graphs.
+
+    Each holds all graphs, but the links of its pair only; whatever takes a problem of
+    two graphs takes it, and a model of all graphs fits all of them.
+
+    Args:
+        data (HeteroData): The problem; it is left as it is.
+
+    Returns:
+        list: The problems, in the order of :func:`linked_pairs`; with one pair the
+        problem itself.
+    """
+    pairs = linked_pairs(data)
+    if len(pairs) == 1:
+        return [data]
+    problems = []
+    for pair in pairs:
+        problem = copy.copy(data)
+        for a, b in pairs:
+            if (a, b) != pair:
+                del problem[a, "same_as", b]
+        problems.append(problem)
+    return problems
+
+
+def alignment_pair(data: HeteroData) -> Pair:
     """The names of the two graphs that an alignment problem links.
 
     Raises:
         ValueError: If there is not exactly one pair.
     """
-    pairs = [(a, b) for a, relation, b in data.edge_types if relation == "same_as"]
+    pairs = linked_pairs(data)
     if len(pairs) != 1:
-        raise ValueError(f"one pair of linked graphs is needed, got {pairs}")
+        raise ValueError(
+            f"one pair of linked graphs is needed, got {pairs}; take them one by one "
+            "with pair_problems"
+        )
     return pairs[0]
 
 
@@ -42,6 +84,12 @@ def links_of(data: HeteroData, part: str) -> Tensor:
     return links
 
 
+def seed_pairs(data: HeteroData) -> dict[Pair, Tensor]:
+    """The training pairs of every linked pair of graphs, long ``[2, L]``."""
+    problems = pair_problems(data)
+    return {alignment_pair(p): links_of(p, "train") for p in problems}
+
+
 def add_validation_pairs(data: HeteroData) -> HeteroData:
     """The problem with the validation pairs among the training pairs, for a last
     training when there is nothing left to choose.
@@ -49,11 +97,11 @@ def add_validation_pairs(data: HeteroData) -> HeteroData:
     Args:
         data (HeteroData): The problem; it is left as it is.
     """
-    source, target = alignment_pair(data)
     known = copy.copy(data)
-    store = known[source, "same_as", target]
-    store.train_mask = store.train_mask | store.val_mask
-    store.val_mask = torch.zeros_like(store.val_mask)
+    for source, target in linked_pairs(data):
+        store = known[source, "same_as", target]
+        store.train_mask = store.train_mask | store.val_mask
+        store.val_mask = torch.zeros_like(store.val_mask)
     return known
 
 

@@ -7,15 +7,22 @@ import warnings
 from collections.abc import Iterable
 
 import torch
+from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from pyg_ibmea.train._figures import mean_figures
 from pyg_ibmea.train.batches import seed_batches
 from pyg_ibmea.train.config import TrainConfig
 from pyg_ibmea.train.diagnostics import Diagnostics
 from pyg_ibmea.train.evaluation import Graph, evaluate
 from pyg_ibmea.train.information import information_plane
 from pyg_ibmea.train.interrupt import InterruptGuard
-from pyg_ibmea.train.links import alignment_pair, links_of
+from pyg_ibmea.train.links import (
+    alignment_pair,
+    links_of,
+    pair_problems,
+    seed_pairs,
+)
 from pyg_ibmea.train.objective import Objective
 from pyg_ibmea.train.progress import Progress
 from pyg_ibmea.train.proposals import propose_pairs
@@ -38,8 +45,12 @@ def propose(
 ) -> None:
     """Lets the averaged model propose pairs; those adopted count as seed pairs."""
     options = (config.propose_threshold, config.sinkhorn_temperature, graph)
-    proposal = propose_pairs(state.average, data, *options)
-    warn(diagnostics.check_pseudo_seeds(state.pseudo_seeds.update(proposal)))
+    proposals = {
+        alignment_pair(problem): propose_pairs(state.average, problem, *options)
+        for problem in pair_problems(data)
+    }
+    adopted = state.pseudo_seeds.update(proposals, seed_pairs(data))
+    warn(diagnostics.check_pseudo_seeds(adopted))
     share_pseudo_seeds(state, data, config)
 
 
@@ -48,9 +59,13 @@ def share_pseudo_seeds(
 ) -> None:
     """Lets the pairs that were adopted share their embeddings, as seed pairs do."""
     if config.share_seeds and state.model.embedding is not None:
-        pairs = state.pseudo_seeds.pairs.to(links_of(data, "train").device)
+        device = state.model.embedding.row.device
+        pairs = [
+            dict(zip(pair, ids.to(device), strict=True))
+            for pair, ids in state.pseudo_seeds.pairs.items()
+        ]
         for model in (state.model, state.average):
-            model.share(dict(zip(alignment_pair(data), pairs, strict=True)))
+            model.share(*pairs)
 
 
 def train_epoch(
@@ -60,15 +75,13 @@ def train_epoch(
     objective: Objective,
     config: TrainConfig,
 ) -> tuple[dict[str, float], int]:
-    """One pass over the seed pairs: the mean of each loss term, the batch size."""
-    pair, links = alignment_pair(data), links_of(data, "train")
-    pseudo_seeds = state.pseudo_seeds.pairs.to(links.device)
-    links = torch.cat([links, pseudo_seeds], dim=1)
-    batches = seed_batches(links.size(1), config.batch_size, config.withhold)
+    """One pass over the seed pairs: the mean of each loss term, the batch size (of
+    several, the largest).
+    """
+    batches = _batches(state, data, config)
     mean: dict[str, float] = {}
     state.model.train()
-    for batch in batches:
-        chosen = links[:, batch.to(links.device)]
+    for pair, chosen in batches:
         entities = dict(zip(pair, chosen, strict=True))
         output = state.model(data, entities, graph, withhold=config.withhold > 0)
         loss, terms = objective(output, pair, state.epoch)
@@ -80,7 +93,26 @@ def train_epoch(
         for name, value in {"total": loss.detach(), **terms}.items():
             mean[name] = mean.get(name, 0.0) + float(value) / len(batches)
     state.scheduler.step()
-    return mean, batches[0].numel()
+    return mean, max(chosen.size(1) for _, chosen in batches)
+
+
+def _batches(
+    state: TrainingState, data: HeteroData, config: TrainConfig
+) -> list[tuple[tuple[str, str], Tensor]]:
+    """Seed pairs and pseudo-seeds, each in one batch; those of several pairs of graphs
+    in mixed order.
+    """
+    found = []
+    seeds = seed_pairs(data)
+    for pair, links in seeds.items():
+        pseudo_seeds = state.pseudo_seeds.of(pair).to(links.device)
+        links = torch.cat([links, pseudo_seeds], dim=1)
+        if links.size(1):
+            numbers = seed_batches(links.size(1), config.batch_size, config.withhold)
+            found += [(pair, links[:, batch.to(links.device)]) for batch in numbers]
+    if len(seeds) == 1:
+        return found
+    return [found[i] for i in torch.randperm(len(found)).tolist()]
 
 
 def fit(
@@ -98,7 +130,7 @@ def fit(
     began = time.monotonic() - state.seconds
     progress = Progress(config.epochs, state.epoch)
     diagnostics = Diagnostics(objective.beta)
-    selects = links_of(data, "val").size(1) > 0
+    selects = any(links_of(part, "val").size(1) for part in pair_problems(data))
     with InterruptGuard() as interrupt:
         while state.epoch < config.epochs and not interrupt.requested:
             state.epoch += 1
@@ -132,12 +164,18 @@ def validate(
     losses: dict[str, float],
     run: RunFolder,
 ) -> float:
-    """Hits@1 of the validation pairs; the weights are kept if their MRR is best."""
+    """Hits@1 of the validation pairs; the weights are kept if their MRR is best. With
+    several pairs of graphs, these are means over them.
+    """
     # Among all unaligned entities: harder than the validation pairs' own.
     options = (config.csls_k, "unaligned", graph)
-    val = evaluate(state.average, data, "val", ["csls"], *options)["csls"]["mean"]
+    asked = [p for p in pair_problems(data) if links_of(p, "val").size(1)]
+    figures = [evaluate(state.average, p, "val", ["csls"], *options) for p in asked]
+    val = mean_figures([found["csls"]["mean"] for found in figures])
     state.offer(val["mrr"])
     weights = state.average.fusion.weights()
-    plane = information_plane(state.average, data, "val", graph)
+    plane = mean_figures(
+        [information_plane(state.average, p, "val", graph) for p in asked]
+    )
     run.append_metrics(state.epoch, state.seconds, losses, val, weights, plane)
     return float(val["hits@1"])

@@ -12,15 +12,23 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.train.links import alignment_pair
+from pyg_ibmea.align import Clusters
+from pyg_ibmea.train.links import Pair
 from pyg_ibmea.train.memory import peak_rss_mib
 from pyg_ibmea.train.state import TrainingState
 from pyg_ibmea.train.trust import TrustedAlignment
 
+ALIGNMENT_COLUMNS = (
+    *("source", "target", "score", "confidence", "runner_up", "margin"),
+    *("source_graph", "target_graph"),
+)
+"""The columns of ``alignment.tsv``."""
+
 
 class RunFolder:
     """Files of one training: ``config.json``, ``metrics.jsonl``, ``metrics.json``,
-    ``checkpoint.pt``, ``alignment.tsv`` and ``curves.png``.
+    ``checkpoint.pt``, ``alignment.tsv``, ``curves.png`` and, as the run has them,
+    ``pseudo_seeds.tsv`` and ``clusters.tsv``.
 
     Files are written to a temporary name and renamed, so that an interrupted write
     leaves the old file as it was.
@@ -141,44 +149,69 @@ class RunFolder:
         self._write("metrics.json", json.dumps(final, indent=2) + "\n")
         return final
 
-    def write_alignment(self, data: HeteroData, alignment: TrustedAlignment) -> None:
+    def write_alignment(
+        self, data: HeteroData, alignments: Mapping[Pair, TrustedAlignment]
+    ) -> None:
         """Writes ``alignment.tsv``: source URI, target URI, score, confidence, URI of
-        the runner-up (empty if there is none), margin over it.
+        the runner-up (empty if there is none), margin over it, names of the two graphs.
 
         Args:
             data (HeteroData): The problem.
-            alignment (TrustedAlignment): Matches, as node ids.
+            alignments (dict): By pair of graphs, matches as node ids.
         """
-        source, target = alignment_pair(data)
-        lines = ["source\ttarget\tscore\tconfidence\trunner_up\tmargin\n"]
-        left, right = data.uri[source], data.uri[target]
-        columns = (
-            *(alignment.source, alignment.target, alignment.score),
-            *(alignment.confidence, alignment.runner_up, alignment.margin),
-        )
-        for i, j, score, confidence, second, margin in zip(
-            *(column.tolist() for column in columns), strict=True
-        ):
-            other = "" if second < 0 else _one_field(right[second])
-            lines.append(
-                f"{_one_field(left[i])}\t{_one_field(right[j])}\t{score:.6f}\t"
-                f"{confidence:.6f}\t{other}\t{margin:.6f}\n"
+        lines = ["\t".join(ALIGNMENT_COLUMNS) + "\n"]
+        for (source, target), found in alignments.items():
+            left, right = data.uri[source], data.uri[target]
+            graphs = f"{_one_field(source)}\t{_one_field(target)}"
+            columns = (
+                *(found.source, found.target, found.score),
+                *(found.confidence, found.runner_up, found.margin),
             )
+            for i, j, score, confidence, second, margin in zip(
+                *(column.tolist() for column in columns), strict=True
+            ):
+                other = "" if second < 0 else _one_field(right[second])
+                lines.append(
+                    f"{_one_field(left[i])}\t{_one_field(right[j])}\t{score:.6f}\t"
+                    f"{confidence:.6f}\t{other}\t{margin:.6f}\t{graphs}\n"
+                )
         self._write("alignment.tsv", "".join(lines))
 
-    def write_pairs(self, name: str, data: HeteroData, pairs: Tensor) -> None:
-        """Writes pairs of entities: source URI, target URI.
+    def write_clusters(self, data: HeteroData, clusters: Clusters) -> None:
+        """Writes ``clusters.tsv``: a line for each cluster with the URI of its entity
+        in each graph (empty if there is none) and the least confidence that holds it
+        together, 1 if all is known.
+
+        Args:
+            data (HeteroData): The problem.
+            clusters (Clusters): The clusters, as node ids.
+        """
+        lines = ["\t".join([*map(_one_field, clusters.graphs), "confidence"]) + "\n"]
+        rows = zip(clusters.members.tolist(), clusters.score.tolist(), strict=True)
+        for members, score in rows:
+            uris = [
+                _one_field(data.uri[kg][node]) if node >= 0 else ""
+                for kg, node in zip(clusters.graphs, members, strict=True)
+            ]
+            lines.append("\t".join([*uris, f"{min(score, 1.0):.6f}"]) + "\n")
+        self._write("clusters.tsv", "".join(lines))
+
+    def write_pairs(
+        self, name: str, data: HeteroData, pairs: Mapping[Pair, Tensor]
+    ) -> None:
+        """Writes pairs of entities: source URI, target URI, names of the two graphs.
 
         Args:
             name (str): Name of the file, such as ``'pseudo_seeds.tsv'``.
             data (HeteroData): The problem.
-            pairs (torch.Tensor): Node ids ``[2, L]``.
+            pairs (dict): By pair of graphs, node ids ``[2, L]``.
         """
-        source, target = alignment_pair(data)
-        lines = ["source\ttarget\n"]
-        for i, j in pairs.t().tolist():
-            left, right = data.uri[source][i], data.uri[target][j]
-            lines.append(f"{_one_field(left)}\t{_one_field(right)}\n")
+        lines = ["source\ttarget\tsource_graph\ttarget_graph\n"]
+        for (source, target), ids in pairs.items():
+            graphs = f"{_one_field(source)}\t{_one_field(target)}"
+            for i, j in ids.t().tolist():
+                left, right = data.uri[source][i], data.uri[target][j]
+                lines.append(f"{_one_field(left)}\t{_one_field(right)}\t{graphs}\n")
         self._write(name, "".join(lines))
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:

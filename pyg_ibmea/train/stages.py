@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,25 @@ from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Decoder
 from pyg_ibmea.nn import IBMEA
+from pyg_ibmea.train._figures import mean_figures
 from pyg_ibmea.train.config import TrainConfig
-from pyg_ibmea.train.evaluation import evaluate
-from pyg_ibmea.train.links import add_validation_pairs, links_of
+from pyg_ibmea.train.evaluation import Graph, evaluate
+from pyg_ibmea.train.joint import align_pairs, cluster_metrics, join_matches
+from pyg_ibmea.train.links import (
+    Pair,
+    add_validation_pairs,
+    alignment_pair,
+    linked_pairs,
+    links_of,
+    pair_problems,
+    seed_pairs,
+)
 from pyg_ibmea.train.loop import fit, share_pseudo_seeds
 from pyg_ibmea.train.objective import Objective
 from pyg_ibmea.train.proposals import outside_seed_pairs, share_right
 from pyg_ibmea.train.run_folder import RunFolder
 from pyg_ibmea.train.state import TrainingState
-from pyg_ibmea.train.trust import align_with_confidence, calibrate, confidence_metrics
+from pyg_ibmea.train.trust import confidence_metrics
 
 DECODERS: tuple[Decoder, ...] = ("cosine", "csls", "sinkhorn")
 
@@ -39,7 +49,7 @@ def train_model(
     seed: int = 0,
     modalities: Sequence[str] | None = None,
     device: str = "cpu",
-    pseudo_seeds: Tensor | None = None,
+    pseudo_seeds: Mapping[Pair, Tensor] | None = None,
 ) -> TrainingState:
     """Trains a model, from the start or from the checkpoint in the run folder.
 
@@ -50,8 +60,8 @@ def train_model(
         seed (int, optional): Seed of the model. (default: :obj:`0`)
         modalities (sequence of str, optional): See :meth:`IBMEA.from_data`.
         device (str, optional): Where to train. (default: :obj:`'cpu'`)
-        pseudo_seeds (torch.Tensor, optional): Pairs that count as seed pairs from the
-            start, long ``[2, L]``.
+        pseudo_seeds (dict, optional): Pairs that count as seed pairs from the start, by
+            pair of graphs, long ``[2, L]``.
 
     Returns:
         TrainingState: Its model has the weights that were kept.
@@ -63,7 +73,7 @@ def train_model(
     model = IBMEA.from_data(data, modalities=modalities, **config.model_options())
     state = TrainingState.create(model.to(device), config)
     if pseudo_seeds is not None:
-        state.pseudo_seeds.begin(pseudo_seeds)
+        state.pseudo_seeds.begin(pseudo_seeds, seed_pairs(data))
         share_pseudo_seeds(state, data, config)
     objective = Objective.from_config(config, model.modalities)
     run.start(state)
@@ -85,9 +95,10 @@ def train_models(
     others that learn from the validation pairs, too.
 
     Those end at the epoch that was chosen. With pseudo-seeds they begin with those of
-    the chosen epoch and take ``config.refit_epochs`` epochs: a new model has not grown
-    up with the pairs that are wrong. As they differ from the first, each has a twin
-    that does not learn from the validation pairs and is judged by them.
+    the chosen epoch: a new model has not grown up with the pairs that are wrong. As
+    they differ from the first, each has a twin that does not learn from the validation
+    pairs, takes ``config.refit_epochs`` epochs and is judged by them: the refit ends at
+    the epoch at which its twin was best.
 
     Args: As for :func:`train_model`.
 
@@ -103,23 +114,38 @@ def train_models(
     if not config.refits:
         return [chosen], [chosen]
     known = add_validation_pairs(data)
-    fixed, begin = replace(config, epochs=chosen.best_epoch), None
 
     def again(
-        problem: HeteroData, name: str, seed: int, pairs: Tensor | None
+        problem: HeteroData,
+        name: str,
+        number: int,
+        epochs: int,
+        pairs: Mapping[Pair, Tensor] | None,
     ) -> TrainingState:
-        part = run.part(name, epochs=fixed.epochs, iterative=fixed.iterative)
-        _tell(f"{name}: {fixed.epochs} epochs")
-        return train_model(problem, fixed, part, seed, modalities, device, pairs)
+        fixed = replace(config, epochs=epochs, iterative=False)
+        part = run.part(f"{name}_{number}", epochs=epochs, iterative=False)
+        _tell(f"{name}_{number}: {epochs} epochs")
+        options = (seed + number, modalities, device, pairs)
+        return train_model(problem, fixed, part, *options)
 
-    numbers, judged = range(config.refits), [chosen]
+    numbers, judged, begin = range(config.refits), [chosen], None
+    epochs = [chosen.best_epoch] * config.refits
     if config.iterative:
-        fixed = replace(config, epochs=config.refit_epochs, iterative=False)
-        found = chosen.best_pseudo_seeds
-        begin = outside_seed_pairs(known, found)
-        judged = [again(data, f"judged_{i}", seed + i, found) for i in numbers]
+        found = _pseudo_seeds(chosen, data)
+        begin = {
+            alignment_pair(p): outside_seed_pairs(p, found[alignment_pair(p)])
+            for p in pair_problems(known)
+        }
+        judged = [again(data, "judged", i, config.refit_epochs, found) for i in numbers]
+        epochs = [twin.best_epoch for twin in judged]
         judged[0].seconds += chosen.seconds
-    return judged, [again(known, f"refit_{i}", seed + i, begin) for i in numbers]
+    return judged, [again(known, "refit", i, epochs[i], begin) for i in numbers]
+
+
+def _pseudo_seeds(state: TrainingState, data: HeteroData) -> dict[Pair, Tensor]:
+    """Those of the best epoch, of every pair of graphs; it may have had none yet."""
+    none = torch.empty(2, 0, dtype=torch.long)
+    return {p: state.best_pseudo_seeds.get(p, none) for p in linked_pairs(data)}
 
 
 def _tell(text: str) -> None:
@@ -189,31 +215,62 @@ def final_test(
         judged (sequence of TrainingState): Those that the validation pairs judge.
         states (sequence of TrainingState): Those whose models are joined.
         config (TrainConfig): The hyper-parameters.
-        run (RunFolder): Where it is written: ``metrics.json``, ``alignment.tsv`` and,
-            with pseudo-seeds, ``pseudo_seeds.tsv``.
+        run (RunFolder): Where it is written: ``metrics.json``, ``alignment.tsv``, with
+            three graphs or more ``clusters.tsv`` and, with pseudo-seeds,
+            ``pseudo_seeds.tsv``.
 
     Returns:
-        dict: What ``metrics.json`` holds.
+        dict: What ``metrics.json`` holds. With several pairs of graphs, ``pairs`` holds
+        the figures of each, ``clusters`` those of their clusters, ``test`` and ``val``
+        are means.
     """
     models = [state.model for state in states]
     graph = models[0].graph_of(data)
-    options = (config.csls_k, "counterparts", graph, config.sinkhorn_temperature)
-    metrics: dict[str, Any] = {}
     # Models that learned from the validation pairs cannot be judged by them.
     twins = [state.model for state in judged]
-    for part, members in (("test", models), ("val", twins)):
-        if links_of(data, part).size(1):
-            metrics[part] = evaluate(members, data, part, DECODERS, *options)
-    trust = calibrate(twins, data, config, graph)
-    alignment = align_with_confidence(models, data, trust, config, graph)
-    metrics["confidence"] = confidence_metrics(data, trust, alignment)
+    found = align_pairs(twins, models, data, config, graph)
+    figures: dict[str, dict[str, Any]] = {}
+    # How many pseudo-seeds were right is asked here, when nothing depends on it any
+    # more.
+    pseudo_seeds = _pseudo_seeds(judged[0], data)
+    for problem in pair_problems(data):
+        pair = alignment_pair(problem)
+        of_pair = _ranked(twins, models, problem, config, graph)
+        of_pair["confidence"] = confidence_metrics(problem, *found[pair])
+        if config.iterative:
+            of_pair["pseudo_seeds"] = share_right(problem, pseudo_seeds[pair])
+        figures[" - ".join(pair)] = of_pair
+    metrics: dict[str, Any] = dict(next(iter(figures.values())))
+    if len(figures) > 1:
+        ranked: list[dict[str, Any]] = [
+            {part: of_pair[part] for part in ("test", "val") if part in of_pair}
+            for of_pair in figures.values()
+        ]
+        metrics = mean_figures(ranked)
+        clusters = join_matches(data, found)
+        metrics["clusters"] = cluster_metrics(data, found, clusters)
+        metrics["pairs"] = figures
+        run.write_clusters(data, clusters)
     if config.iterative:
-        # How many were right is asked here, when nothing depends on it any more.
-        found = judged[0].best_pseudo_seeds
-        run.write_pairs("pseudo_seeds.tsv", data, found)
-        metrics["pseudo_seeds"] = share_right(data, found)
+        run.write_pairs("pseudo_seeds.tsv", data, pseudo_seeds)
     each = {id(state): state for state in (*judged, *states)}.values()
     seconds = sum(state.seconds for state in each)
     written = run.write_metrics(metrics, judged[0].best_epoch, seconds)
-    run.write_alignment(data, alignment)
+    run.write_alignment(data, {pair: matches for pair, (_, matches) in found.items()})
     return written
+
+
+def _ranked(
+    twins: Sequence[IBMEA],
+    models: Sequence[IBMEA],
+    problem: HeteroData,
+    config: TrainConfig,
+    graph: Graph,
+) -> dict[str, Any]:
+    """The ranking metrics of the test and validation pairs of two graphs."""
+    options = (config.csls_k, "counterparts", graph, config.sinkhorn_temperature)
+    return {
+        part: evaluate(members, problem, part, DECODERS, *options)
+        for part, members in (("test", models), ("val", twins))
+        if links_of(problem, part).size(1)
+    }

@@ -13,7 +13,8 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.train.config import TrainConfig
-from pyg_ibmea.train.pseudo_seeds import PseudoSeeds
+from pyg_ibmea.train.links import Pair
+from pyg_ibmea.train.pseudo_seeds import JointPseudoSeeds
 from pyg_ibmea.train.schedule import warmup_cosine
 
 
@@ -33,8 +34,9 @@ class TrainingState:
         best_epoch (int): The epoch with the best validation metric; 0 for none.
         best_value (float): That metric.
         best_weights (dict): The weights of that epoch.
-        pseudo_seeds (PseudoSeeds): The pairs added to the seed pairs.
-        best_pseudo_seeds (torch.Tensor): Those of the best epoch, long ``[2, L]``.
+        pseudo_seeds (JointPseudoSeeds): The pairs added to the seed pairs.
+        best_pseudo_seeds (dict): Those of the best epoch, by pair of graphs, long
+            ``[2, L]``.
     """
 
     model: IBMEA
@@ -47,8 +49,8 @@ class TrainingState:
     best_epoch: int = 0
     best_value: float = -1.0
     best_weights: dict[str, Tensor] = field(default_factory=dict)
-    pseudo_seeds: PseudoSeeds = field(default_factory=PseudoSeeds)
-    best_pseudo_seeds: Tensor = field(default_factory=lambda: PseudoSeeds().pairs)
+    pseudo_seeds: JointPseudoSeeds = field(default_factory=JointPseudoSeeds)
+    best_pseudo_seeds: dict[Pair, Tensor] = field(default_factory=dict)
 
     @classmethod
     def create(cls, model: IBMEA, config: TrainConfig) -> TrainingState:
@@ -65,7 +67,7 @@ class TrainingState:
             scheduler,
             average,
             config.average_decay,
-            pseudo_seeds=PseudoSeeds(config.propose_window),
+            pseudo_seeds=JointPseudoSeeds(config.propose_window),
         )
 
     @torch.no_grad()
@@ -88,7 +90,7 @@ class TrainingState:
             return False
         self.best_epoch, self.best_value = self.epoch, value
         self.best_weights = copy.deepcopy(self.average.state_dict())
-        self.best_pseudo_seeds = self.pseudo_seeds.pairs
+        self.best_pseudo_seeds = dict(self.pseudo_seeds.pairs)
         return True
 
     def state_dict(self) -> dict[str, Any]:

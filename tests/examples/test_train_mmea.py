@@ -321,7 +321,8 @@ def test_iterative_run_saves_its_pseudo_seeds_and_resumes(tmp_path):
     assert f"{found['pairs']} pseudo-seeds" in out
 
     state = torch.load(tmp_path / "whole" / "checkpoint.pt", weights_only=True)
-    assert len(state["pseudo_seeds"]["proposals"]) == 3
+    (voting,) = state["pseudo_seeds"]["by_pair"].values()
+    assert len(voting["proposals"]) == 3
     process = start(*options, "--out", "half", cwd=tmp_path)
     while not (tmp_path / "half" / "checkpoint.pt").exists() and process.poll() is None:
         time.sleep(0.05)
@@ -339,12 +340,13 @@ def test_refits_begin_with_the_pseudo_seeds(tmp_path):
         torch.load(tmp_path / "run" / part / "checkpoint.pt")
         for part in (".", "judged_0", "refit_0")
     )
-    assert [state["epoch"] for state in (first, judged, refit)] == [8, 3, 3]
-    found = first["best_pseudo_seeds"]
-    assert judged["best_pseudo_seeds"].equal(found)
+    epochs = [state["epoch"] for state in (first, judged, refit)]
+    assert epochs == [8, 3, judged["best_epoch"]]
+    ((pair, found),) = first["best_pseudo_seeds"].items()
+    assert judged["best_pseudo_seeds"][pair].equal(found)
     # The refit knows the validation pairs: it keeps what does not contradict them.
-    kept = {tuple(pair) for pair in refit["best_pseudo_seeds"].t().tolist()}
-    assert kept < {tuple(pair) for pair in found.t().tolist()}
+    kept = {tuple(two) for two in refit["best_pseudo_seeds"][pair].t().tolist()}
+    assert kept < {tuple(two) for two in found.t().tolist()}
     assert judged["model"]["embedding.row"].unique().numel() < (
         judged["model"]["embedding.seed_row"].unique().numel()
     )

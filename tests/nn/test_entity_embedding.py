@@ -31,6 +31,13 @@ def test_further_pairs_share_until_the_next_call():
     assert embedding.row.tolist() == [0, 1, 2, 0, 3, 2]
 
 
+def test_pairs_that_hang_together_share_one_embedding():
+    embedding = EntityEmbedding(ROWS, 3)
+    # 5 and 4, 4 and 0; 3 has been with 0 from the start.
+    embedding.share(torch.tensor([5, 4]), torch.tensor([4, 0]))
+    assert embedding.row.tolist() == [0, 1, 2, 0, 0, 0]
+
+
 def test_length_at_the_start():
     torch.manual_seed(0)
     x = EntityEmbedding(torch.arange(500), 64)()

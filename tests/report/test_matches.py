@@ -90,7 +90,7 @@ def test_errors(tmp_path: Path) -> None:
         read_matches(path)
     write_matches(MATCHES, path)
     path.write_text(path.read_text() + "a\tb\tc\n")
-    with pytest.raises(ValueError, match="line 5: expected six fields"):
+    with pytest.raises(ValueError, match="line 5: expected eight fields"):
         read_matches(path)
     path.write_text("kept")
     with pytest.raises(ValueError, match=r"expected one of \.tsv"):

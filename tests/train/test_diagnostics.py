@@ -43,8 +43,12 @@ def test_each_sign_is_told_once(change, beta, message):
 def test_drift_of_pseudo_seeds():
     diagnostics = Diagnostics(BETA)
     pairs = torch.arange(20).view(2, 10)
-    assert diagnostics.check_pseudo_seeds(pairs) == []
-    assert diagnostics.check_pseudo_seeds(pairs[:, 2:]) == []  # Two of ten may go.
-    (told,) = diagnostics.check_pseudo_seeds(pairs[:, 5:])
+
+    def check(pairs):
+        return diagnostics.check_pseudo_seeds({("a", "b"): pairs})
+
+    assert check(pairs) == []
+    assert check(pairs[:, 2:]) == []  # Two of ten may go.
+    (told,) = check(pairs[:, 5:])
     assert "3 of 8 were dropped again" in told
-    assert diagnostics.check_pseudo_seeds(pairs) == []  # More of them is no drift.
+    assert check(pairs) == []  # More of them is no drift.

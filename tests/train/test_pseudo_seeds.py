@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyg_ibmea.train import PseudoSeeds
+from pyg_ibmea.train import JointPseudoSeeds, PseudoSeeds
 
 
 def pairs(*items):
@@ -70,3 +70,41 @@ def test_bad_input():
         PseudoSeeds().update(pairs((1, 7), (2, 7)))
     with pytest.raises(ValueError, match=r"long \[2, L\], got \[3\]"):
         PseudoSeeds().update(torch.arange(3))
+
+
+def test_of_contradicting_pairs_those_with_more_votes_stay():
+    pseudo = JointPseudoSeeds(window=3)
+    first = {("a", "b"): pairs((0, 0), (1, 1)), ("b", "c"): pairs((0, 0), (1, 2))}
+    for _ in range(3):
+        pseudo.update(first, {})
+    # Around the cycle, a's 0 is c's 0 and a's 1 is c's 2.
+    proposals = {**first, ("a", "c"): pairs((0, 0), (1, 1))}
+    for _ in range(2):
+        adopted = pseudo.update(proposals, {})
+    assert as_set(adopted["a", "c"]) == {(0, 0)}
+    assert as_set(pseudo.of(("a", "b"))) == {(0, 0), (1, 1)}
+    assert as_set(pseudo.of(("b", "c"))) == {(0, 0), (1, 2)}
+
+
+def test_known_pairs_are_not_contradicted():
+    pseudo = JointPseudoSeeds(window=1)
+    known = {("a", "b"): pairs((0, 0)), ("b", "c"): pairs((0, 0))}
+    proposals = {("a", "b"): pairs((1, 1)), ("a", "c"): pairs((0, 2), (1, 1))}
+    adopted = pseudo.begin(proposals, known)
+    assert as_set(adopted["a", "b"]) == {(1, 1)}
+    assert as_set(adopted["a", "c"]) == {(1, 1)}  # a's 0 is c's 0.
+
+
+def test_joint_state_goes_through_a_file(tmp_path):
+    pseudo = JointPseudoSeeds(window=2)
+    pseudo.update({("a", "b"): pairs((0, 0))}, {})
+    pseudo.update({("a", "b"): pairs((0, 0))}, {})
+    torch.save(pseudo.state_dict(), tmp_path / "state.pt")
+    other = JointPseudoSeeds(window=2)
+    other.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert as_set(other.of(("a", "b"))) == {(0, 0)}
+    later = {("a", "b"): pairs((1, 1))}
+    assert other.update(later, {}).keys() == pseudo.update(later, {}).keys()
+    assert other.of(("a", "b")).equal(pseudo.of(("a", "b")))
+    assert other.of(("b", "a")).shape == (2, 0)
+    assert repr(other) == "JointPseudoSeeds(0 pairs, window=2)"

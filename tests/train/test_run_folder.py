@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
+from pyg_ibmea.align import Clusters
 from pyg_ibmea.train import RunFolder, TrainConfig, TrainingState, TrustedAlignment
 
 CONFIG = {"lr": 0.1, "modalities": None}
@@ -66,12 +67,13 @@ def test_alignment_is_a_table_whatever_the_names(started):
         margin=torch.tensor([0.1, 0.0]),
         confidence=torch.tensor([1.0, 0.125]),
     )
-    started.write_alignment(data, alignment)
+    started.write_alignment(data, {("a", "b"): alignment})
     text = (started.path / "alignment.tsv").read_text(encoding="utf-8")
     assert text == (
-        "source\ttarget\tscore\tconfidence\trunner_up\tmargin\n"
-        "x\té\t0.500000\t1.000000\tline end\t0.100000\n"
-        "tab here\tline end\t0.250000\t0.125000\t\t0.000000\n"
+        "source\ttarget\tscore\tconfidence\trunner_up\tmargin\tsource_graph"
+        "\ttarget_graph\n"
+        "x\té\t0.500000\t1.000000\tline end\t0.100000\ta\tb\n"
+        "tab here\tline end\t0.250000\t0.125000\t\t0.000000\ta\tb\n"
     )
 
 
@@ -79,9 +81,23 @@ def test_pairs_are_a_table_too(started):
     data = HeteroData()
     data["a", "same_as", "b"].edge_index = torch.tensor([[0], [0]])
     data.uri = {"a": ["x", "tab\there"], "b": ["line\nend", "é"]}
-    started.write_pairs("pairs.tsv", data, torch.tensor([[0, 1], [1, 0]]))
+    pairs = {("a", "b"): torch.tensor([[0, 1], [1, 0]])}
+    started.write_pairs("pairs.tsv", data, pairs)
     text = (started.path / "pairs.tsv").read_text(encoding="utf-8")
-    assert text == "source\ttarget\nx\té\ntab here\tline end\n"
+    assert text == (
+        "source\ttarget\tsource_graph\ttarget_graph\n"
+        "x\té\ta\tb\ntab here\tline end\ta\tb\n"
+    )
+
+
+def test_clusters_are_a_table_with_a_column_for_each_graph(started):
+    data = HeteroData()
+    data.uri = {"a": ["x", "y"], "b": ["line\nend"], "c": ["é", "z"]}
+    members = torch.tensor([[0, -1, 1], [1, 0, 0]])
+    score = torch.tensor([0.25, torch.inf])
+    started.write_clusters(data, Clusters(("a", "b", "c"), members, score))
+    text = (started.path / "clusters.tsv").read_text(encoding="utf-8")
+    assert text == ("a\tb\tc\tconfidence\nx\t\tz\t0.250000\ny\tline end\té\t1.000000\n")
 
 
 def test_resume_restores_the_checkpoint_and_drops_later_lines(started):

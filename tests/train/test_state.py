@@ -108,13 +108,14 @@ def test_checkpoint_of_another_model():
 def test_pseudo_seeds_of_the_best_epoch_are_kept_and_restored():
     state = new_state()
     pair = torch.tensor([[1], [2]])
+    graphs = ("a", "b")
     for _ in range(2):
-        state.pseudo_seeds.update(pair)
+        state.pseudo_seeds.update({graphs: pair}, {})
     state.offer(0.5)
-    state.pseudo_seeds.update(pair[:, :0])
-    state.pseudo_seeds.update(pair[:, :0])
-    assert state.pseudo_seeds.pairs.numel() == 0
+    state.pseudo_seeds.update({graphs: pair[:, :0]}, {})
+    state.pseudo_seeds.update({graphs: pair[:, :0]}, {})
+    assert state.pseudo_seeds.of(graphs).numel() == 0
     resumed = new_state()
     resumed.load_state_dict(through_a_file(state))
-    assert resumed.best_pseudo_seeds.equal(pair)
-    assert len(resumed.pseudo_seeds.proposals) == 3
+    assert resumed.best_pseudo_seeds[graphs].equal(pair)
+    assert len(resumed.pseudo_seeds.by_pair[graphs].proposals) == 3

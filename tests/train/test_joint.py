@@ -1,0 +1,135 @@
+"""Three graphs at once, from links to clusters."""
+
+import json
+
+import pytest
+import torch
+from three_graphs import three_graphs
+
+from pyg_ibmea import train
+from pyg_ibmea.nn import IBMEA
+from pyg_ibmea.train._figures import mean_figures
+from pyg_ibmea.train.loop import _batches
+
+CONFIG = train.TrainConfig(
+    epochs=8, eval_every=2, graph_channels=16, modal_channels=8, beta="1e-3",
+    iterative=True, propose_from=4, propose_every=1, propose_threshold=0.3, refits=1,
+    refit_epochs=2,
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    data = three_graphs()
+    run = train.RunFolder(tmp_path_factory.mktemp("joint") / "run", {})
+    judged, states = train.train_models(data, CONFIG, run)
+    return data, run, train.final_test(data, judged, states, CONFIG, run), states
+
+
+def table(path):
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [line.split("\t") for line in lines]
+
+
+def test_links_between_the_others_follow():
+    data = three_graphs(ratio=0.5, val_ratio=0.4)
+    assert set(train.linked_pairs(data)) == {("a", "b"), ("a", "c"), ("b", "c")}
+    counts = {
+        tuple(train.links_of(p, part).size(1) for part in train.PARTS)
+        for p in train.pair_problems(data)
+    }
+    assert counts == {(18, 12, 30)}
+
+
+def test_figures_of_each_pair_and_their_means(trained):
+    data, run, metrics, _ = trained
+    assert json.loads((run.path / "metrics.json").read_text()) == metrics
+    assert list(metrics["pairs"]) == [" - ".join(p) for p in train.linked_pairs(data)]
+    for part in ("test", "val"):
+        each = [figures[part]["csls"]["mean"]["mrr"]
+                for figures in metrics["pairs"].values()]  # fmt: skip
+        assert metrics[part]["csls"]["mean"]["mrr"] == pytest.approx(sum(each) / 3)
+    # Guessing would give 1 in 30; that the looks are read, more than half.
+    assert metrics["test"]["sinkhorn"]["mean"]["hits@1"] > 0.6
+    for figures in metrics["pairs"].values():
+        assert figures["confidence"]["calibrated"]
+        assert figures["pseudo_seeds"]["pairs"] > 0
+
+
+def test_alignment_and_pseudo_seeds_name_the_graphs(trained):
+    data, run, _, _ = trained
+    rows = table(run.path / "alignment.tsv")
+    assert rows[0][-2:] == ["source_graph", "target_graph"]
+    found = {tuple(row[-2:]) for row in rows[1:]}
+    assert found == set(train.linked_pairs(data))
+    for row in rows[1:]:  # Entities are named after their graph.
+        assert (row[0][0], row[1][0]) == tuple(row[-2:])
+    for row in table(run.path / "pseudo_seeds.tsv")[1:]:
+        assert (row[0][0], row[1][0]) == tuple(row[2:])
+
+
+def test_clusters_keep_what_is_known_and_never_two_of_a_graph(trained):
+    data, run, metrics, _ = trained
+    rows = table(run.path / "clusters.tsv")
+    assert rows[0] == ["a", "b", "c", "confidence"]
+    assert len(rows) - 1 == metrics["clusters"]["clusters"]
+    for column in range(3):
+        named = [row[column] for row in rows[1:] if row[column]]
+        assert len(set(named)) == len(named)
+    known = {
+        (data.uri[pair[0]][i], data.uri[pair[1]][j])
+        for problem in train.pair_problems(data)
+        for pair in [train.alignment_pair(problem)]
+        for part in ("train", "val")
+        for i, j in train.links_of(problem, part).t().tolist()
+    }
+    together = {(x, y) for row in rows[1:] for x in row[:3] for y in row[:3]}
+    assert known <= together
+
+
+def test_what_the_clusters_repair_is_counted_by_hand(trained):
+    data, run, metrics, _ = trained
+    clusters = [row[:3] for row in table(run.path / "clusters.tsv")[1:]]
+    matches = table(run.path / "alignment.tsv")[1:]
+    for problem in train.pair_problems(data):
+        pair = train.alignment_pair(problem)
+        true = {
+            data.uri[pair[0]][i]: data.uri[pair[1]][j]
+            for i, j in train.links_of(problem, "test").t().tolist()
+        }
+        sides = ["abc".index(name) for name in pair]
+        by_cluster = {row[sides[0]]: row[sides[1]] for row in clusters if row[sides[1]]}
+        by_match = {row[0]: row[1] for row in matches if tuple(row[-2:]) == pair}
+        figures = metrics["clusters"]["pairs"][" - ".join(pair)]
+        for kind, found in (("clusters", by_cluster), ("matches", by_match)):
+            given = {entity: found[entity] for entity in true if entity in found}
+            right = sum(true[entity] == match for entity, match in given.items())
+            assert figures[kind]["precision"] == pytest.approx(right / len(given))
+            assert figures[kind]["recall"] == pytest.approx(right / len(true))
+    assert 0 < metrics["clusters"]["cycle_consistency"] <= 1
+
+
+def test_models_are_loaded_and_say_the_same(trained):
+    data, run, _, _ = trained
+    judged, models = train.load_models(data, CONFIG, run.path)
+    before = (run.path / "alignment.tsv").read_text()
+    found = train.align_pairs(judged, models, data, CONFIG)
+    run.write_alignment(data, {pair: matches for pair, (_, matches) in found.items()})
+    assert (run.path / "alignment.tsv").read_text() == before
+
+
+def test_every_seed_pair_is_in_one_batch_of_an_epoch():
+    data = three_graphs()
+    model = IBMEA.from_data(data, **CONFIG.model_options())
+    state = train.TrainingState.create(model, CONFIG)
+    found = {}
+    for pair, links in _batches(state, data, CONFIG):
+        found.setdefault(pair, []).append(links)
+    for pair, links in train.seed_pairs(data).items():
+        together = torch.cat(found[pair], dim=1).t().tolist()
+        assert sorted(together) == sorted(links.t().tolist())
+
+
+def test_means_leave_out_what_is_missing():
+    figures = [{"a": {"b": 1.0, "c": 4.0}}, {"a": {"b": 3.0}, "d": 5.0}]
+    assert mean_figures(figures) == {"a": {"b": 2.0, "c": 4.0}, "d": 5.0}
