@@ -17,6 +17,7 @@ from torch_geometric.data import HeteroData
 
 from pyg_ibmea import __version__, report, train
 from pyg_ibmea._examples import hard_examples
+from pyg_ibmea._exports import join_known, write_embeddings, write_merged
 from pyg_ibmea.data import read_pairs
 from pyg_ibmea.datasets import (
     GraphFiles,
@@ -121,10 +122,16 @@ def make_parser() -> argparse.ArgumentParser:
     evaluate.add_argument("run", type=Path, help="run folder")
     evaluate.add_argument("--pairs", type=Path, help="table source, target of true "
                           "pairs (default: the figures of the training)")  # fmt: skip
-    export = add("export", _export, "write the matches of a run in another form")
+    export = add("export", _export, "write what a run found in another form")
     export.add_argument("run", type=Path, help="run folder")
     export.add_argument("--to", type=Path, required=True, metavar="FILE",
-                        help=".tsv, .csv, .parquet, or .nt for owl:sameAs")  # fmt: skip
+                        help="matches: .tsv, .csv, .parquet, or .nt for owl:sameAs; "
+                        "embeddings: a folder; merged: .nt, or .pt for "
+                        "HeteroData")  # fmt: skip
+    export.add_argument("--what", default="matches", choices=list(_EXPORTS),
+                        help="matches of entities; a vector of each entity, whose "
+                        "cosine says how alike two are; or the graphs as one, with "
+                        "known and found pairs joined (default: matches)")  # fmt: skip
     for command in (evaluate, export):
         command.add_argument("--graphs", nargs=2, metavar=("A", "B"),
                              help="only matches from A to B")  # fmt: skip
@@ -341,13 +348,54 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
-    matches = _selected(args)
-    path = report.write_matches(matches, args.to)
+    count, what = _EXPORTS[args.what](args)
     if args.json:
-        print(json.dumps({"matches": len(matches), "file": str(path)}))
+        print(json.dumps({what: count, "file": str(args.to)}))
     else:
-        print(f"{len(matches)} matches in {path}")
+        print(f"{count} {what} in {args.to}")
     return 0
+
+
+def _export_matches(args: argparse.Namespace) -> tuple[int, str]:
+    matches = _selected(args)
+    report.write_matches(matches, args.to)
+    return len(matches), "matches"
+
+
+def _export_embeddings(args: argparse.Namespace) -> tuple[int, str]:
+    data, config, settings = _again(args.run)
+    _, models = train.load_models(data, config, args.run, settings["modalities"])
+    every = {kg: torch.arange(data[kg].num_nodes) for kg in data.node_types}
+    z = train.encode_entities(models, data, every)
+    write_embeddings(args.to, z, data.uri)
+    return sum(len(rows) for rows in z.values()), "embeddings"
+
+
+def _export_merged(args: argparse.Namespace) -> tuple[int, str]:
+    settings = _config(args.run)
+    matches = _selected(args)
+    data, _, _ = _again(args.run)
+    files = [GraphFiles.parse(words) for words in settings["graphs"]]
+    graphs = [file.read() for file in files]
+    known = {}
+    number = {g.name: {uri: i for i, uri in enumerate(g.entities)} for g in graphs}
+    for problem in train.pair_problems(data):
+        a, b = train.alignment_pair(problem)
+        parts = [train.links_of(problem, part) for part in ("train", "val")]
+        # The problem may lack entities that the files have (leaves=drop).
+        known[a, b] = torch.tensor(
+            [[number[kg][data.uri[kg][i]] for i in side.tolist()]
+             for kg, side in zip((a, b), torch.cat(parts, dim=1), strict=True)]
+        )  # fmt: skip
+    clusters = join_known(graphs, known, matches)
+    return write_merged(args.to, graphs, clusters).num_nodes, "entities"
+
+
+_EXPORTS: dict[str, Callable[[argparse.Namespace], tuple[int, str]]] = {
+    "matches": _export_matches,
+    "embeddings": _export_embeddings,
+    "merged": _export_merged,
+}
 
 
 def _report(args: argparse.Namespace) -> int:

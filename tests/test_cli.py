@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from torch_geometric.data import HeteroData
 
 from pyg_ibmea.cli import main
 
@@ -150,6 +152,73 @@ def test_what_a_user_can_put_right(
         main(["train", "--help"])
     assert stopped.value.code == 0
     assert "known pairs of graphs A and B" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def three(files: Path) -> Path:
+    """A run of three graphs; c is a under other names."""
+    text = (files / "a.tsv").read_text()
+    (files / "c.tsv").write_text(text.replace("a", "c"))
+    links = [f"a{i}\tc{i}\n" for i in range(120)]
+    (files / "links_c.tsv").write_text("".join(links))
+    words = [*problem(files), "--graph", "c", f"triples={files / 'c.tsv'}"]
+    words += ["--links", "a", "c", str(files / "links_c.tsv")]
+    out = files / "three"
+    assert main(["train", *words, *TINY, "--refits", "1", "--out", str(out)]) == 0
+    return out
+
+
+def test_three_graphs(
+    three: Path, files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clusters = (three / "clusters.tsv").read_text().splitlines()
+    assert clusters[0].split("\t") == ["a", "b", "c", "confidence"]
+    before = (three / "alignment.tsv").read_text()
+    (three / "clusters.tsv").unlink()
+    capsys.readouterr()
+    assert main(["align", str(three), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert [line["graphs"] for line in said] == [["a", "b"], ["a", "c"], ["b", "c"]]
+    assert (three / "alignment.tsv").read_text() == before
+    assert (three / "clusters.tsv").read_text().splitlines() == clusters
+    assert main(["evaluate", str(three)]) == 0
+    assert "around cycles of graphs" in capsys.readouterr().out
+    pairs = ["--pairs", str(files / "links.tsv")]
+    assert main(["evaluate", str(three), *pairs]) == 1
+    assert "choose the two graphs" in capsys.readouterr().err
+    assert main(["evaluate", str(three), *pairs, "--graphs", "b", "a"]) == 1
+    assert "no matches from 'b' to 'a', but from 'a'" in capsys.readouterr().err
+    assert main(["evaluate", str(three), *pairs, "--graphs", "a", "b", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["given"] == 60
+    to = ["--to", str(files / "three.nt"), "--graphs", "a", "c"]
+    assert main(["export", str(three), *to]) == 0
+    assert "60 matches" in capsys.readouterr().out
+    assert main(["report", str(three)]) == 0
+    page = (three / "report.html").read_text()
+    assert "<option>a - b</option>" in page
+    assert "How far to trust it (b - c)" in page
+
+
+def test_embeddings_and_merged_graph(
+    three: Path, files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    to = files / "embeddings"
+    words = ["export", str(three), "--what", "embeddings", "--to", str(to)]
+    assert main(words) == 0
+    assert "embeddings in" in capsys.readouterr().out
+    ids = (to / "a.ids.txt").read_text().splitlines()
+    z = np.load(to / "a.npy")
+    assert len(ids) == len(z) == 120
+    assert "a0" in ids
+    merged = files / "merged.pt"
+    assert main(["export", str(three), "--what", "merged", "--to", str(merged)]) == 0
+    capsys.readouterr()
+    data = HeteroData.from_dict(torch.load(merged, weights_only=True))
+    # The 60 known pairs of three graphs at least are one entity each.
+    assert 120 <= data["entity"].num_nodes <= 3 * 120 - 2 * 60
+    words = ["export", str(three), "--what", "merged", "--to", str(files / "m.txt")]
+    assert main(words) == 1
+    assert "written as .nt or .pt" in capsys.readouterr().err
 
 
 @settings(max_examples=60, deadline=None,

@@ -1,5 +1,6 @@
 """One knowledge graph in memory: readers, modality features, HeteroData."""
 
+from pyg_ibmea.data.additions import add_entities
 from pyg_ibmea.data.bags import (
     FeatureBags,
     attribute_bags,
@@ -22,6 +23,7 @@ from pyg_ibmea.data.literals import (
     numbers_of,
     parse_number,
 )
+from pyg_ibmea.data.merging import merge_graphs, single_hetero_data
 from pyg_ibmea.data.mmkb_raw import MMKBPair, read_mmkb
 from pyg_ibmea.data.names import encode_names, read_names
 from pyg_ibmea.data.openea import OpenEAPair, read_openea
@@ -47,6 +49,7 @@ __all__ = [
     "KnowledgeGraph",
     "MMKBPair",
     "OpenEAPair",
+    "add_entities",
     "attribute_bags",
     "close_links",
     "describe_gaps",
@@ -60,6 +63,7 @@ __all__ = [
     "from_networkx",
     "is_rdf",
     "jape_files",
+    "merge_graphs",
     "missing_jape_files",
     "names_of",
     "num_shared_columns",
@@ -78,6 +82,7 @@ __all__ = [
     "read_tables",
     "relation_bags",
     "set_split",
+    "single_hetero_data",
     "split_folds",
     "split_jointly",
     "split_links",

@@ -37,6 +37,7 @@ def to_hetero_data(
     | ``data[kg, 'rel', kg]`` | ``edge_index`` long ``[2, E]`` head to tail, ``edge_type`` long ``[E]`` |
     | ``data[a, 'same_as', b]`` | ``edge_index`` long ``[2, L]`` and, with ``splits``, ``train_mask``, ``val_mask``, ``test_mask`` bool ``[L]`` |
     | ``data.uri``, ``data.relation_uri`` | ``{kg: [str, ...]}`` by node id, by edge type |
+    | ``data.column_uri`` | ``{modality: [str, ...]}``: what each column of a bag counts |
 
     What :func:`~pyg_ibmea.data.describe_gaps` finds (a graph without triples, a
     modality that one graph lacks or that shares no column) is legal and warned about.
@@ -73,8 +74,10 @@ def to_hetero_data(
     data = HeteroData()
     for graph in graphs:
         data[graph.name].num_nodes = graph.num_nodes
+    columns: dict[str, list[str]] = {}
     for modality in _resolve(graphs, modalities):
-        xs, masks = _modality(graphs, modality, num_features)
+        xs, masks, named = _modality(graphs, modality, num_features)
+        columns |= {modality: named} if named else {}
         for graph, x, mask in zip(graphs, xs, masks, strict=True):
             data[graph.name][f"x_{modality}"] = x
             data[graph.name][f"mask_{modality}"] = mask
@@ -89,6 +92,7 @@ def to_hetero_data(
         set_split(data, pair, split)
     data.uri = {graph.name: list(graph.entities) for graph in graphs}
     data.relation_uri = {graph.name: list(graph.relations) for graph in graphs}
+    data.column_uri = columns
     for gap in describe_gaps(data) if warn else ():
         warnings.warn(gap, stacklevel=2)
     return data
@@ -159,13 +163,15 @@ def _resolve(
 
 def _modality(
     graphs: Sequence[KnowledgeGraph], modality: str, num_features: int
-) -> tuple[list[Tensor], list[Tensor]]:
-    """Builds one modality of every graph; zeros where a graph lacks it."""
+) -> tuple[list[Tensor], list[Tensor], list[str]]:
+    """Builds one modality of every graph, zeros where a graph lacks it; also what the
+    columns of a bag count.
+    """
     given = [graph.features.get(modality) for graph in graphs]
     example = next((features[0] for features in given if features), None)
     if example is None:
         bags = _BAGS[modality](graphs, num_features)
-        return bags.x, bags.mask
+        return bags.x, bags.mask, bags.columns
     xs, masks = [], []
     for graph, features in zip(graphs, given, strict=True):
         if features is None:
@@ -182,7 +188,7 @@ def _modality(
             )
         xs.append(x.coalesce() if x.is_sparse else x)
         masks.append(mask)
-    return xs, masks
+    return xs, masks, []
 
 
 def _check_links(data: HeteroData, pair: tuple[str, str], edge_index: Tensor) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch_geometric import EdgeIndex
 from torch_geometric.data import HeteroData
 
+from pyg_ibmea.nn._extension import extended
 from pyg_ibmea.nn._pretrained import load_pretrained, save_pretrained
 from pyg_ibmea.nn.entity_embedding import EntityEmbedding
 from pyg_ibmea.nn.fusion import ModalFusion
@@ -290,6 +291,38 @@ class IBMEA(nn.Module):
             ends.append(torch.stack([ids + start[kg] for kg, ids in two.items()]))
         source, target = torch.cat(ends, dim=1)
         self.embedding.share(source, target)
+
+    @torch.no_grad()
+    def extended(self, data: HeteroData) -> IBMEA:
+        """A copy of the model that also encodes entities that were not in training.
+
+        A new entity's own embedding is the mean of those of its known neighbours, and
+        zero where it has none; everything else of the model is as it was. Nothing is
+        trained.
+
+        Args:
+            data (HeteroData): The problem with further entities, which come after the
+                known ones of their graph; see :func:`pyg_ibmea.data.add_entities`.
+
+        Raises:
+            ValueError: If graphs or modalities are others than the model's, entities
+                are missing, or there are relations that the model does not know.
+
+        Example:
+            >>> from pyg_ibmea.data import add_entities
+            >>> from pyg_ibmea.datasets import SyntheticMMKG
+            >>> data = SyntheticMMKG(num_entities=100)[0]
+            >>> model = IBMEA.from_data(data)
+            >>> triple = ("new", "0", data.uri["source"][0])
+            >>> more = add_entities(data, "source", ["new"], [triple])
+            >>> new = torch.tensor([data["source"].num_nodes])
+            >>> model.extended(more)(more, {"source": new}).z["source"].shape
+            torch.Size([1, 1600])
+        """
+        options, state = extended(self, self._options, data)
+        model = IBMEA(**options, seed_rows=state.get("embedding.seed_row"))
+        model.load_state_dict(state)
+        return model.to(self.fusion.score.device).train(self.training)
 
     def _starts(self) -> dict[str, int]:
         """The position of each graph's first entity among all."""

@@ -3,7 +3,7 @@
 from pyg_ibmea.train.batches import seed_batches
 from pyg_ibmea.train.config import PAPER, TrainConfig, add_arguments, config_from
 from pyg_ibmea.train.diagnostics import Diagnostics
-from pyg_ibmea.train.evaluation import evaluate
+from pyg_ibmea.train.evaluation import encode_entities, evaluate
 from pyg_ibmea.train.information import info_nce_bound, information_plane
 from pyg_ibmea.train.interrupt import InterruptGuard
 from pyg_ibmea.train.joint import align_pairs, cluster_metrics, join_matches
@@ -69,6 +69,7 @@ __all__ = [
     "confidence_metrics",
     "config_from",
     "dangling_of",
+    "encode_entities",
     "evaluate",
     "final_test",
     "fit",

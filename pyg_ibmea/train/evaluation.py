@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -70,7 +70,8 @@ def evaluate(
                 f"an entity of the {part} pairs is in a training pair too; split the "
                 "links by connected component (pyg_ibmea.data.split_links does)"
             )
-    z = encode_entities(model, data, pair, entities, graph)
+    chosen = dict(zip(pair, entities, strict=True))
+    z = encode_entities(model, data, chosen, graph)
     return {
         decoder: ranking_metrics(
             z[pair[0]],
@@ -95,20 +96,30 @@ def evaluation_mode(model: Module) -> Iterator[None]:
         model.train(training)
 
 
+@torch.no_grad()
 def encode_entities(
     model: IBMEA | Sequence[IBMEA],
     data: HeteroData,
-    pair: tuple[str, str],
-    entities: Sequence[Tensor],
-    graph: RelationalGraph | EdgeIndex | None,
+    entities: Mapping[str, Tensor],
+    graph: RelationalGraph | EdgeIndex | None = None,
 ) -> dict[str, Tensor]:
-    """The embeddings of some entities of both graphs, without noise or dropout."""
-    chosen = dict(zip(pair, entities, strict=True))
+    """The embeddings of some entities, without noise or dropout.
+
+    Args:
+        model (IBMEA or sequence of IBMEA): The model, or several: the cosine of their
+            joined embeddings is the mean of their cosines.
+        data (HeteroData): The problem.
+        entities (dict): Node ids by graph.
+        graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
+
+    Returns:
+        dict: By graph, ``[n, C]``.
+    """
     views = []
     for member in [model] if isinstance(model, IBMEA) else model:
         with evaluation_mode(member):
-            views.append(member(data, chosen, graph).z)
+            views.append(member(data, entities, graph).z)
     if len(views) == 1:
         z: dict[str, Tensor] = views[0]
         return z
-    return {kg: join_views([view[kg] for view in views]) for kg in pair}
+    return {kg: join_views([view[kg] for view in views]) for kg in entities}

@@ -43,7 +43,8 @@ def propose_pairs(
     """
     pair = alignment_pair(data)
     entities = unaligned_entities(data, ("train",))
-    z = encode_entities(model, data, pair, entities, graph)
+    chosen = dict(zip(pair, entities, strict=True))
+    z = encode_entities(model, data, chosen, graph)
     rows, score = mutual_nearest(
         z[pair[0]],
         z[pair[1]],

@@ -99,7 +99,8 @@ def calibrate(
     entities = unaligned_entities(data, ("train",))
     if links.size(1) == 0:
         return Trust("csls", Calibration(), 0.5)
-    z = encode_entities(model, data, pair, entities, graph)
+    chosen = dict(zip(pair, entities, strict=True))
+    z = encode_entities(model, data, chosen, graph)
     row, true = _first_counterparts(entities, links)
     lonely = torch.cat([dangling_of(data, part) for part in ("train", "val")])
     found: dict[str, tuple[Evidence, Evidence]] = {}
@@ -154,7 +155,8 @@ def align_with_confidence(
     """
     pair = alignment_pair(data)
     entities = unaligned_entities(data, ("train", "val"))
-    z = encode_entities(models, data, pair, entities, graph)
+    chosen = dict(zip(pair, entities, strict=True))
+    z = encode_entities(models, data, chosen, graph)
     options = (trust.decoder, config.csls_k, config.sinkhorn_temperature)
     evidence = match_evidence(z[pair[0]], z[pair[1]], *options)
     if trust.right.weight is None:

@@ -37,7 +37,9 @@ def test_matches_cover_every_unaligned_source_entity(data, model, config):
     found = align_with_confidence([model], data, trust, config)
     free_source, free_target = unaligned_entities(data, ("train", "val"))
     assert found.source.equal(free_source)
-    z = encode_entities(model, data, PAIR, (free_source, free_target), None)
+    z = encode_entities(
+        model, data, dict(zip(PAIR, (free_source, free_target), strict=True))
+    )
     evidence = match_evidence(*z.values(), trust.decoder, 3, 0.05)
     assert found.target.equal(free_target[evidence.target])
     assert found.runner_up.equal(free_target[evidence.runner_up])
@@ -49,7 +51,7 @@ def test_matches_cover_every_unaligned_source_entity(data, model, config):
 def test_the_decoder_is_the_one_with_more_right(data, model, config):
     trust = calibrate(model, data, config)
     entities = unaligned_entities(data, ("train",))
-    z = encode_entities(model, data, PAIR, entities, None)
+    z = encode_entities(model, data, dict(zip(PAIR, entities, strict=True)))
     links = links_of(data, "val")
     row, true = (
         torch.searchsorted(e, side) for e, side in zip(entities, links, strict=True)

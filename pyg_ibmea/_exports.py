@@ -1,0 +1,161 @@
+"""What else of a run goes on elsewhere: embeddings, and the aligned graphs as one."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pyg_ibmea.align import Clusters, cluster_matches
+from pyg_ibmea.data import KnowledgeGraph, merge_graphs, single_hetero_data
+from pyg_ibmea.report import Match, as_iri
+
+_SAME_AS = "<http://www.w3.org/2002/07/owl#sameAs>"
+
+
+def write_embeddings(
+    folder: str | os.PathLike[str],
+    z: Mapping[str, Tensor],
+    uris: Mapping[str, Sequence[str]],
+) -> list[Path]:
+    """Writes, for each graph, ``<graph>.npy`` (float32 ``[N, C]``) and
+    ``<graph>.ids.txt``, the URI of each row.
+
+    Args:
+        folder: The folder; it is made if it does not exist.
+        z: Embeddings by graph.
+        uris: URIs by graph; line ends in them become blanks.
+
+    Returns:
+        The files.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = []
+    for kg, rows in z.items():
+        name = quote(kg, safe="")
+        values = rows.detach().cpu().float().numpy()
+        lines = "".join(" ".join(uri.splitlines()) + "\n" for uri in uris[kg])
+        files.append(_replace(folder / f"{name}.npy", _saving(values)))
+        files.append(_replace(folder / f"{name}.ids.txt", _writing(lines)))
+    return files
+
+
+def join_known(
+    graphs: Sequence[KnowledgeGraph],
+    known: Mapping[tuple[str, str], Tensor],
+    matches: Sequence[Match],
+) -> Clusters:
+    """The clusters of known pairs and matches; see
+    :func:`~pyg_ibmea.align.cluster_matches`.
+
+    Args:
+        graphs: The graphs.
+        known: By pair of graphs, node ids, long ``[2, L]``.
+        matches: The matches, by URI.
+
+    Raises:
+        ValueError: If a match names an entity or a graph that is not there.
+    """
+    number = {g.name: {uri: i for i, uri in enumerate(g.entities)} for g in graphs}
+    pairs = {pair: [tuple(two) for two in ids.t().tolist()]
+             for pair, ids in known.items()}  # fmt: skip
+    scores = {pair: [float("inf")] * len(ids) for pair, ids in pairs.items()}
+    for match in matches:
+        try:
+            source = number[match.source_graph][match.source]
+            target = number[match.target_graph][match.target]
+        except KeyError as error:
+            raise ValueError(
+                f"the alignment names {error}, which the graphs do not have; are the "
+                "files those of the training?"
+            ) from error
+        pairs.setdefault(match.graphs, []).append((source, target))
+        scores.setdefault(match.graphs, []).append(match.confidence)
+    ids = {
+        pair: torch.tensor(two, dtype=torch.long).view(-1, 2).t()
+        for pair, two in pairs.items()
+    }
+    sure = {pair: torch.tensor(values) for pair, values in scores.items()}
+    return cluster_matches([g.name for g in graphs], ids, sure)
+
+
+def write_merged(
+    path: str | os.PathLike[str], graphs: Sequence[KnowledgeGraph], clusters: Clusters
+) -> KnowledgeGraph:
+    """Writes the aligned graphs as one.
+
+    Args:
+        path: ``.nt`` for N-Triples, with ``owl:sameAs`` from each entity to its other
+            URIs, or ``.pt`` for what ``HeteroData.from_dict(torch.load(path))`` reads.
+        graphs: The graphs.
+        clusters: The entities that are the same.
+
+    Returns:
+        The merged graph.
+
+    Raises:
+        ValueError: If the suffix is another.
+    """
+    path = Path(path)
+    if path.suffix not in (".nt", ".pt"):
+        raise ValueError(f"{path}: a merged graph is written as .nt or .pt")
+    merged, members = merge_graphs(graphs, clusters.members)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".pt":
+        content = single_hetero_data(merged).to_dict()
+        _replace(path, lambda unfinished: torch.save(content, unfinished))
+    else:
+        _replace(path, _writing("".join(_statements(merged, members))))
+    return merged
+
+
+def _statements(graph: KnowledgeGraph, members: Sequence[Sequence[str]]) -> list[str]:
+    """N-Triples of a graph, line by line."""
+    entity = [as_iri(uri) for uri in graph.entities]
+    relation = [as_iri(uri) for uri in graph.relations]
+    lines = [f"{entity[h]} {relation[r]} {entity[t]} .\n"
+             for h, r, t in graph.triples.tolist()]  # fmt: skip
+    if graph.attributes is not None and graph.values is not None:
+        kind = [as_iri(uri) for uri in graph.attribute_names]
+        # JSON escapes a string as N-Triples wants it.
+        lines += [
+            f"{entity[i]} {kind[a]} {json.dumps(value)} .\n"
+            for i, a, value in zip(
+                *graph.attributes.tolist(), graph.values, strict=True
+            )
+            if value
+        ]
+    for name, uris in zip(entity, members, strict=True):
+        others = dict.fromkeys(map(as_iri, uris))
+        lines += [f"{name} {_SAME_AS} {other} .\n" for other in others if other != name]
+    return lines
+
+
+def _saving(values: np.ndarray) -> Callable[[Path], object]:
+    def save(path: Path) -> None:
+        with path.open("wb") as file:
+            np.save(file, values)
+
+    return save
+
+
+def _writing(text: str) -> Callable[[Path], object]:
+    return lambda path: path.write_text(text, encoding="utf-8")
+
+
+def _replace(path: Path, write: Callable[[Path], object]) -> Path:
+    """Writes under another name first, so that nothing old is lost half way."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        write(unfinished)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return path

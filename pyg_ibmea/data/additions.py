@@ -1,0 +1,180 @@
+"""Entities that were not there when a model was trained."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+Feature = tuple[Tensor, Tensor]
+
+
+def add_entities(
+    data: HeteroData,
+    kg: str,
+    entities: Sequence[str],
+    triples: Iterable[tuple[str, str, str]] = (),
+    attributes: Iterable[tuple[str, str]] = (),
+    features: Mapping[str, Tensor | Feature] | None = None,
+) -> HeteroData:
+    """The alignment problem with further entities in a graph.
+
+    They come after the known ones, whose node ids stay as they are, and have no links.
+    Their bags of relations and attributes are made with the columns of the known ones
+    (the bags of the known stay as they are); any other modality is taken from
+    ``features`` and absent where it is not given. Triples of a relation that the graph
+    does not have are left out and warned about: a model knows nothing of it.
+
+    See :meth:`pyg_ibmea.nn.IBMEA.extended` for the model that takes the result.
+
+    Args:
+        data: The problem; it is left as it is.
+        kg: Name of the graph.
+        entities: URIs of the new entities.
+        triples: Head, relation and tail by URI (a relation by its number as text where
+            the problem has no ``relation_uri``); at least one end is new.
+        attributes: Entity and attribute by URI.
+        features: By modality, of the new entities, a matrix ``[n, F]``, or that and a
+            bool mask ``[n]``.
+
+    Returns:
+        The larger problem.
+
+    Raises:
+        ValueError: If the graph is unknown, a new entity has been there or is named
+            twice, a triple or attribute names an entity that is not there or no new
+            one, or features do not fit.
+
+    Example:
+        >>> from pyg_ibmea.datasets import SyntheticMMKG
+        >>> data = SyntheticMMKG(num_entities=100)[0]
+        >>> triple = ("new", "0", data.uri["source"][0])
+        >>> more = add_entities(data, "source", ["new"], [triple])
+        >>> more["source"].num_nodes - data["source"].num_nodes
+        1
+    """
+    if kg not in data.node_types:
+        raise ValueError(f"there is no graph {kg!r}, but {', '.join(data.node_types)}")
+    known: dict[str, int] = {uri: node for node, uri in enumerate(data.uri[kg])}
+    number: dict[str, int] = dict(known)
+    for uri in entities:
+        if uri in number:
+            raise ValueError(f"graph {kg!r} has the entity {uri!r} already")
+        number[uri] = len(number)
+
+    def node(uri: str, what: str) -> int:
+        if uri not in number:
+            raise ValueError(f"{what} names {uri!r}, which graph {kg!r} does not have")
+        return number[uri]
+
+    relations = {uri: r for r, uri in enumerate(_relations(data, kg))}
+    edges, unknown, bag = [], [], []
+    for triple in triples:
+        head, relation, tail = triple
+        ends = (node(head, f"the triple {triple}"), node(tail, f"the triple {triple}"))
+        if max(ends) < len(known):
+            raise ValueError(f"the triple {triple} has no new entity")
+        bag += [(end, relation) for end in ends if end >= len(known)]
+        if relation in relations:
+            edges.append((ends[0], relations[relation], ends[1]))
+        else:
+            unknown.append(relation)
+    if unknown:
+        warnings.warn(
+            f"{len(unknown)} triples are left out: graph {kg!r} has no relation "
+            f"{unknown[0]!r}",
+            stacklevel=2,
+        )
+    has = []
+    for entity, attribute in attributes:
+        at = node(entity, f"the attribute {attribute!r}")
+        if at < len(known):
+            raise ValueError(f"attribute {attribute!r} is of {entity!r}, no new entity")
+        has.append((at, attribute))
+    return _extended(data, kg, list(number), edges, bag, sorted(set(has)), features)
+
+
+def _relations(data: HeteroData, kg: str) -> list[str]:
+    """The relations of a graph; their numbers as text where they have no URI."""
+    if "relation_uri" in data:
+        return list(data.relation_uri[kg])
+    types = data[kg, "rel", kg].edge_type
+    return [str(r) for r in range(int(types.max()) + 1 if types.numel() else 0)]
+
+
+def _extended(
+    data: HeteroData,
+    kg: str,
+    uris: list[str],
+    edges: list[tuple[int, int, int]],
+    relation_bag: list[tuple[int, str]],
+    attribute_bag: list[tuple[int, str]],
+    features: Mapping[str, Tensor | Feature] | None,
+) -> HeteroData:
+    more = copy.copy(data)
+    before, size = int(data[kg].num_nodes), len(uris)
+    store, rel = more[kg], more[kg, "rel", kg]
+    store.num_nodes = size
+    heads, types, tails = torch.tensor(edges, dtype=torch.long).view(-1, 3).t()
+    device = rel.edge_index.device
+    new_edges = torch.stack([heads, tails]).to(device)
+    rel.edge_index = torch.cat([rel.edge_index, new_edges], dim=1)
+    rel.edge_type = torch.cat([rel.edge_type, types.to(device)])
+    more.uri = {**data.uri, kg: uris}
+    bags = {"relation": relation_bag, "attribute": attribute_bag}
+    given = dict(features or {})
+    for key in [key for key in store.keys() if key.startswith("x_")]:  # noqa: SIM118
+        modality = key.removeprefix("x_")
+        x, mask = store[key], store[f"mask_{modality}"]
+        if modality in given:
+            rows, there = _checked(given.pop(modality), modality, size - before, x)
+        elif modality in bags and modality in getattr(data, "column_uri", {}):
+            columns = data.column_uri[modality]
+            rows = _bag(bags[modality], columns, before, size - before)
+            there = rows.to_dense().any(dim=1)
+        else:
+            rows = torch.zeros(size - before, x.size(1))
+            there = torch.zeros(size - before, dtype=torch.bool)
+        rows = rows.to(x.device, x.dtype)
+        if x.is_sparse:
+            rows = rows if rows.is_sparse else rows.to_sparse()
+            store[key] = torch.cat([x, rows]).coalesce()
+        else:
+            rows = rows.to_dense() if rows.is_sparse else rows
+            store[key] = torch.cat([x, rows])
+        store[f"mask_{modality}"] = torch.cat([mask, there.to(mask.device)])
+    if given:
+        raise ValueError(f"graph {kg!r} has no modality {next(iter(given))!r}")
+    return more
+
+
+def _checked(
+    given: Tensor | Feature, modality: str, count: int, like: Tensor
+) -> tuple[Tensor, Tensor]:
+    """A matrix and its mask, of as many entities and columns as there must be."""
+    x = given if isinstance(given, Tensor) else given[0]
+    mask = torch.ones(len(x), dtype=torch.bool)
+    if not isinstance(given, Tensor):
+        mask = given[1]
+    if x.shape != (count, like.size(1)) or mask.shape != (count,):
+        raise ValueError(
+            f"modality {modality!r} must be [{count}, {like.size(1)}] with a mask "
+            f"[{count}], got {list(x.shape)} and {list(mask.shape)}"
+        )
+    x = x.to_dense() if x.is_sparse else x
+    return torch.where(mask[:, None], x, x.new_zeros(())), mask.bool()
+
+
+def _bag(
+    entries: list[tuple[int, str]], columns: Sequence[str], before: int, count: int
+) -> Tensor:
+    """Counts by row (from ``before`` on) and column, sparse ``[count, F]``."""
+    column = {uri: i for i, uri in enumerate(columns)}
+    cells = [(node - before, column[uri]) for node, uri in entries if uri in column]
+    index = torch.tensor(cells, dtype=torch.long).view(-1, 2).t()
+    ones = torch.ones(index.size(1))
+    return torch.sparse_coo_tensor(index, ones, (count, len(columns))).coalesce()

@@ -1,0 +1,188 @@
+"""Aligned graphs as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+
+from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
+
+ENTITY = "entity"
+"""Node type of a merged graph."""
+
+
+def merge_graphs(
+    graphs: Sequence[KnowledgeGraph], clusters: Tensor, name: str = "merged"
+) -> tuple[KnowledgeGraph, list[list[str]]]:
+    """Makes one graph of several, in which entities that are the same are one.
+
+    An entity of the result has the URI of its first member, in the order of the graphs;
+    where that is taken by an entity that is not the same, the name of its graph and
+    ``'/'`` go before it. Relations and attributes of one URI are one; a statement that
+    several graphs make is there once. Features are means over the members that have
+    them; a modality that graphs hold in different widths is left out.
+
+    Args:
+        graphs: The graphs, with different names.
+        clusters: Long ``[C, K]``: node ids of the entities that are the same, a column
+            for each graph, -1 for none; no entity twice. Entities in no row are kept as
+            they are.
+        name: Name of the result.
+
+    Returns:
+        The graph, and by node the URIs of all its members.
+
+    Raises:
+        ValueError: If the clusters do not fit the graphs.
+
+    Example:
+        >>> en = KnowledgeGraph("en", ["Paris", "Rome"], [], torch.empty(0, 3).long())
+        >>> nl = KnowledgeGraph("nl", ["Parijs"], [], torch.empty(0, 3).long())
+        >>> merge_graphs([en, nl], torch.tensor([[0, 0]]))[1]
+        [['Paris', 'Parijs'], ['Rome']]
+    """
+    node = _numbers(graphs, clusters)
+    count = 1 + max((int(ids.max()) for ids in node if ids.numel()), default=-1)
+    members: list[list[str]] = [[] for _ in range(count)]
+    origin = [""] * count
+    for graph, ids in zip(graphs, node, strict=True):
+        for uri, at in zip(graph.entities, ids.tolist(), strict=True):
+            origin[at] = origin[at] or graph.name
+            if uri not in members[at]:
+                members[at].append(uri)
+    uris: list[str] = []
+    taken: set[str] = set()
+    for kg, uri in zip(origin, (those[0] for those in members), strict=True):
+        while uri in taken:
+            uri = f"{kg}/{uri}"
+        taken.add(uri)
+        uris.append(uri)
+    relations: dict[str, int] = {}
+    attributes: dict[str, int] = {}
+    triples, has, values = [], [], []
+    for graph, ids in zip(graphs, node, strict=True):
+        types = _numbered(relations, graph.relations)
+        head, relation, tail = graph.triples.t()
+        triples.append(torch.stack([ids[head], types[relation], ids[tail]], dim=1))
+        if graph.attributes is not None:
+            kinds = _numbered(attributes, graph.attribute_names)
+            entity, kind = graph.attributes
+            has.append(torch.stack([ids[entity], kinds[kind]]))
+            values += graph.values or [""] * entity.numel()
+    stated: dict[tuple[int, int, str], None] = {}
+    if has:
+        rows = torch.cat(has, dim=1).t().tolist()
+        stated = dict.fromkeys(
+            (i, a, v) for (i, a), v in zip(rows, values, strict=True)
+        )
+    listed = torch.tensor([[i, a] for i, a, _ in stated], dtype=torch.long)
+    merged = KnowledgeGraph(
+        name,
+        uris,
+        list(relations),
+        _first_of_each(torch.cat(triples)),
+        attributes=listed.view(-1, 2).t().contiguous() if has else None,
+        attribute_names=list(attributes),
+        values=[v for _, _, v in stated] if any(g.values for g in graphs) else None,
+        features=_features(graphs, node, count),
+    )
+    return merged, members
+
+
+def single_hetero_data(graph: KnowledgeGraph) -> HeteroData:
+    """One knowledge graph as HeteroData, with the node type ``'entity'``.
+
+    Beside the names of :func:`~pyg_ibmea.data.to_hetero_data` there are no links.
+
+    Example:
+        >>> graph = KnowledgeGraph("en", ["a", "b"], ["in"], torch.tensor([[0, 0, 1]]))
+        >>> single_hetero_data(graph)["entity", "rel", "entity"].edge_index.tolist()
+        [[0], [1]]
+    """
+    data = HeteroData()
+    data[ENTITY].num_nodes = graph.num_nodes
+    for modality, (x, mask) in graph.features.items():
+        data[ENTITY][f"x_{modality}"] = x
+        data[ENTITY][f"mask_{modality}"] = mask
+    store = data[ENTITY, "rel", ENTITY]
+    store.edge_index = graph.triples[:, [0, 2]].t().contiguous()
+    store.edge_type = graph.triples[:, 1].contiguous()
+    data.uri = {ENTITY: list(graph.entities)}
+    data.relation_uri = {ENTITY: list(graph.relations)}
+    return data
+
+
+def _numbers(graphs: Sequence[KnowledgeGraph], clusters: Tensor) -> list[Tensor]:
+    """The node of the result for each entity of each graph."""
+    if clusters.dim() != 2 or clusters.size(1) != len(graphs):
+        raise ValueError(
+            f"clusters must be long [C, {len(graphs)}], got {list(clusters.shape)}"
+        )
+    number: list[Tensor] = []
+    count = clusters.size(0)
+    first = clusters.new_full((count,), -1)
+    for k, graph in enumerate(graphs):
+        row = torch.full((graph.num_nodes,), -1)
+        there = (clusters[:, k] >= 0).nonzero().flatten()
+        ids = clusters[there, k]
+        if ids.numel() and int(ids.max()) >= graph.num_nodes:
+            raise ValueError(f"clusters name node {int(ids.max())} of '{graph.name}'")
+        if ids.unique().numel() < ids.numel():
+            raise ValueError(f"an entity of '{graph.name}' is in two clusters")
+        row[ids] = there
+        number.append(row)
+        first[there] = torch.where(first[there] < 0, k, first[there])
+    # In the order of the graphs: a cluster where its first member is.
+    position = clusters.new_full((count,), -1)
+    begin = 0
+    for k, row in enumerate(number):
+        new = row < 0
+        mine = (row >= 0) & (first[row.clamp(min=0)] == k) if count else new & False
+        place = (new | mine).cumsum(0) - 1 + begin
+        position[row[mine]] = place[mine]
+        number[k] = torch.where(new, place, -2 - row)
+        begin += int((new | mine).sum())
+    return [
+        torch.where(row >= 0, row, position[(-2 - row).clamp(min=0)] if count else row)
+        for row in number
+    ]
+
+
+def _numbered(index: dict[str, int], names: Sequence[str]) -> Tensor:
+    """Numbers of names in a common index, which grows."""
+    ids = [index.setdefault(name, len(index)) for name in names]
+    return torch.tensor(ids, dtype=torch.long)
+
+
+def _first_of_each(rows: Tensor) -> Tensor:
+    """The different rows, in the order in which they first occur."""
+    found = dict.fromkeys(map(tuple, rows.tolist()))
+    return torch.tensor(list(found), dtype=torch.long).view(-1, 3)
+
+
+def _features(
+    graphs: Sequence[KnowledgeGraph], node: Sequence[Tensor], count: int
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Means of the members' features."""
+    merged = {}
+    for modality in dict.fromkeys(m for graph in graphs for m in graph.features):
+        given = [
+            (ids, *graph.features[modality])
+            for graph, ids in zip(graphs, node, strict=True)
+            if modality in graph.features
+        ]
+        widths = {x.size(1) for _, x, _ in given}
+        if len(widths) > 1:
+            continue
+        total = torch.zeros(count, widths.pop())
+        number = torch.zeros(count)
+        for ids, x, mask in given:
+            dense = x.to_dense() if x.is_sparse else x
+            total.index_add_(0, ids[mask], dense[mask].float())
+            number.index_add_(0, ids[mask], torch.ones(int(mask.sum())))
+        mean = total / number.clamp(min=1)[:, None]
+        merged[modality] = mean, number > 0
+    return merged

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+import torch
+from torch_geometric.data import HeteroData
+
+from pyg_ibmea._exports import join_known, write_embeddings, write_merged
+from pyg_ibmea.data import KnowledgeGraph
+from pyg_ibmea.report import Match
+
+ODD = 'say "hi"\n\ttwice \\ \x01 é \u2028'
+
+
+def graph(name, triples):
+    return KnowledgeGraph(
+        name, [f"http://{name}/{i}" for i in range(3)], ["http://r/in"],
+        torch.tensor(triples), attributes=torch.tensor([[0, 1], [0, 0]]),
+        attribute_names=["http://r/label"], values=[ODD, ""],
+    )  # fmt: skip
+
+
+@pytest.fixture
+def graphs():
+    return [graph("a", [[0, 0, 1]]), graph("b", [[2, 0, 0], [0, 0, 1]])]
+
+
+def match(i, j, confidence):
+    names = (f"http://a/{i}", f"http://b/{j}")
+    return Match(*names, 0.5, confidence, "", 0.1, "a", "b")
+
+
+KNOWN = {("a", "b"): torch.tensor([[0], [0]])}
+
+
+def test_embeddings_stay_inside_the_folder(tmp_path):
+    z = {"../out": torch.arange(6.0).view(3, 2), "b": torch.ones(1, 2)}
+    uris = {"../out": ["x", "two\nlines", "é"], "b": ["y"]}
+    files = write_embeddings(tmp_path / "new", z, uris)
+    assert {file.parent for file in files} == {tmp_path / "new"}
+    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == [
+        "..%2Fout.ids.txt", "..%2Fout.npy", "b.ids.txt", "b.npy"
+    ]  # fmt: skip
+    assert np.load(files[0]).tolist() == z["../out"].tolist()
+    lines = files[1].read_text(encoding="utf-8").splitlines()
+    assert lines == ["x", "two lines", "é"]
+
+
+def test_known_pairs_come_before_matches(graphs):
+    matches = [match(1, 0, 0.99), match(1, 1, 0.3), match(2, 1, 0.2)]
+    clusters = join_known(graphs, KNOWN, matches)
+    assert clusters.members.tolist() == [[0, 0], [1, 1]]
+
+
+def test_match_of_an_unknown_entity(graphs):
+    with pytest.raises(ValueError, match="'http://b/7', which the graphs do not have"):
+        join_known(graphs, KNOWN, [match(1, 7, 0.5)])
+
+
+def test_n_triples_are_read_back(graphs, tmp_path):
+    pyoxigraph = pytest.importorskip("pyoxigraph")
+    clusters = join_known(graphs, KNOWN, [match(1, 1, 0.5)])
+    write_merged(tmp_path / "m.nt", graphs, clusters)
+    parsed = pyoxigraph.parse(path=str(tmp_path / "m.nt"))
+    found = {(q.subject.value, q.predicate.value, q.object.value) for q in parsed}
+    same = "http://www.w3.org/2002/07/owl#sameAs"
+    assert found == {
+        ("http://a/0", "http://r/in", "http://a/1"),
+        ("http://b/2", "http://r/in", "http://a/0"),
+        ("http://a/0", "http://r/label", ODD),
+        ("http://a/0", same, "http://b/0"),
+        ("http://a/1", same, "http://b/1"),
+    }
+
+
+def test_hetero_data_is_read_back(graphs, tmp_path):
+    clusters = join_known(graphs, KNOWN, [])
+    merged = write_merged(tmp_path / "m.pt", graphs, clusters)
+    data = HeteroData.from_dict(torch.load(tmp_path / "m.pt", weights_only=True))
+    assert data["entity"].num_nodes == merged.num_nodes == 5
+    assert data.uri["entity"][0] == "http://a/0"
+    edges = data["entity", "rel", "entity"].edge_index
+    assert edges.t().tolist() == merged.triples[:, [0, 2]].tolist()
+
+
+def test_old_file_stays_if_writing_fails(graphs, tmp_path, monkeypatch):
+    path = tmp_path / "m.pt"
+    path.write_text("old")
+
+    def fail(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(torch, "save", fail)
+    clusters = join_known(graphs, KNOWN, [])
+    with pytest.raises(OSError, match="no space left"):
+        write_merged(path, graphs, clusters)
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["m.pt"]
