@@ -62,7 +62,7 @@ def test_every_option_of_the_command_line_exists():
     from pyg_ibmea.cli import make_parser
 
     text = README.read_text(encoding="utf-8")
-    own = text[text.index("## Your own graphs") : text.index("## Licence")]
+    own = text[text.index("## Your own graphs") : text.index("## Documentation")]
     commands = re.findall(r"^pyg-ibmea (?:[^\n]|\\\n)*", own, re.M)
     assert len(commands) == 3
     for command in commands:

@@ -20,14 +20,12 @@ def read_features(
 ) -> tuple[Tensor, Tensor]:
     r"""Reads one vector per entity from a file.
 
-    | file | holds |
-    |---|---|
-    | ``.pkl``, ``.pickle`` | a dict ``{id: vector}``; nothing but numbers is read |
-    | ``.npz`` | arrays ``ids`` ``[M]`` and ``features`` ``[M, F]`` |
-    | ``.npy`` | ``[max id + 1, F]``, a row per entity id; an all-zero row is missing |
-    | ``.h5``, ``.hdf5`` | ``ids`` and ``features``, or one dataset per entity |
-    | ``.json`` | names: ``{id: name}`` or ``[[id, name], ...]``, words listed or not |
-    | ``.tsv``, ``.txt`` | names: a line of id, tab and name |
+    - ``.pkl``, ``.pickle``: a dict ``{id: vector}``; nothing but numbers is read
+    - ``.npz``: arrays ``ids`` ``[M]`` and ``features`` ``[M, F]``
+    - ``.npy``: ``[max id + 1, F]``, a row per entity id; an all-zero row is missing
+    - ``.h5``, ``.hdf5``: ``ids`` and ``features``, or one dataset per entity
+    - ``.json``: names: ``{id: name}`` or ``[[id, name], ...]``, words listed or not
+    - ``.tsv``, ``.txt``: names: a line of id, tab and name
 
     Names become vectors of 1,024 hashed character n-grams, weighted by idf (needs
     scikit-learn). An entity is named by its published id or by its URI. Entities that

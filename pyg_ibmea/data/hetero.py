@@ -31,13 +31,14 @@ def to_hetero_data(
 ) -> HeteroData:
     r"""Assembles the alignment problem of two or more knowledge graphs.
 
-    | store | holds |
-    |---|---|
-    | ``data[kg]`` | ``num_nodes``; for each modality ``x_<modality>`` float ``[N, F]``, dense or coalesced sparse COO, and ``mask_<modality>`` bool ``[N]`` |
-    | ``data[kg, 'rel', kg]`` | ``edge_index`` long ``[2, E]`` head to tail, ``edge_type`` long ``[E]`` |
-    | ``data[a, 'same_as', b]`` | ``edge_index`` long ``[2, L]`` and, with ``splits``, ``train_mask``, ``val_mask``, ``test_mask`` bool ``[L]`` |
-    | ``data.uri``, ``data.relation_uri`` | ``{kg: [str, ...]}`` by node id, by edge type |
-    | ``data.column_uri`` | ``{modality: [str, ...]}``: what each column of a bag counts |
+    - ``data[kg]``: ``num_nodes``; for each modality ``x_<modality>`` float ``[N, F]``,
+      dense or coalesced sparse COO, and ``mask_<modality>`` bool ``[N]``
+    - ``data[kg, 'rel', kg]``: ``edge_index`` long ``[2, E]`` head to tail,
+      ``edge_type`` long ``[E]``
+    - ``data[a, 'same_as', b]``: ``edge_index`` long ``[2, L]`` and, with ``splits``,
+      ``train_mask``, ``val_mask``, ``test_mask`` bool ``[L]``
+    - ``data.uri``, ``data.relation_uri``: ``{kg: [str, ...]}`` by node id, by edge type
+    - ``data.column_uri``: ``{modality: [str, ...]}``, what each column of a bag counts
 
     What :func:`~pyg_ibmea.data.describe_gaps` finds (a graph without triples, a
     modality that one graph lacks or that shares no column) is legal and warned about.
@@ -67,7 +68,7 @@ def to_hetero_data(
         >>> data = to_hetero_data([en, nl], {("en", "nl"): torch.tensor([[0], [0]])})
         >>> data["en"].x_relation.to_dense().tolist(), data.uri["nl"]
         ([[1.0], [1.0]], ['Parijs', 'Frankrijk'])
-    """  # noqa: E501
+    """
     names = [graph.name for graph in graphs]
     if len(graphs) < 2 or len(set(names)) != len(names):
         raise ValueError(f"Give two or more graphs of different names, got {names}.")

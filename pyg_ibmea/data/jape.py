@@ -46,14 +46,12 @@ def read_jape(
 ) -> JapePair:
     r"""Reads two knowledge graphs and their links from a folder in JAPE's layout.
 
-    | file | a line holds |
-    |---|---|
-    | ``ent_ids_{1,2}`` | entity id TAB URI; ids are unique over both sides |
-    | ``rel_ids_{1,2}`` | relation id TAB URI |
-    | ``triples_{1,2}`` | head entity id, relation id, tail entity id |
-    | ``ill_ent_ids`` or ``ref_ent_ids`` | entity id of side 1, entity id of side 2 |
-    | ``sup_ent_ids`` (optional) | the same, the published training links |
-    | ``training_attrs_{1,2}`` (optional) | entity URI TAB attribute TAB … |
+    - ``ent_ids_{1,2}``: entity id TAB URI; ids are unique over both sides
+    - ``rel_ids_{1,2}``: relation id TAB URI
+    - ``triples_{1,2}``: head entity id, relation id, tail entity id
+    - ``ill_ent_ids`` or ``ref_ent_ids``: entity id of side 1, entity id of side 2
+    - ``sup_ent_ids`` (optional): the same, the published training links
+    - ``training_attrs_{1,2}`` (optional): entity URI TAB attribute TAB …
 
     The layout is that of JAPE (https://arxiv.org/abs/1708.05045). Node ids follow
     the order of ``ent_ids``. Training links that the link file lacks are added to

@@ -39,11 +39,9 @@ def read_mmkb(
 ) -> MMKBPair:
     """Reads two knowledge graphs and their links from MMKB's files.
 
-    | file | a line holds |
-    |---|---|
-    | ``<KG>_EntityTriples.txt`` | head, relation, tail |
-    | ``<KG>_NumericalTriples.txt`` | entity, attribute, number (optional) |
-    | ``<target>_SameAsLinks.txt`` | source's entity, SameAs, target's entity |
+    - ``<KG>_EntityTriples.txt``: head, relation, tail
+    - ``<KG>_NumericalTriples.txt``: entity, attribute, number (optional)
+    - ``<target>_SameAsLinks.txt``: source's entity, SameAs, target's entity
 
     Fields are separated by white space; angle brackets around URIs and a full stop at
     the end of a line are dropped, so that both notations of the published files are

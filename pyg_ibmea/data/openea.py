@@ -44,12 +44,10 @@ def read_openea(
 ) -> OpenEAPair:
     """Reads two knowledge graphs and their links as OpenEA publishes them.
 
-    | file | a line holds |
-    |---|---|
-    | ``rel_triples_{1,2}`` | head TAB relation TAB tail |
-    | ``attr_triples_{1,2}`` | entity TAB attribute TAB value (optional) |
-    | ``ent_links`` | entity of side 1 TAB entity of side 2 |
-    | ``721_5fold/{1..5}/{train,valid,test}_links`` | the same, by part (optional) |
+    - ``rel_triples_{1,2}``: head TAB relation TAB tail
+    - ``attr_triples_{1,2}``: entity TAB attribute TAB value (optional)
+    - ``ent_links``: entity of side 1 TAB entity of side 2
+    - ``721_5fold/{1..5}/{train,valid,test}_links``: the same, by part (optional)
 
     The layout is that of "A Benchmarking Study of Embedding-based Entity Alignment for
     Knowledge Graphs" (https://arxiv.org/abs/2003.07743). Entities are numbered in the

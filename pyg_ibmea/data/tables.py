@@ -36,11 +36,9 @@ def read_tables(
 ) -> KnowledgeGraph:
     r"""Reads a knowledge graph from tables.
 
-    | table | columns |
-    |---|---|
-    | triples | ``head``, ``relation``, ``tail``; or ``head``, ``tail`` |
-    | attributes | ``entity``, ``attribute`` and, where it is known, ``value`` |
-    | entities, exclude | ``entity`` |
+    - triples: ``head``, ``relation``, ``tail``; or ``head``, ``tail``
+    - attributes: ``entity``, ``attribute`` and, where it is known, ``value``
+    - entities, exclude: ``entity``
 
     A table is ``.csv``, ``.parquet`` or text with tabs (``.tsv``, ``.txt`` or no
     suffix), text also compressed as ``.gz``. A first row with the names of the columns

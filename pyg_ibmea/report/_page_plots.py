@@ -14,10 +14,10 @@ COLOURS = ("#1f6fb4", "#d1661e", "#2e8b57", "#b03a7a", "#7a5fc0", "#8a6d1f", "#4
 def _plot(label: str, x_name: str, y_name: str, inside: str) -> str:
     middle = _LEFT + _SIDE // 2
     return (
-        f"<svg viewBox='0 0 300 300' role='img' aria-label='{escape(label)}'>"
+        f"<svg viewBox='-14 0 314 300' role='img' aria-label='{escape(label)}'>"
         f"<rect x='{_LEFT}' y='{_TOP}' width='{_SIDE}' height='{_SIDE}'/>{inside}"
         f"<text x='{middle}' y='295' text-anchor='middle'>{escape(x_name)}</text>"
-        "<text x='10' y='140' text-anchor='middle' transform='rotate(-90 10 140)'>"
+        "<text x='0' y='140' text-anchor='middle' transform='rotate(-90 0 140)'>"
         f"{escape(y_name)}</text></svg>"
     )
 
@@ -80,8 +80,12 @@ def plane_plot(lines: Sequence[Mapping[str, Any]]) -> str:
 def _ticks(most_x: float, most_y: float) -> str:
     return "".join(
         f"<text x='{_LEFT + _SIDE * t:.0f}' y='277' text-anchor='middle'>"
-        f"{t * most_x:.3g}</text>"
+        f"{_short(t * most_x)}</text>"
         f"<text x='34' y='{_BOTTOM + 4 - _SIDE * t:.0f}' text-anchor='end'>"
-        f"{t * most_y:.3g}</text>"
+        f"{_short(t * most_y)}</text>"
         for t in (0, 0.5, 1)
     )
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -44,7 +44,8 @@ def write_page(
     metrics = read_json(folder / "metrics.json")
     config = read_json(folder / "config.json")
     matches = read_matches(folder / "alignment.tsv")
-    title = " and ".join(g[0] for g in config.get("graphs", [])) or folder.name
+    names = [str(g[0]) for g in config.get("graphs", [])] or [folder.name]
+    title = " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
     pairs: Mapping[str, Any] = metrics.get("pairs") or {"": metrics}
     sections = [
         _figures(pairs),
