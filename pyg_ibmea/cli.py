@@ -51,7 +51,10 @@ example:
   pyg-ibmea export runs/first --to same_as.nt --min-confidence 0.9
 """
 #: Of the keys of a run's configuration, those that say what was read and how.
-_READ = ("ratio", "val_ratio", "split_seed", "modalities", "num_features")
+_READ = (
+    *("ratio", "val_ratio", "split_seed", "modalities", "num_features"),
+    *("image_encoder", "name_encoder"),
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -158,8 +161,14 @@ def _add_problem(command: argparse.ArgumentParser) -> None:
                          "they teach, too (default: %(default)s)")  # fmt: skip
     command.add_argument("--split-seed", type=int, default=0)
     command.add_argument("--modalities", help="joined by commas (default: all)")
-    command.add_argument("--cache", type=Path, default=Path("data/cache"),
-                         help="of encoded images (default: %(default)s)")  # fmt: skip
+    command.add_argument("--image-encoder", default="colours", metavar="ENCODER",
+                         help="colours, or vision:FOLDER, a vision model of Hugging "
+                         "Face's (default: %(default)s)")  # fmt: skip
+    command.add_argument("--name-encoder", default="ngrams", metavar="ENCODER",
+                         help="ngrams, sentences, or sentences:FOLDER, an encoder of "
+                         "Hugging Face's (default: %(default)s)")  # fmt: skip
+    command.add_argument("--cache", type=Path, default=Path("data/cache"), help="of "
+                         "encoded images and names (default: %(default)s)")  # fmt: skip
 
 
 def _read(args: argparse.Namespace) -> tuple[KnowledgeGraphs, dict[str, Any]]:
@@ -178,6 +187,8 @@ def _read(args: argparse.Namespace) -> tuple[KnowledgeGraphs, dict[str, Any]]:
         "alone": alone,
         **{name: getattr(args, name, None) for name in _READ},
         "num_features": getattr(args, "num_features", 1000),
+        "image_encoder": _absolute(args.image_encoder, ":"),
+        "name_encoder": _absolute(args.name_encoder, ":"),
         "modalities": wanted,
     }
     return _problem(remembered, args.cache, not args.json), remembered
@@ -192,18 +203,18 @@ def _problem(
         raise ValueError(f"graphs need different names, got {', '.join(names)}")
     links = {(a, b): Path(file) for a, b, file in remembered["links"]}
     alone = {(a, b): Path(file) for a, b, file in remembered["alone"]}
-    options = {name: remembered[name] for name in _READ}
+    options = {name: remembered[name] for name in _READ if name in remembered}
     if options["modalities"]:
         features = [m for m in options["modalities"] if m != "graph"]
         options["modalities"] = features
     return read_problem(files, links, cache, progress, alone, **options)
 
 
-def _absolute(word: str) -> str:
-    key, equals, value = word.partition("=")
-    if not equals or key == "leaves":
+def _absolute(word: str, sign: str = "=") -> str:
+    key, found, value = word.partition(sign)
+    if not found or key == "leaves":
         return word
-    return f"{key}={Path(value).absolute()}"
+    return f"{key}{sign}{Path(value).absolute()}"
 
 
 def _inspect(args: argparse.Namespace) -> int:

@@ -134,6 +134,11 @@ def test_what_a_user_can_put_right(
         (["inspect", *problem(files), "--graph", "c", "rdf=x.nt"], "no file"),
         (["train", *problem(files), "--epochs", "0"], "epochs must be at least 1"),
         (["train", *problem(files), "--modalities", "taste"], "'taste' is absent"),
+        (["inspect", *problem(files), "--name-encoder", "x"], "no encoder 'x'"),
+        (
+            ["inspect", *problem(files), "--image-encoder", "vision:x"],
+            "no vision model",
+        ),
         (["align", str(tmp_path)], "was not written by `pyg-ibmea train`"),
         (["evaluate", str(tmp_path)], "has the training ended"),
         (["report", str(tmp_path)], "has the training ended"),

@@ -9,6 +9,12 @@ from pyg_ibmea.data.bags import (
 )
 from pyg_ibmea.data.builder import GraphBuilder, without_leaves
 from pyg_ibmea.data.converters import from_hetero, from_networkx
+from pyg_ibmea.data.encoders import (
+    IMAGE_ENCODERS,
+    NAME_ENCODERS,
+    image_encoder,
+    name_encoder,
+)
 from pyg_ibmea.data.features import read_features
 from pyg_ibmea.data.gaps import describe_gaps
 from pyg_ibmea.data.hetero import set_split, to_hetero_data
@@ -38,10 +44,13 @@ from pyg_ibmea.data.tables import (
     read_tables,
     write_tables,
 )
+from pyg_ibmea.data.vision import VisionEncoder
 
 __all__ = [
     "IMAGE_CHANNELS",
+    "IMAGE_ENCODERS",
     "NAME_ATTRIBUTES",
+    "NAME_ENCODERS",
     "SAME_AS",
     "FeatureBags",
     "GraphBuilder",
@@ -49,6 +58,7 @@ __all__ = [
     "KnowledgeGraph",
     "MMKBPair",
     "OpenEAPair",
+    "VisionEncoder",
     "add_entities",
     "attribute_bags",
     "close_links",
@@ -61,10 +71,12 @@ __all__ = [
     "find_table",
     "from_hetero",
     "from_networkx",
+    "image_encoder",
     "is_rdf",
     "jape_files",
     "merge_graphs",
     "missing_jape_files",
+    "name_encoder",
     "names_of",
     "num_shared_columns",
     "numbers_of",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import warnings
@@ -17,7 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from pyg_ibmea.data._rows import read_rows
-from pyg_ibmea.data._writing import replacing
+from pyg_ibmea.data._vector_cache import VectorCache, content_key
 from pyg_ibmea.data.images import encode_image
 
 PathLike = str | os.PathLike[str]
@@ -90,7 +89,8 @@ def encode_images(
         files: Image by entity.
         entities: The URIs of the ``N`` entities.
         cache: Folder in which vectors are kept by the content of the image and the name
-            of the encoder, so that no image is encoded twice. (default: none)
+            of the encoder (its ``cache_name``, if it has one), so that no image is
+            encoded twice. (default: none)
         encoder: Gives the vector ``[F]`` of a file, and raises :class:`ValueError` or
             :class:`OSError` for one that it cannot read.
         progress: Whether to show how far it is.
@@ -103,14 +103,14 @@ def encode_images(
         ValueError: If none can be read.
     """
     name = f"{encoder.__module__}.{getattr(encoder, '__qualname__', repr(encoder))}"
-    store = _Cache(cache, name)
+    store = VectorCache(cache, "images", getattr(encoder, "cache_name", name))
     vectors: dict[str, Vector] = {}
     problems: list[str] = []
     wanted = [entity for entity in entities if entity in files]
     for entity in tqdm(wanted, "images", leave=False, disable=not progress):
         path = files[entity]
         try:
-            vectors[entity] = store.get(path, encoder)
+            vectors[entity] = _encoded(path, store, encoder)
         except (ValueError, OSError) as error:
             problems.append(
                 str(error) if str(path) in str(error) else f"{path}: {error}"
@@ -134,39 +134,15 @@ def encode_images(
     return torch.from_numpy(x), torch.from_numpy(mask)
 
 
-class _Cache:
-    """Vectors by the content of a file, in one ``.npz``."""
-
-    def __init__(self, folder: PathLike | None, encoder: str) -> None:
-        self.path = None
-        self.known: dict[str, Vector] = {}
-        self.new = False
-        if folder is None:
-            return
-        name = hashlib.sha256(encoder.encode()).hexdigest()[:16]
-        self.path = Path(folder) / f"images-{name}.npz"
-        try:
-            with np.load(self.path, allow_pickle=False) as file:
-                keys, vectors = file["keys"].tolist(), file["vectors"]
-                self.known = dict(zip(keys, vectors, strict=True))
-        except Exception:  # Absent or damaged: it is made anew.
-            self.known = {}
-
-    def get(self, path: Path, encoder: Callable[[Path], Vector]) -> Vector:
-        if path.stat().st_size > _MOST_BYTES:
-            raise ValueError(f"the file has more than {_MOST_BYTES:,} bytes")
-        if self.path is None:
-            return encoder(path)
-        key = hashlib.sha256(path.read_bytes()).hexdigest()
-        if key not in self.known:
-            self.known[key] = encoder(path)
-            self.new = True
-        return self.known[key]
-
-    def save(self) -> None:
-        if self.path is None or not self.new:
-            return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(self.path) as unfinished, unfinished.open("wb") as file:
-            keys, vectors = list(self.known), np.stack(list(self.known.values()))
-            np.savez(file, keys=np.array(keys), vectors=vectors)
+def _encoded(
+    path: Path, store: VectorCache, encoder: Callable[[Path], Vector]
+) -> Vector:
+    """The vector of an image, kept by its content."""
+    if path.stat().st_size > _MOST_BYTES:
+        raise ValueError(f"the file has more than {_MOST_BYTES:,} bytes")
+    if store.path is None:
+        return encoder(path)
+    key = content_key(path.read_bytes())
+    if key not in store.known:
+        store.add(key, encoder(path))
+    return store.known[key]

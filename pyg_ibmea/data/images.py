@@ -39,7 +39,7 @@ def encode_image(file: str | PathLike[str]) -> NDArray[np.float32]:
         ValueError: If the file is no image, is damaged, or has over 100 million pixels.
         FileNotFoundError: If there is no such file.
     """
-    pixels = _read_square(file)
+    pixels = read_square(file, _EDGE_CELLS * _CELL_PIXELS)
     step = len(pixels) // _COLOUR_CELLS
     shape = (_COLOUR_CELLS, step, _COLOUR_CELLS, step, 3)
     colours = pixels.reshape(shape).mean(axis=(1, 3)) - 0.5
@@ -49,15 +49,14 @@ def encode_image(file: str | PathLike[str]) -> NDArray[np.float32]:
     ).astype(np.float32)
 
 
-def _read_square(file: str | PathLike[str]) -> NDArray[np.float64]:
-    """Colours from 0 to 1 of the image on a white square, ``[48, 48, 3]``."""
+def read_square(file: str | PathLike[str], side: int) -> NDArray[np.float64]:
+    """Colours from 0 to 1 of the image on a white square, ``[side, side, 3]``."""
     try:
         from PIL import Image
     except ImportError as error:
         raise ImportError(
             'images need Pillow: pip install "pyg_ibmea[image]"'
         ) from error
-    side = _EDGE_CELLS * _CELL_PIXELS
     try:
         with Image.open(file) as image:
             if image.width * image.height > _MOST_PIXELS:

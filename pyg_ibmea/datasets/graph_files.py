@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pyg_ibmea import data
 from pyg_ibmea.data import (
     KnowledgeGraph,
     encode_images,
@@ -158,6 +159,8 @@ def read_problem(
     cache: PathLike | None = None,
     progress: bool = False,
     dangling: Mapping[Pair, PathLike] | None = None,
+    image_encoder: str = "colours",
+    name_encoder: str = "ngrams",
     **options: Any,
 ) -> KnowledgeGraphs:
     """Reads graphs and the known pairs between them.
@@ -166,16 +169,21 @@ def read_problem(
         files: The files of two or more graphs.
         links: By pair of graph names, a table of known pairs; see
             :func:`~pyg_ibmea.data.read_link_table`.
-        cache: Folder in which the vectors of images are kept. (default: none)
+        cache: Folder in which the vectors of images and of names (but n-grams) are
+            kept. (default: none)
         progress: Whether to show how far the encoding of images is.
         dangling: By pair of graph names, a table of entities of the first graph that
             are known to have no counterpart in the second.
+        image_encoder: See :func:`~pyg_ibmea.data.image_encoder`.
+        name_encoder: See :func:`~pyg_ibmea.data.name_encoder`.
         **options: See :class:`~pyg_ibmea.datasets.KnowledgeGraphs`.
 
     Raises:
         FileNotFoundError: If a file is missing.
         ValueError: If a file is malformed, or the links are between unknown graphs.
     """
+    encoder = data.image_encoder(image_encoder)
+    options["name_encoder"] = data.name_encoder(name_encoder, cache)
     graphs = {f.name: f.read() for f in files}
     for pair in (*links, *(dangling or {})):
         for name in pair:
@@ -205,7 +213,7 @@ def read_problem(
             graphs[f.name] = without_leaves(graphs[f.name], keep)
         if f.name in pictures:
             graph = graphs[f.name]
-            arguments = (pictures[f.name], graph.entities, cache)
+            arguments = (pictures[f.name], graph.entities, cache, encoder)
             graph.features["image"] = encode_images(*arguments, progress=progress)
     edges = {
         pair: read_link_table(path, graphs[pair[0]], graphs[pair[1]])

@@ -6,7 +6,9 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch_geometric.data import HeteroData, InMemoryDataset
 
@@ -22,6 +24,7 @@ from pyg_ibmea.data import (
 )
 
 Pair = tuple[str, str]
+NameEncoder = Callable[[Sequence[str]], NDArray[np.float32]]
 
 
 class KnowledgeGraphs(InMemoryDataset):
@@ -49,6 +52,8 @@ class KnowledgeGraphs(InMemoryDataset):
         split_seed: Seed of the split.
         val_ratio: Share of the seed pairs kept for validation.
         num_features: The most columns of a bag.
+        name_encoder: Turns names into rows; see
+            :func:`~pyg_ibmea.data.name_encoder`. (default: character n-grams)
         transform: Applied to the data on every access.
 
     Raises:
@@ -77,6 +82,7 @@ class KnowledgeGraphs(InMemoryDataset):
         split_seed: int = 0,
         val_ratio: float = 0.1,
         num_features: int = 1000,
+        name_encoder: NameEncoder = encode_names,
         transform: Callable[[HeteroData], HeteroData] | None = None,
     ) -> None:
         super().__init__(None, transform)
@@ -86,7 +92,7 @@ class KnowledgeGraphs(InMemoryDataset):
         if modalities is None or "number" in modalities:
             _add_numbers(self.graphs)
         if modalities is None or "name" in modalities:
-            _add_names(self.graphs, names)
+            _add_names(self.graphs, names, name_encoder)
         if len(links) > 1:
             links = close_links(links)
         splits = split_jointly(links, ratio, split_seed, val_ratio)
@@ -153,7 +159,9 @@ def _add_numbers(graphs: Sequence[KnowledgeGraph]) -> None:
 
 
 def _add_names(
-    graphs: Sequence[KnowledgeGraph], names: Mapping[str, Mapping[str, str]] | None
+    graphs: Sequence[KnowledgeGraph],
+    names: Mapping[str, Mapping[str, str]] | None,
+    encoder: NameEncoder,
 ) -> None:
     """Adds the modality ``name`` where some entity has a name."""
     if any("name" in graph.features for graph in graphs):
@@ -166,7 +174,7 @@ def _add_names(
     ]
     if not any(texts):
         return
-    x = torch.from_numpy(encode_names(texts))
+    x = torch.from_numpy(encoder(texts))
     mask = x.any(dim=1)
     start = 0
     for graph in graphs:
