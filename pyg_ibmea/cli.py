@@ -232,6 +232,10 @@ def _inspect(args: argparse.Namespace) -> int:
         print(f"  triples of an entity: median {degree[5]:g}, nine in ten at most "
               f"{degree[9]:g}, most {degree[10]:g}; none: "
               f"{graph['isolated']}")  # fmt: skip
+        most = max(1, *graph["degrees"].values())
+        for triples, count in graph["degrees"].items():
+            bar = "#" * round(40 * count / most)
+            print(f"  {triples:>9} triples {count:8} {bar}".rstrip())
         for modality, share in graph["coverage"].items():
             print(f"  {modality:<12}{share:7.1%}  {'#' * round(40 * share)}")
     for pair, parts in found["links"].items():

@@ -18,7 +18,8 @@ def inspect_problem(data: HeteroData) -> dict[str, Any]:
 
     Returns:
         ``graphs``: for each graph the number of ``entities``, ``triples`` and
-        ``relations``, the ``degree`` (quantiles, from 0 to 100 % in steps of 10), the
+        ``relations``, the ``degree`` (quantiles, from 0 to 100 % in steps of 10),
+        ``degrees`` (entities by their number of triples: 0, 1, 2 to 3, 4 to 7, …), the
         ``isolated`` entities and the ``coverage`` of each modality (share of the
         entities that have it); ``links``: for each pair their number, by part of the
         split; ``shared_relations``: names of relations that all graphs have;
@@ -91,9 +92,17 @@ def _graph(data: HeteroData, name: str) -> dict[str, Any]:
         "triples": edge_index.size(1),
         "relations": int(data[name, "rel", name].edge_type.unique().numel()),
         "degree": [round(float(q), 1) for q in quantiles],
+        "degrees": _by_powers(degree),
         "isolated": int((degree == 0).sum()),
         "coverage": {
             key.removeprefix("mask_"): round(float(mask.double().mean()), 4)
             for key, mask in masks.items()
         },
     }
+
+
+def _by_powers(degree: torch.Tensor) -> dict[str, int]:
+    """How many have 0, 1, 2 to 3, 4 to 7, ... triples."""
+    bins = torch.bincount(torch.frexp(degree.double())[1], minlength=1).tolist()
+    names = ["0", "1", *(f"{2**k}-{2 ** (k + 1) - 1}" for k in range(1, len(bins)))]
+    return dict(zip(names, bins, strict=False))

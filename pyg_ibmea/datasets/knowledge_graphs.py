@@ -101,7 +101,7 @@ class KnowledgeGraphs(InMemoryDataset):
         options = (modalities, num_features, splits)
         self.data = to_hetero_data(self.graphs, links, *options, warn=False)
         for pair, entities in (dangling or {}).items():
-            _add_dangling(self._data, pair, entities, ratio, split_seed, val_ratio)
+            add_dangling(self._data, pair, entities, ratio, split_seed, val_ratio)
         self.slices = None
         for gap in describe_gaps(self._data):
             warnings.warn(gap, stacklevel=2)
@@ -110,7 +110,7 @@ class KnowledgeGraphs(InMemoryDataset):
         return f"{type(self).__name__}({', '.join(g.name for g in self.graphs)})"
 
 
-def _add_dangling(
+def add_dangling(
     data: HeteroData,
     pair: Pair,
     entities: Tensor,

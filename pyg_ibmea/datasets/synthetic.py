@@ -15,6 +15,7 @@ from pyg_ibmea.datasets import _synthetic_world as world
 from pyg_ibmea.datasets._synthetic_features import Side, modality_features
 from pyg_ibmea.datasets._synthetic_knobs import MODALITIES, Knobs
 from pyg_ibmea.datasets._synthetic_world import stream
+from pyg_ibmea.datasets.knowledge_graphs import add_dangling
 
 # Degrees of the static model follow a power law of exponent 1 + 1 / 0.5 = 3.
 _POPULARITY_EXPONENT = 0.5
@@ -59,6 +60,9 @@ class SyntheticMMKG(InMemoryDataset):
             :obj:`name` to make. (default: all)
         noise_modalities: Modalities that on the second side are drawn independently
             of the entity. (default: none)
+        dangling: Whether the links say which entities of the first side have no
+            counterpart (``1 - overlap`` of them), split as the links are; see
+            :func:`pyg_ibmea.train.dangling_of`. (default: :obj:`False`)
         names: Names of the two graphs. (default: :obj:`("source", "target")`)
         ratio: Share of the links that are seed pairs, in (0, 1). (default:
             :obj:`0.3`)
@@ -98,6 +102,7 @@ class SyntheticMMKG(InMemoryDataset):
         missing: float | Mapping[str, float] = 0.1,
         modalities: Sequence[str] = MODALITIES,
         noise_modalities: Sequence[str] = (),
+        dangling: bool = False,
         names: tuple[str, str] = ("source", "target"),
         ratio: float = 0.3,
         split_seed: int = 0,
@@ -129,6 +134,13 @@ class SyntheticMMKG(InMemoryDataset):
         links.train_mask, links.val_mask, links.test_mask = split_links(
             links.edge_index, ratio, split_seed, val_ratio
         )
+        if dangling:
+            alone = torch.ones(num_entities, dtype=torch.bool)
+            alone[links.edge_index[0]] = False
+            alone = alone.nonzero().flatten()
+            add_dangling(
+                data, (names[0], names[1]), alone, ratio, split_seed, val_ratio
+            )
         self.data, self.slices = self.collate([data])
 
 

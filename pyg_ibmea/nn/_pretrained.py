@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,24 @@ def save_pretrained(
             os.replace(unfinished, folder / name)
         finally:
             unfinished.unlink(missing_ok=True)
+
+
+def push_to_hub(
+    model: nn.Module, options: dict[str, Any], repo_id: str, **upload: Any
+) -> str:
+    """Uploads a model's options and weights."""
+    try:
+        from huggingface_hub import HfApi
+    except ImportError as error:
+        raise ImportError(
+            'uploading needs huggingface_hub: pip install "pyg_ibmea[hub]"'
+        ) from error
+    api = HfApi(token=upload.pop("token", None))
+    with tempfile.TemporaryDirectory() as folder:
+        save_pretrained(model, options, folder)
+        api.create_repo(repo_id, exist_ok=True)
+        commit = api.upload_folder(folder_path=folder, repo_id=repo_id, **upload)
+    return str(commit.commit_url)
 
 
 def load_pretrained(

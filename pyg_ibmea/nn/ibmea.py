@@ -13,7 +13,7 @@ from torch_geometric import EdgeIndex
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.nn._extension import extended
-from pyg_ibmea.nn._pretrained import load_pretrained, save_pretrained
+from pyg_ibmea.nn._pretrained import load_pretrained, push_to_hub, save_pretrained
 from pyg_ibmea.nn.entity_embedding import EntityEmbedding
 from pyg_ibmea.nn.fusion import ModalFusion
 from pyg_ibmea.nn.graph_encoder import GraphVIBEncoder
@@ -236,6 +236,25 @@ class IBMEA(nn.Module):
             ImportError: If safetensors is not installed.
         """
         save_pretrained(self, self._options, folder)
+
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:
+        """Uploads what :meth:`save_pretrained` writes to the Hugging Face Hub.
+
+        :meth:`from_pretrained` reads a folder: get it back by
+        ``huggingface_hub.snapshot_download(repo_id)``.
+
+        Args:
+            repo_id (str): Owner and name; the repository is made if it is not there.
+            **options: Arguments of ``huggingface_hub.HfApi.upload_folder``, such as
+                ``token``, ``commit_message`` or ``revision``.
+
+        Returns:
+            str: The address of the commit.
+
+        Raises:
+            ImportError: If huggingface_hub or safetensors is not installed.
+        """
+        return push_to_hub(self, self._options, repo_id, **options)
 
     @classmethod
     def from_pretrained(cls, folder: str | os.PathLike[str]) -> IBMEA:

@@ -29,6 +29,7 @@ def test_counts():
     assert (graph["entities"], graph["triples"], graph["relations"]) == (40, 9, 2)
     assert graph["isolated"] == 30
     assert graph["degree"] == [0.0] * 8 + [pytest.approx(0.2, abs=1), 2.0, 2.0]
+    assert graph["degrees"] == {"0": 30, "1": 2, "2-3": 8}
     assert graph["coverage"]["image"] == 0.075
     assert found["links"] == {"a - b": {"train": 16, "val": 4, "test": 0}}
     assert found["shared_relations"] == 1

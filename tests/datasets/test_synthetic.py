@@ -46,6 +46,19 @@ def test_without_noise_the_graphs_are_isomorphic_under_the_links():
         assert x_source.abs().sum() > 0
 
 
+def test_entities_without_counterpart_are_known_and_split():
+    data = _problem(overlap=0.7, dangling=True, ratio=0.5, val_ratio=0.2)
+    links = data[SAME_AS]
+    alone = set(range(200)) - set(links.edge_index[0].tolist())
+    assert set(links.dangling.tolist()) == alone
+    assert torch.bincount(links.dangling_part).tolist() == [24, 6, 30]
+    plain = _problem(overlap=0.7, ratio=0.5, val_ratio=0.2)[SAME_AS]
+    assert "dangling" not in plain
+    assert plain.train_mask.equal(links.train_mask)
+    moved = _problem(overlap=0.7, dangling=True, ratio=0.5, val_ratio=0.2, split_seed=1)
+    assert not moved[SAME_AS].dangling_part.equal(links.dangling_part)
+
+
 def test_without_noise_shared_entities_agree_at_partial_overlap():
     data = _problem(overlap=0.6, **CLEAN)
     source, target = data[SAME_AS].edge_index.tolist()

@@ -1,4 +1,6 @@
 import json
+import shutil
+import types
 
 import pytest
 import torch
@@ -71,3 +73,32 @@ def test_damaged_folders(data, tmp_path):
         IBMEA.from_pretrained(tmp_path)
     make(data).save_pretrained(tmp_path)
     assert IBMEA.from_pretrained(tmp_path).num_nodes == {"source": 60, "target": 60}
+
+
+def test_upload_has_what_is_needed_to_load_it(data, tmp_path, monkeypatch):
+    """Without a network: what the hub is given is kept in a folder."""
+    hub = pytest.importorskip("huggingface_hub")
+    model, asked = IBMEA.from_data(data, graph_channels=8, modal_channels=4), {}
+
+    class Api:
+        def __init__(self, token=None):
+            asked["token"] = token
+
+        def create_repo(self, repo_id, exist_ok=False):
+            asked["made"] = (repo_id, exist_ok)
+
+        def upload_folder(self, folder_path, repo_id, **options):
+            shutil.copytree(folder_path, tmp_path / "there")
+            asked.update(options, repo_id=repo_id)
+            return types.SimpleNamespace(commit_url="https://hub/commit")
+
+    monkeypatch.setattr(hub, "HfApi", Api)
+    url = model.push_to_hub("me/model", token="secret", revision="first")
+    assert url == "https://hub/commit"
+    assert asked == {
+        "token": "secret", "made": ("me/model", True), "revision": "first",
+        "repo_id": "me/model",
+    }  # fmt: skip
+    again = IBMEA.from_pretrained(tmp_path / "there")
+    model.eval()
+    assert again(data).z["source"].equal(model(data).z["source"])
