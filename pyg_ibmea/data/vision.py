@@ -40,7 +40,7 @@ class VisionEncoder:
             from transformers import AutoModel
         except ImportError as error:
             raise ImportError(
-                'a vision model needs transformers: pip install "pyg_ibmea[text]"'
+                'a vision model needs transformers: pip install "pyg_ibmea[vision]"'
             ) from error
         folder = Path(folder)
         try:
