@@ -51,7 +51,7 @@ def write_page(
         _figures(pairs),
         _clusters(metrics.get("clusters", {})),
         *(_trust(name, found.get("confidence", {})) for name, found in pairs.items()),
-        _modalities(folder, int(metrics.get("best_epoch", 0))),
+        _modalities(folder),
         _curves(folder),
         _examples(examples),
         _settings(config),
@@ -167,19 +167,19 @@ def _clusters(found: Mapping[str, Any]) -> str:
     )
 
 
-def _modalities(folder: Path, best_epoch: int) -> str:
-    """Fusion weights and the information plane."""
+def _modalities(folder: Path) -> str:
+    """Fusion weights and the information plane, of the best epoch of the training."""
     path = folder / "metrics.jsonl"
     if not path.is_file():
         return ""
     text = path.read_text(encoding="utf-8")
     lines = [json.loads(line) for line in text.split("\n")[:-1]]
-    kept = [line for line in lines if line["epoch"] == best_epoch] or lines[-1:]
-    if not kept:
+    if not lines:
         return ""
-    plane = kept[0].get("information", {})
+    best = max(lines, key=lambda line: float(line["val"]["mrr"]))
+    plane = best.get("information", {})
     rows = []
-    for modality, weight in kept[0]["weights"].items():
+    for modality, weight in best["weights"].items():
         point = plane.get(modality, {})
         cells = [
             f"{point[key]:.2f}" if key in point else "-"

@@ -99,8 +99,10 @@ def train_epoch(
 def _batches(
     state: TrainingState, data: HeteroData, config: TrainConfig
 ) -> list[tuple[tuple[str, str], Tensor]]:
-    """Seed pairs and pseudo-seeds, each in one batch; those of several pairs of graphs
-    in mixed order.
+    """Seed pairs and pseudo-seeds, each in one batch.
+
+    Of several pairs of graphs, the batches come in mixed order, and as many are left
+    out as say what follows from others: K graphs have the steps of K - 1 pairs.
     """
     found = []
     seeds = seed_pairs(data)
@@ -112,7 +114,9 @@ def _batches(
             found += [(pair, links[:, batch.to(links.device)]) for batch in numbers]
     if len(seeds) == 1:
         return found
-    return [found[i] for i in torch.randperm(len(found)).tolist()]
+    graphs = {name for pair in seeds for name in pair}
+    steps = round(len(found) * min(1.0, (len(graphs) - 1) / len(seeds)))
+    return [found[i] for i in torch.randperm(len(found)).tolist()][: max(1, steps)]
 
 
 def fit(

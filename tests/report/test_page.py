@@ -116,3 +116,58 @@ document.getElementById("search").dispatchEvent(new Event("input"));
     assert 'data-first="s249"' in after
     # s24 and s240 to s249.
     assert "1 to 11 of 11" in after
+
+
+def test_several_graphs_and_modalities(folder: Path) -> None:
+    row = {"precision": 0.875, "recall": 0.75, "f1": 0.808}
+    metrics = json.loads((folder / "metrics.json").read_text())
+    graphs = {"zh - <i>en": metrics, "zh - ja": metrics}
+    clusters = {"clusters": 1234, "cycle_consistency": 0.9}
+    clusters["pairs"] = {"zh - <i>en": {"matches": row, "clusters": row}}
+    several = {"pairs": graphs, "clusters": clusters, "test": metrics["test"]}
+    (folder / "metrics.json").write_text(json.dumps(several))
+    matches = [
+        Match(f"s{i}", f"t{i}", 0.5, 0.5, "", 0.0, "zh", other)
+        for i, other in enumerate(("<i>en", "ja"))
+    ]
+    write_matches(matches, folder / "alignment.tsv")
+    point = {"prediction": 1.5, "log_pairs": 4.61}
+    lines = [
+        {"epoch": epoch, "val": {"mrr": mrr}, "weights": {HOSTILE: 0.1 * epoch},
+         "information": {HOSTILE: {**point, "compression": 100.0 * epoch}}}
+        for epoch, mrr in ((2, 0.3), (4, 0.5), (6, 0.4))
+    ]  # fmt: skip
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (folder / "metrics.jsonl").write_text(text)
+    page = write_page(folder).read_text(encoding="utf-8")
+    for there in (
+        "zh - &lt;i&gt;en Test pairs", "How far to trust it (zh - &lt;i&gt;en)",
+        "<option>zh - &lt;i&gt;en</option>", "1,234 clusters", "90.0%", "0.808",
+        "0.400 <meter", "400.00", "Information plane",  # Of epoch 4, the best.
+    ):  # fmt: skip
+        assert there in page, there
+    assert "<i>" not in page
+    assert HOSTILE not in page
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+def test_graphs_are_chosen_in_a_browser(folder: Path) -> None:
+    matches = [
+        Match(f"s{i}", f"t{i}", 0.5, 0.5, "", 0.0, "zh", "en" if i % 3 else "ja")
+        for i in range(60)
+    ]
+    write_matches(matches, folder / "alignment.tsv")
+    page = write_page(folder)
+    choose = """<script>
+    document.getElementById("graphs").value = "zh - ja";
+    document.getElementById("graphs").dispatchEvent(new Event("change"));
+    </script>"""
+    text = page.read_text(encoding="utf-8").replace("</body>", choose + "</body>")
+    (folder / "chosen.html").write_text(text, encoding="utf-8")
+    ended = subprocess.run(
+        [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom",
+         (folder / "chosen.html").as_uri()],
+        capture_output=True, text=True, timeout=120, check=True,
+    )  # fmt: skip
+    assert ended.stdout.count("<td>zh - ja</td>") == 20
+    assert "<td>zh - en</td>" not in ended.stdout
