@@ -138,7 +138,8 @@ def make_parser() -> argparse.ArgumentParser:
     for command in (evaluate, export):
         command.add_argument("--graphs", nargs=2, metavar=("A", "B"),
                              help="only matches from A to B")  # fmt: skip
-        command.add_argument("--min-confidence", type=float, default=0.0)
+        command.add_argument("--min-confidence", type=float, help="only matches at "
+                             "least as sure (default: 0; 0.5 if merged)")  # fmt: skip
         command.add_argument("--one-to-one", action="store_true",
                              help="keep the surest match of each target")  # fmt: skip
     page = add("report", _report, "write report.html into a run folder")
@@ -201,13 +202,25 @@ def _problem(
     names = [f.name for f in files]
     if len(set(names)) != len(names):
         raise ValueError(f"graphs need different names, got {', '.join(names)}")
-    links = {(a, b): Path(file) for a, b, file in remembered["links"]}
-    alone = {(a, b): Path(file) for a, b, file in remembered["alone"]}
+    links = _by_pair("links", remembered["links"])
+    alone = _by_pair("alone", remembered["alone"])
     options = {name: remembered[name] for name in _READ if name in remembered}
     if options["modalities"]:
         features = [m for m in options["modalities"] if m != "graph"]
         options["modalities"] = features
     return read_problem(files, links, cache, progress, alone, **options)
+
+
+def _by_pair(option: str, given: Sequence[Sequence[str]]) -> dict[Any, Path]:
+    """File by pair of graphs, each pair once (of links, in one direction)."""
+    found: dict[tuple[str, str], Path] = {}
+    for a, b, file in given:
+        twice = (a, b) in found or (option == "links" and (b, a) in found)
+        if twice or a == b:
+            why = "twice; join the tables" if twice else "of one graph"
+            raise ValueError(f"--{option} {a} {b} is given {why}")
+        found[a, b] = Path(file)
+    return found
 
 
 def _absolute(word: str, sign: str = "=") -> str:
@@ -336,8 +349,10 @@ def _align(args: argparse.Namespace) -> int:
 def _selected(args: argparse.Namespace) -> list[report.Match]:
     _config(args.run)
     matches = report.read_matches(args.run / "alignment.tsv")
-    options = (args.min_confidence, args.one_to_one, args.graphs)
-    return report.select_matches(matches, *options)
+    least = args.min_confidence
+    if least is None:  # Graphs are joined where it is more likely right than wrong.
+        least = 0.5 if getattr(args, "what", "") == "merged" else 0.0
+    return report.select_matches(matches, least, args.one_to_one, args.graphs)
 
 
 def _evaluate(args: argparse.Namespace) -> int:
@@ -400,7 +415,8 @@ def _export_merged(args: argparse.Namespace) -> tuple[int, str]:
         # The problem may lack entities that the files have (leaves=drop).
         known[a, b] = torch.tensor(
             [[number[kg][data.uri[kg][i]] for i in side.tolist()]
-             for kg, side in zip((a, b), torch.cat(parts, dim=1), strict=True)]
+             for kg, side in zip((a, b), torch.cat(parts, dim=1), strict=True)],
+            dtype=torch.long,
         )  # fmt: skip
     clusters = join_known(graphs, known, matches)
     return write_merged(args.to, graphs, clusters).num_nodes, "entities"

@@ -134,6 +134,8 @@ def test_what_a_user_can_put_right(
         (["inspect", *problem(files), "--graph", "c", "rdf=x.nt"], "no file"),
         (["train", *problem(files), "--epochs", "0"], "epochs must be at least 1"),
         (["train", *problem(files), "--modalities", "taste"], "'taste' is absent"),
+        (["inspect", *problem(files), "--links", "b", "a", "x"], "is given twice"),
+        (["inspect", *problem(files), "--links", "a", "a", "x"], "of one graph"),
         (["inspect", *problem(files), "--name-encoder", "x"], "no encoder 'x'"),
         (
             ["inspect", *problem(files), "--image-encoder", "vision:x"],
