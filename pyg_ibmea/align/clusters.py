@@ -137,7 +137,7 @@ def cycle_consistency(matches: Mapping[Pair, Tensor]) -> float:
         ...            ("b", "c"): torch.tensor([[0, 1], [0, 1]]),
         ...            ("a", "c"): torch.tensor([[0, 1], [0, 2]])}
         >>> cycle_consistency(matches)
-        0.5
+        0.75
     """
     to: dict[Pair, dict[int, int]] = {}
     for (a, b), ids in matches.items():
