@@ -1,6 +1,7 @@
 """Settings of all tests."""
 
 import os
+import random
 
 # Small problems are fastest on one thread, and two test processes side by side do not
 # wait for each other then. Before torch and numba are imported.
@@ -18,3 +19,6 @@ settings.load_profile("project")
 def pytest_runtest_setup(item):
     """Every test draws the same numbers, whichever tests ran before it."""
     torch.manual_seed(0)
+    # PyG names the code that it generates by Python's generator: two tests that left it
+    # in one state would get each other's.
+    random.seed(item.nodeid)
