@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,10 +13,9 @@ import torch
 from torch import Tensor
 
 from pyg_ibmea.align import Clusters, cluster_matches
-from pyg_ibmea.data import KnowledgeGraph, merge_graphs, single_hetero_data
+from pyg_ibmea.data import SAME_AS, KnowledgeGraph, merge_graphs, single_hetero_data
+from pyg_ibmea.data._writing import replacing
 from pyg_ibmea.report import Match, as_iri
-
-_SAME_AS = "<http://www.w3.org/2002/07/owl#sameAs>"
 
 
 def write_embeddings(
@@ -40,10 +39,13 @@ def write_embeddings(
     files = []
     for kg, rows in z.items():
         name = quote(kg, safe="")
-        values = rows.detach().cpu().float().numpy()
+        vectors, ids = folder / f"{name}.npy", folder / f"{name}.ids.txt"
+        with replacing(vectors) as unfinished, unfinished.open("wb") as file:
+            np.save(file, rows.detach().cpu().float().numpy())
         lines = "".join(" ".join(uri.splitlines()) + "\n" for uri in uris[kg])
-        files.append(_replace(folder / f"{name}.npy", _saving(values)))
-        files.append(_replace(folder / f"{name}.ids.txt", _writing(lines)))
+        with replacing(ids) as unfinished:
+            unfinished.write_text(lines, encoding="utf-8")
+        files += [vectors, ids]
     return files
 
 
@@ -108,11 +110,12 @@ def write_merged(
         raise ValueError(f"{path}: a merged graph is written as .nt or .pt")
     merged, members = merge_graphs(graphs, clusters.members)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".pt":
-        content = single_hetero_data(merged).to_dict()
-        _replace(path, lambda unfinished: torch.save(content, unfinished))
-    else:
-        _replace(path, _writing("".join(_statements(merged, members))))
+    with replacing(path) as unfinished:
+        if path.suffix == ".pt":
+            torch.save(single_hetero_data(merged).to_dict(), unfinished)
+        else:
+            lines = "".join(_statements(merged, members))
+            unfinished.write_text(lines, encoding="utf-8")
     return merged
 
 
@@ -134,28 +137,7 @@ def _statements(graph: KnowledgeGraph, members: Sequence[Sequence[str]]) -> list
         ]
     for name, uris in zip(entity, members, strict=True):
         others = dict.fromkeys(map(as_iri, uris))
-        lines += [f"{name} {_SAME_AS} {other} .\n" for other in others if other != name]
+        lines += [
+            f"{name} <{SAME_AS}> {other} .\n" for other in others if other != name
+        ]
     return lines
-
-
-def _saving(values: np.ndarray) -> Callable[[Path], object]:
-    def save(path: Path) -> None:
-        with path.open("wb") as file:
-            np.save(file, values)
-
-    return save
-
-
-def _writing(text: str) -> Callable[[Path], object]:
-    return lambda path: path.write_text(text, encoding="utf-8")
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> Path:
-    """Writes under another name first, so that nothing old is lost half way."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        write(unfinished)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return path

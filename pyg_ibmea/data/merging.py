@@ -122,33 +122,26 @@ def _numbers(graphs: Sequence[KnowledgeGraph], clusters: Tensor) -> list[Tensor]
             f"clusters must be long [C, {len(graphs)}], got {list(clusters.shape)}"
         )
     number: list[Tensor] = []
-    count = clusters.size(0)
-    first = clusters.new_full((count,), -1)
+    count = 0
+    place: dict[int, int] = {}  # The node of each cluster, where its first member is.
     for k, graph in enumerate(graphs):
-        row = torch.full((graph.num_nodes,), -1)
         there = (clusters[:, k] >= 0).nonzero().flatten()
         ids = clusters[there, k]
         if ids.numel() and int(ids.max()) >= graph.num_nodes:
             raise ValueError(f"clusters name node {int(ids.max())} of '{graph.name}'")
         if ids.unique().numel() < ids.numel():
             raise ValueError(f"an entity of '{graph.name}' is in two clusters")
-        row[ids] = there
-        number.append(row)
-        first[there] = torch.where(first[there] < 0, k, first[there])
-    # In the order of the graphs: a cluster where its first member is.
-    position = clusters.new_full((count,), -1)
-    begin = 0
-    for k, row in enumerate(number):
-        new = row < 0
-        mine = (row >= 0) & (first[row.clamp(min=0)] == k) if count else new & False
-        place = (new | mine).cumsum(0) - 1 + begin
-        position[row[mine]] = place[mine]
-        number[k] = torch.where(new, place, -2 - row)
-        begin += int((new | mine).sum())
-    return [
-        torch.where(row >= 0, row, position[(-2 - row).clamp(min=0)] if count else row)
-        for row in number
-    ]
+        row_of = dict(zip(ids.tolist(), there.tolist(), strict=True))
+        nodes = []
+        for entity in range(graph.num_nodes):
+            row = row_of.get(entity, -1)
+            node = place.get(row, count)
+            if row >= 0:
+                place[row] = node
+            count += node == count
+            nodes.append(node)
+        number.append(torch.tensor(nodes, dtype=torch.long))
+    return number
 
 
 def _numbered(index: dict[str, int], names: Sequence[str]) -> Tensor:

@@ -210,9 +210,7 @@ def _consistent(
     clusters = cluster_matches(graphs, ids, scores)
     kept = {}
     for pair, given in pairs.items():
-        implied = clusters.pairs(*pair)
-        size = 1 + max((int(x[1].max()) for x in (implied, given) if x.numel()),
-                       default=0)  # fmt: skip
-        inside = torch.isin(given[0] * size + given[1], implied[0] * size + implied[1])
-        kept[pair] = given[:, inside]
+        implied = set(map(tuple, clusters.pairs(*pair).t().tolist()))
+        inside = [tuple(two) in implied for two in given.t().tolist()]
+        kept[pair] = given[:, torch.tensor(inside, dtype=torch.bool)]
     return kept
