@@ -58,3 +58,13 @@ class VectorCache:
 def content_key(content: bytes) -> str:
     """Under which a vector is kept."""
     return hashlib.sha256(content).hexdigest()
+
+
+def folder_key(folder: str | os.PathLike[str]) -> str:
+    """What tells a model in a folder from another: a hash of the folder's files."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(folder).glob("*")):
+        if path.is_file():
+            digest.update(path.name.encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_ibmea.data._vector_cache import VectorCache, content_key
+from pyg_ibmea.data._vector_cache import VectorCache, content_key, folder_key
 from pyg_ibmea.data.images import encode_image
 from pyg_ibmea.data.names import encode_names
 from pyg_ibmea.data.sentences import encode_sentences
@@ -78,7 +78,8 @@ def name_encoder(spec: str, cache: str | PathLike[str] | None = None) -> NameEnc
     Args:
         spec: Name, or name, colon and folder.
         cache: Folder in which the vectors of all but n-grams (which depend on all names
-            together) are kept, by text and encoder. (default: none)
+            together) are kept, by text and the files of the folder. (default:
+            none)
 
     Raises:
         ValueError: If there is no such encoder.
@@ -91,9 +92,10 @@ def name_encoder(spec: str, cache: str | PathLike[str] | None = None) -> NameEnc
     encoder = NAME_ENCODERS[name](folder)
     if cache is None or name == "ngrams":
         return encoder
+    kept = spec if folder is None else f"{name}:{folder_key(folder)}"
 
     def cached(texts: Sequence[str]) -> Vector:
-        store = VectorCache(cache, "names", spec)
+        store = VectorCache(cache, "names", kept)
         keys = {text: content_key(text.encode()) for text in texts}
         missing = [text for text, key in keys.items() if key not in store.known]
         if missing:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from os import PathLike
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pyg_ibmea.data._vector_cache import folder_key
 from pyg_ibmea.data.images import read_square
 
 _CONFIG = "preprocessor_config.json"
@@ -61,7 +61,7 @@ class VisionEncoder:
         if "pixel_values" not in _inputs(self.model):
             raise ValueError(f"{folder} holds a model that reads no images")
         self.size, self.mean, self.deviation = options
-        self.cache_name = f"vision:{_fingerprint(folder)}"
+        self.cache_name = f"vision:{folder_key(folder)}"
 
     @torch.no_grad()
     def __call__(self, file: str | PathLike[str]) -> NDArray[np.float32]:
@@ -106,13 +106,3 @@ def _options(path: Path) -> tuple[int, Any, Any]:
     if mean.shape != (3,) or deviation.shape != (3,) or not (deviation > 0).all():
         raise ValueError(f"{path}: image_mean and image_std are not three numbers each")
     return size, mean, deviation
-
-
-def _fingerprint(folder: Path) -> str:
-    """A hash of the model's files, by which vectors are kept."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.glob("*")):
-        if path.suffix == ".safetensors" or path.name in ("config.json", _CONFIG):
-            digest.update(path.name.encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()

@@ -175,10 +175,16 @@ def test_encoders_of_your_own(picture, tmp_path, monkeypatch):
         return np.array([[len(text)] for text in texts], dtype=np.float32)
 
     monkeypatch.setitem(NAME_ENCODERS, "length", lambda folder: lengths)
-    encoder = name_encoder("length:any", tmp_path / "cache")
+    for model in ("any", "other"):
+        (tmp_path / model).mkdir()
+        (tmp_path / model / "weights").write_text(model)
+    encoder = name_encoder(f"length:{tmp_path / 'any'}", tmp_path / "cache")
     assert encoder(["ab", "", "ab"]).ravel().tolist() == [2.0, 0.0, 2.0]
     assert encoder(["abc", "ab"]).ravel().tolist() == [3.0, 2.0]
     assert asked == [["ab", ""], ["abc"]]  # Each text once.
-    other = name_encoder("length:other", tmp_path / "cache")
+    other = name_encoder(f"length:{tmp_path / 'other'}", tmp_path / "cache")
     other(["ab"])
     assert asked[-1] == ["ab"]  # Another model keeps vectors of its own.
+    (tmp_path / "any" / "weights").write_text("new")
+    name_encoder(f"length:{tmp_path / 'any'}", tmp_path / "cache")(["abc"])
+    assert asked[-1] == ["abc"]  # So does a new one in the same folder.
