@@ -51,7 +51,7 @@ def write_embeddings(
 
 def join_known(
     graphs: Sequence[KnowledgeGraph],
-    known: Mapping[tuple[str, str], Tensor],
+    known: Mapping[tuple[str, str], Sequence[tuple[str, str]]],
     matches: Sequence[Match],
 ) -> Clusters:
     """The clusters of known pairs and matches; see
@@ -59,31 +59,28 @@ def join_known(
 
     Args:
         graphs: The graphs.
-        known: By pair of graphs, node ids, long ``[2, L]``.
+        known: By pair of graphs, the known pairs by URI.
         matches: The matches, by URI.
 
     Raises:
-        ValueError: If a match names an entity or a graph that is not there.
+        ValueError: If a pair names an entity or a graph that is not there.
     """
     number = {g.name: {uri: i for i, uri in enumerate(g.entities)} for g in graphs}
-    pairs = {pair: [tuple(two) for two in ids.t().tolist()]
-             for pair, ids in known.items()}  # fmt: skip
-    scores = {pair: [float("inf")] * len(ids) for pair, ids in pairs.items()}
-    for match in matches:
+    stated = [(pair, *two, float("inf")) for pair, ids in known.items() for two in ids]
+    stated += [(m.graphs, m.source, m.target, m.confidence) for m in matches]
+    pairs: dict[tuple[str, str], list[tuple[int, int]]] = {}
+    scores: dict[tuple[str, str], list[float]] = {}
+    for pair, source, target, score in stated:
         try:
-            source = number[match.source_graph][match.source]
-            target = number[match.target_graph][match.target]
+            two = number[pair[0]][source], number[pair[1]][target]
         except KeyError as error:
             raise ValueError(
                 f"the alignment names {error}, which the graphs do not have; are the "
                 "files those of the training?"
             ) from error
-        pairs.setdefault(match.graphs, []).append((source, target))
-        scores.setdefault(match.graphs, []).append(match.confidence)
-    ids = {
-        pair: torch.tensor(two, dtype=torch.long).view(-1, 2).t()
-        for pair, two in pairs.items()
-    }
+        pairs.setdefault(pair, []).append(two)
+        scores.setdefault(pair, []).append(score)
+    ids = {pair: torch.tensor(both).t() for pair, both in pairs.items()}
     sure = {pair: torch.tensor(values) for pair, values in scores.items()}
     return cluster_matches([g.name for g in graphs], ids, sure)
 

@@ -25,6 +25,7 @@ from pyg_ibmea.datasets import (
     inspect_problem,
     read_problem,
 )
+from pyg_ibmea.datasets.knowledge_graphs import Pair
 from pyg_ibmea.report.page import read_json
 
 GRAPH_HELP = """\
@@ -211,9 +212,9 @@ def _problem(
     return read_problem(files, links, cache, progress, alone, **options)
 
 
-def _by_pair(option: str, given: Sequence[Sequence[str]]) -> dict[Any, Path]:
+def _by_pair(option: str, given: Sequence[Sequence[str]]) -> dict[Pair, Path]:
     """File by pair of graphs, each pair once (of links, in one direction)."""
-    found: dict[tuple[str, str], Path] = {}
+    found: dict[Pair, Path] = {}
     for a, b, file in given:
         twice = (a, b) in found or (option == "links" and (b, a) in found)
         if twice or a == b:
@@ -408,16 +409,12 @@ def _export_merged(args: argparse.Namespace) -> tuple[int, str]:
     files = [GraphFiles.parse(words) for words in settings["graphs"]]
     graphs = [file.read() for file in files]
     known = {}
-    number = {g.name: {uri: i for i, uri in enumerate(g.entities)} for g in graphs}
     for problem in train.pair_problems(data):
         a, b = train.alignment_pair(problem)
         parts = [train.links_of(problem, part) for part in ("train", "val")]
-        # The problem may lack entities that the files have (leaves=drop).
-        known[a, b] = torch.tensor(
-            [[number[kg][data.uri[kg][i]] for i in side.tolist()]
-             for kg, side in zip((a, b), torch.cat(parts, dim=1), strict=True)],
-            dtype=torch.long,
-        )  # fmt: skip
+        # By URI: the problem may lack entities that the files have (leaves=drop).
+        ids = torch.cat(parts, dim=1).t().tolist()
+        known[a, b] = [(data.uri[a][i], data.uri[b][j]) for i, j in ids]
     clusters = join_known(graphs, known, matches)
     return write_merged(args.to, graphs, clusters).num_nodes, "entities"
 

@@ -28,7 +28,7 @@ def match(i, j, confidence):
     return Match(*names, 0.5, confidence, "", 0.1, "a", "b")
 
 
-KNOWN = {("a", "b"): torch.tensor([[0], [0]])}
+KNOWN = {("a", "b"): [("http://a/0", "http://b/0")]}
 
 
 def test_embeddings_stay_inside_the_folder(tmp_path):

@@ -6,9 +6,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch_geometric.data import HeteroData, InMemoryDataset
 
@@ -22,9 +20,9 @@ from pyg_ibmea.data import (
     split_jointly,
     to_hetero_data,
 )
+from pyg_ibmea.data.encoders import NameEncoder
 
 Pair = tuple[str, str]
-NameEncoder = Callable[[Sequence[str]], NDArray[np.float32]]
 
 
 class KnowledgeGraphs(InMemoryDataset):
