@@ -204,9 +204,9 @@ def read_problem(
         for modality, path in f.features.items():
             ids = torch.arange(graph.num_nodes)
             graph.features[modality] = read_features(path, ids, graph.entities)
-    known = _linked(graphs, links)
-    for (a, _), table in (dangling or {}).items():
-        known[a].update(read_tables("", entities=table).entities)
+    known: dict[str, set[str]] = {}
+    if any(f.leaves == "drop" for f in files):
+        known = _named(graphs, links, dangling or {})
     for f in files:
         if f.leaves == "drop":
             keep = {*names.get(f.name, {}), *pictures.get(f.name, {}), *known[f.name]}
@@ -238,13 +238,17 @@ def _nodes(path: PathLike, graph: KnowledgeGraph) -> Tensor:
     return torch.tensor(found)
 
 
-def _linked(
-    graphs: Mapping[str, KnowledgeGraph], links: Mapping[Pair, PathLike]
+def _named(
+    graphs: Mapping[str, KnowledgeGraph],
+    links: Mapping[Pair, PathLike],
+    dangling: Mapping[Pair, PathLike],
 ) -> dict[str, set[str]]:
-    """The entities of each graph that are in a known pair."""
+    """The entities of each graph that a known pair names, or the absence of one."""
     known: dict[str, set[str]] = {name: set() for name in graphs}
     for pair, path in links.items():
         for entities in read_pairs(path):
             for name, entity in zip(pair, entities, strict=True):
                 known[name].add(entity)
+    for (a, _), table in dangling.items():
+        known[a].update(read_tables("", entities=table).entities)
     return known
