@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from itertools import combinations
 
 import torch
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from pyg_ibmea.data.split import split_links
+from pyg_ibmea.data.split import components, split_links
 
 Pair = tuple[str, str]
 Split = tuple[Tensor, Tensor, Tensor]
@@ -135,5 +133,4 @@ def _components(
         for (a, b), edges in links.items()
     ]
     source, target = torch.cat(ends, dim=1).numpy()
-    joined = coo_array(([True] * len(source), (source, target)), shape=(size, size))
-    return torch.from_numpy(connected_components(joined, directed=False)[1]).long()
+    return torch.from_numpy(components(source, target, size)).long()

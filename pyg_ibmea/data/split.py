@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
@@ -138,14 +139,22 @@ def _link_components(edge_index: Tensor) -> Tensor:
         return torch.empty(0, dtype=torch.long)
     offset = int(source.max()) + 1
     num_nodes = offset + int(target.max()) + 1
-    links = coo_array(
-        (np.ones(source.size, dtype=np.int8), (source, target + offset)),
-        shape=(num_nodes, num_nodes),
-    )
-    _, labels = connected_components(links, directed=False)
+    labels = components(source, target + offset, num_nodes)
     # Labels in order of first use, so that isolated nodes take none.
     _, component = np.unique(labels[source], return_inverse=True)
     return torch.from_numpy(component.astype(np.int64))
+
+
+def components(
+    source: NDArray[np.int64], target: NDArray[np.int64], num_nodes: int
+) -> NDArray[np.int32]:
+    """Labels every node with its connected component, ``[num_nodes]``."""
+    links = coo_array(
+        (np.ones(source.size, dtype=np.int8), (source, target)),
+        shape=(num_nodes, num_nodes),
+    )
+    labels: NDArray[np.int32] = connected_components(links, directed=False)[1]
+    return labels
 
 
 def _num_validation(num_seeds: int, val_ratio: float) -> int:
