@@ -102,7 +102,8 @@ def ablation_runs():
     )
     rows |= {f"without {m}": ({}, ",".join(o for o in every if o != m)) for m in every}
     rows |= {f"{m} alone": ({}, m) for m in every}
-    key_rows = ["all bottlenecks", "no bottleneck", "no loss on the fused vectors"]
+    key_rows = ["all bottlenecks", "no bottleneck", "no bottleneck for graph"]
+    key_rows += ["no loss on the fused vectors"]
     for seed in range(3):
         for row, (config, modalities) in rows.items():
             if seed == 0 or row in key_rows:
