@@ -135,23 +135,29 @@ class RelationalVIBEncoder(nn.Module):
         rows: Tensor | slice = slice(None) if nodes is None else nodes
         size = (self.num_edge_types, x.size(0))
         relations = (self.relation_embedding, None)
-        around = self._run(self.relation_conv, relations, graph.incidence, None, size)
-        own = GaussianPosterior(x, self._own_logstd(x))
-        parts = [own[rows], around[rows]]
+        weight = (self.score.softmax(0) * len(self.norms)).sqrt()
+        means: list[Tensor] = []
+        logstds: list[Tensor] = []
+
+        def add(part: GaussianPosterior) -> None:
+            # At once, so that no part is kept in two forms.
+            number = len(means)
+            means.append(self.norms[number](part.mean[rows]) * weight[number])
+            if self.bottleneck:
+                logstds.append(part.logstd[rows])
+
+        add(GaussianPosterior(x, self._own_logstd(x)))
+        add(self._run(self.relation_conv, relations, graph.incidence, None, size))
         hidden = x
         for conv in self.convs:
             output = self._run(conv, hidden, graph.edge_index, graph.edge_type)
-            parts.append(output[rows])
+            add(output)
             hidden = F.normalize(output.mean)
             hidden = F.dropout(hidden, self.dropout, self.training)
-        weight = (self.score.softmax(0) * len(parts)).sqrt()
-        means = zip(self.norms, parts, weight, strict=True)
-        posterior = GaussianPosterior(
-            torch.cat([norm(part.mean) * w for norm, part, w in means], dim=1),
-            torch.cat([part.logstd for part in parts], dim=1),
-        )
+        mean = torch.cat(means, dim=1)
         if not self.bottleneck:
-            return posterior.mean, None
+            return mean, None
+        posterior = GaussianPosterior(mean, torch.cat(logstds, dim=1))
         return posterior.latent(self.training), posterior
 
     def _run(

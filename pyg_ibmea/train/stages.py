@@ -79,7 +79,7 @@ def train_model(
     run.start(state)
     if not fit(state, data, model.graph_of(data), objective, config, run):
         raise Stopped(f"epoch {state.epoch} of {run.path}")
-    model.load_state_dict(state.best_weights)
+    state.finish()
     return state
 
 

@@ -119,3 +119,17 @@ def test_pseudo_seeds_of_the_best_epoch_are_kept_and_restored():
     resumed.load_state_dict(through_a_file(state))
     assert resumed.best_pseudo_seeds[graphs].equal(pair)
     assert len(resumed.pseudo_seeds.by_pair[graphs].proposals) == 3
+
+
+def test_a_finished_training_has_the_kept_weights_and_no_ballast():
+    state = new_state()
+    step(state)
+    state.offer(0.5)
+    kept = state.best_weights["weight"].clone()
+    step(state)
+    assert state.optimizer.state
+    assert state.model.weight.grad is not None
+    state.finish()
+    assert state.model.weight.equal(kept)
+    assert not state.optimizer.state
+    assert state.model.weight.grad is None
