@@ -87,8 +87,9 @@ class IBMEA(nn.Module):
             (default: :obj:`0.0`)
         separate_stacks (bool, optional): See :class:`GraphVIBEncoder`; unused with
             ``relational=True``. (default: :obj:`False`)
-        bottleneck (bool or collection of str, optional): The modalities that get a
-            bottleneck. (default: :obj:`True`, all)
+        bottleneck (bool, str or collection of str, optional): The modalities that get
+            a bottleneck; ``'features'`` for all but the graph.
+            (default: :obj:`True`, all)
         init_logstd (float, optional): Start of :math:`\log\sigma`.
             (default: :obj:`-3.0`)
         count_modalities (collection of str, optional): Modalities whose features are
@@ -112,7 +113,7 @@ class IBMEA(nn.Module):
         residual: bool = True,
         modal_dropout: float = 0.0,
         separate_stacks: bool = False,
-        bottleneck: bool | Collection[str] = True,
+        bottleneck: bool | str | Collection[str] = True,
         init_logstd: float = -3.0,
         count_modalities: Collection[str] = ("relation",),
     ):
@@ -132,7 +133,7 @@ class IBMEA(nn.Module):
             "modal_dropout": modal_dropout,
             "separate_stacks": separate_stacks,
             "bottleneck": bottleneck
-            if isinstance(bottleneck, bool)
+            if isinstance(bottleneck, bool | str)
             else list(bottleneck),
             "init_logstd": init_logstd,
             "count_modalities": list(count_modalities),
@@ -140,6 +141,13 @@ class IBMEA(nn.Module):
         self.count_modalities = tuple(count_modalities)
         self.num_nodes = dict(num_nodes)
         self.modalities = ([GRAPH] if use_graph else []) + list(in_channels)
+        if isinstance(bottleneck, str):
+            if bottleneck != "features":
+                raise ValueError(
+                    "bottleneck must be a bool, 'features' or a list of modalities, "
+                    f"got {bottleneck!r}"
+                )
+            bottleneck = list(in_channels)
         chosen = select_bottlenecks(bottleneck, self.modalities)
         self.relational = relational
         self.embedding: EntityEmbedding | None = None

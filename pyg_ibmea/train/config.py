@@ -60,7 +60,9 @@ class TrainConfig:
         False, "give log sigma hidden graph layers of its own"
     )
     bottleneck: str = _option(
-        "all", "modalities with a bottleneck: all, none, or names joined by commas"
+        "all",
+        "modalities with a bottleneck: all, features (all but the graph), none, or "
+        "names joined by commas",
     )
     beta: str = _option(
         "1e-3,relation=1e-2,attribute=1e-2",
@@ -144,9 +146,11 @@ class TrainConfig:
 
     def model_options(self) -> dict[str, Any]:
         """The options of :class:`pyg_ibmea.nn.IBMEA` among the hyper-parameters."""
-        bottleneck: bool | list[str] = self.bottleneck.split(",")
+        bottleneck: bool | str | list[str] = self.bottleneck.split(",")
         if self.bottleneck in ("all", "none"):
             bottleneck = self.bottleneck == "all"
+        elif self.bottleneck == "features":
+            bottleneck = self.bottleneck
         return {
             "graph_channels": self.graph_channels,
             "modal_channels": self.modal_channels,

@@ -163,8 +163,9 @@ def test_both_graphs_share_encoders_and_evaluation_is_deterministic(data):
     [
         (True, ["graph", "image", "attribute"]),
         (False, []),
+        ("features", ["image", "attribute"]),
         (["graph"], ["graph"]),
-        (["image", "attribute"], ["image", "attribute"]),
+        (["image"], ["image"]),
     ],
 )
 def test_every_bottleneck_switches_off(data, bottleneck, expected):
@@ -252,6 +253,7 @@ def test_copy_state_and_reset(data):
         ({"preset": "best"}, "unknown preset 'best'"),
         ({"modalities": ["sound"]}, "no modality 'sound'; it has"),
         ({"bottleneck": ["sound"]}, r"names \['sound'\]"),
+        ({"bottleneck": "graph"}, "a bool, 'features' or a list of mod.* 'graph'"),
     ],
 )
 def test_bad_options(data, options, message):

@@ -36,7 +36,9 @@ def test_every_field_has_an_option_with_help(field):
 
 def test_model_options():
     assert TrainConfig(bottleneck="none").model_options()["bottleneck"] is False
-    assert TrainConfig().model_options()["bottleneck"] is True
+    assert TrainConfig(bottleneck="all").model_options()["bottleneck"] is True
+    features = TrainConfig(bottleneck="features").model_options()
+    assert features["bottleneck"] == "features"
     options = TrainConfig(bottleneck="graph,image", heads=5).model_options()
     assert (options["bottleneck"], options["heads"]) == (["graph", "image"], 5)
 
