@@ -26,7 +26,12 @@ NAMES = {
     "emoji": "emoji without flags",
     "vectors": "two noisy views of vectors",
 }
-STYLE = {"on": ("C0", "o"), "off": ("C3", "s"), "ten times beta": ("C2", "^")}
+STYLE = {
+    "on": ("C0", "o"),
+    "features only": ("C1", "D"),
+    "off": ("C3", "s"),
+    "ten times beta": ("C2", "^"),
+}
 SWEEPS = ("low resource", "noise", "missing")
 
 
@@ -117,14 +122,18 @@ def sweep_table(results, decoder="csls"):
                 spread([figure_of(r, decoder) for r in by_row[row]]) for row in STYLE
             ]
             off = {r["seed"]: figure_of(r, decoder) for r in by_row["off"]}
-            gain = [
-                figure_of(r, decoder) - off[r["seed"]]
-                for r in by_row["on"]
-                if r["seed"] in off
-            ]
-            rows.append([sweep, f"{level:.0%}", *cells, spread(gain, "+.3f")])
+            gains = (
+                [
+                    figure_of(r, decoder) - off[r["seed"]]
+                    for r in by_row[row]
+                    if r["seed"] in off
+                ]
+                for row in ("on", "features only")
+            )
+            gains = [spread(gain, "+.3f") for gain in gains]
+            rows.append([sweep, f"{level:.0%}", *cells, *gains])
     header = ["sweep", "level", *(f"bottleneck {row}" for row in STYLE)]
-    return markdown([*header, "on minus off"], rows)
+    return markdown([*header, "on minus off", "features only minus off"], rows)
 
 
 def plot_sweeps(group, results, path):
