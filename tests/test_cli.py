@@ -13,8 +13,9 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.cli import main
 
 pytestmark = pytest.mark.filterwarnings("ignore:(modality|the bottleneck|pseudo-seeds)")
-TINY = ["--epochs", "4", "--graph-channels", "16", "--modal-channels", "8",
-        "--propose-from", "2", "--propose-every", "1",
+TINY = ["--epochs", "4", "--eval-every", "4", "--graph-channels", "16",
+        "--modal-channels", "8", "--propose-from", "2", "--propose-every", "1",
+        "--propose-easing", "0", "--propose-threshold", "0.2",
         "--refit-epochs", "2"]  # fmt: skip
 
 
@@ -24,7 +25,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     random = np.random.default_rng(0)
     triples = np.unique(random.integers(0, [120, 4, 120], (700, 3)), axis=0)
     for side in "ab":
-        kept = triples[random.random(len(triples)) < 0.9]
+        kept = triples[random.random(len(triples)) < 0.7]
         rows = [f"{side}{h}\tr{r}\t{side}{t}\n" for h, r, t in kept]
         (folder / f"{side}.tsv").write_text("".join(rows))
         names = [f"{side}{i}\tname {i * 7919}\n" for i in range(0, 120, 3)]

@@ -30,7 +30,7 @@ def extended(
             f"the model has the entities {model.num_nodes}; with further ones there "
             f"must be the same graphs with at least as many each, got {sizes}"
         )
-    found, wanted = feature_channels(data), model.modal_encoder.in_channels
+    found, wanted = feature_channels(data), options["in_channels"]
     if any(found.get(m) != width for m, width in wanted.items()):
         raise ValueError(f"the model has the modalities {dict(wanted)}, got {found}")
     if model.relational and model.graph_encoder is not None:

@@ -13,6 +13,7 @@ from torch_geometric import EdgeIndex
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.nn._extension import extended
+from pyg_ibmea.nn._neighbors import PREFIX, NeighborFeatures, neighbor_features
 from pyg_ibmea.nn._pretrained import load_pretrained, push_to_hub, save_pretrained
 from pyg_ibmea.nn.entity_embedding import EntityEmbedding
 from pyg_ibmea.nn.fusion import ModalFusion
@@ -43,6 +44,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "heads": 2,
         "separate_stacks": True,
         "residual": False,
+        "neighbor_features": False,
+        "bottleneck": True,
     }
 }
 
@@ -61,6 +64,10 @@ class IBMEA(nn.Module):
     to the other. As such a pair would recognise itself at once, training withholds the
     embeddings of the pairs that it tests (see :meth:`forward`), so that they must be
     found by what is around them, as later the unknown pairs.
+
+    With ``neighbor_features`` the mean features of an entity's neighbours are
+    modalities of their own (``'neighbor_image'`` and so on): what is around an entity
+    can be compared before any of it is known.
 
     Usually made by :meth:`from_data`.
 
@@ -83,13 +90,16 @@ class IBMEA(nn.Module):
         dropout (float, optional): Dropout between graph layers. (default: :obj:`0.3`)
         residual (bool, optional): Whether the modal encoders start from the features'
             own similarities; see :class:`ModalVIBEncoder`. (default: :obj:`True`)
+        neighbor_features (bool, optional): Whether the features of neighbours are
+            modalities, too; unused with ``relational=False`` or without the graph.
+            (default: :obj:`True`)
         modal_dropout (float, optional): Dropout in the modal encoders.
             (default: :obj:`0.0`)
         separate_stacks (bool, optional): See :class:`GraphVIBEncoder`; unused with
             ``relational=True``. (default: :obj:`False`)
         bottleneck (bool, str or collection of str, optional): The modalities that get
-            a bottleneck; ``'features'`` for all but the graph.
-            (default: :obj:`True`, all)
+            a bottleneck; ``'features'`` for what describes the entity itself: all but
+            the graph and its neighbours' features. (default: :obj:`'features'`)
         init_logstd (float, optional): Start of :math:`\log\sigma`.
             (default: :obj:`-3.0`)
         count_modalities (collection of str, optional): Modalities whose features are
@@ -111,9 +121,10 @@ class IBMEA(nn.Module):
         heads: int = 1,
         dropout: float = 0.3,
         residual: bool = True,
+        neighbor_features: bool = True,
         modal_dropout: float = 0.0,
         separate_stacks: bool = False,
-        bottleneck: bool | str | Collection[str] = True,
+        bottleneck: bool | str | Collection[str] = "features",
         init_logstd: float = -3.0,
         count_modalities: Collection[str] = ("relation",),
     ):
@@ -130,6 +141,7 @@ class IBMEA(nn.Module):
             "heads": heads,
             "dropout": dropout,
             "residual": residual,
+            "neighbor_features": neighbor_features,
             "modal_dropout": modal_dropout,
             "separate_stacks": separate_stacks,
             "bottleneck": bottleneck
@@ -140,7 +152,18 @@ class IBMEA(nn.Module):
         }
         self.count_modalities = tuple(count_modalities)
         self.num_nodes = dict(num_nodes)
-        self.modalities = ([GRAPH] if use_graph else []) + list(in_channels)
+        self.neighbor_sources: list[str] = []
+        if neighbor_features and relational and use_graph:
+            self.neighbor_sources = list(in_channels)
+        channels = dict(in_channels)
+        for modality in self.neighbor_sources:
+            if PREFIX + modality in in_channels:
+                raise ValueError(
+                    f"modality {PREFIX + modality!r} has the name of the features of "
+                    "neighbours: rename it or set neighbor_features=False"
+                )
+            channels[PREFIX + modality] = in_channels[modality]
+        self.modalities = ([GRAPH] if use_graph else []) + list(channels)
         if isinstance(bottleneck, str):
             if bottleneck != "features":
                 raise ValueError(
@@ -175,7 +198,7 @@ class IBMEA(nn.Module):
                 )
             )
         self.modal_encoder = ModalVIBEncoder(
-            in_channels,
+            channels,
             modal_channels,
             bottleneck=chosen - {GRAPH},
             residual=residual,
@@ -363,7 +386,12 @@ class IBMEA(nn.Module):
         Args:
             data (HeteroData): The problem.
         """
-        return relational_graph(data) if self.relational else union_graph(data)
+        if not self.relational:
+            return union_graph(data)
+        return relational_graph(data)._replace(neighbors=self._neighbors(data))
+
+    def _neighbors(self, data: HeteroData) -> NeighborFeatures:
+        return neighbor_features(data, self.neighbor_sources, self.count_modalities)
 
     def forward(
         self,
@@ -391,10 +419,15 @@ class IBMEA(nn.Module):
             }
         kl: dict[str, Tensor] = {}
         posteriors: dict[str, GaussianPosterior] = {}
-        latents, masks = self._encode_modalities(data, entities, kl, posteriors)
+        if self.graph_encoder is not None and graph is None:
+            graph = self.graph_of(data)
+        neighbors: NeighborFeatures = {}
+        if isinstance(graph, RelationalGraph) and self.neighbor_sources:
+            neighbors = graph.neighbors or self._neighbors(data)
+        latents, masks = self._encode_modalities(
+            data, entities, neighbors, kl, posteriors
+        )
         if self.graph_encoder is not None:
-            if graph is None:
-                graph = self.graph_of(data)
             latent, mask = self._encode_graph(entities, graph, withhold, kl, posteriors)
             latents[GRAPH], masks[GRAPH] = latent, mask
         z = self.fusion(latents, masks)
@@ -416,6 +449,7 @@ class IBMEA(nn.Module):
         self,
         data: HeteroData,
         entities: Mapping[str, Tensor],
+        neighbors: NeighborFeatures,
         kl: dict[str, Tensor],
         posteriors: dict[str, GaussianPosterior],
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
@@ -423,9 +457,13 @@ class IBMEA(nn.Module):
         for modality in self.modal_encoder.in_channels:
             x, mask = [], []
             for kg, index in entities.items():
-                store = data[kg]
-                x.append(store[f"x_{modality}"].index_select(0, index))
-                mask.append(store[f"mask_{modality}"][index])
+                if modality in neighbors:
+                    every, present = neighbors[modality][kg]
+                else:
+                    every = data[kg][f"x_{modality}"]
+                    present = data[kg][f"mask_{modality}"]
+                x.append(every.index_select(0, index))
+                mask.append(present[index])
             features[modality], masks[modality] = torch.cat(x), torch.cat(mask)
             if modality in self.count_modalities:
                 features[modality] = features[modality].log1p()

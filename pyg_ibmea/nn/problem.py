@@ -11,6 +11,8 @@ from torch import Tensor
 from torch_geometric import EdgeIndex
 from torch_geometric.data import HeteroData
 
+from pyg_ibmea.nn._neighbors import NeighborFeatures
+
 
 def feature_channels(data: HeteroData) -> dict[str, int]:
     """The feature channels of each modality of an alignment problem.
@@ -87,11 +89,14 @@ class RelationalGraph(NamedTuple):
             type of its own.
         incidence (EdgeIndex): From edge types to the entities that receive over them,
             ``[2, E]``, edge by edge as in ``edge_index``.
+        neighbors (dict, optional): What the neighbours of each entity have of each
+            modality, for a model that looks at it.
     """
 
     edge_index: EdgeIndex
     edge_type: Tensor
     incidence: EdgeIndex
+    neighbors: NeighborFeatures | None = None
 
 
 def relation_ids(data: HeteroData) -> tuple[dict[str, Tensor], int]:

@@ -26,7 +26,7 @@ class TrainConfig:
     num_features: int = _option(
         1000, "columns of the relation and attribute bags made from files"
     )
-    epochs: int = _option(20, "passes over the seed pairs")
+    epochs: int = _option(24, "passes over the seed pairs")
     eval_every: int = _option(2, "epochs between evaluations on the validation pairs")
     batch_size: int = _option(7500, "seed pairs in a batch, at most")
     withhold: float = _option(
@@ -52,6 +52,9 @@ class TrainConfig:
     residual: bool = _option(
         True, "modal encoders start from the similarities of the features as they are"
     )
+    neighbor_features: bool = _option(
+        True, "the features of an entity's neighbours are modalities, too"
+    )
     share_seeds: bool = _option(
         True, "one embedding for the two entities of a training pair"
     )
@@ -60,9 +63,9 @@ class TrainConfig:
         False, "give log sigma hidden graph layers of its own"
     )
     bottleneck: str = _option(
-        "all",
-        "modalities with a bottleneck: all, features (all but the graph), none, or "
-        "names joined by commas",
+        "features",
+        "modalities with a bottleneck: all, features (of the entities themselves), "
+        "none, or names joined by commas",
     )
     beta: str = _option(
         "1e-3,relation=1e-2,attribute=1e-2",
@@ -93,8 +96,14 @@ class TrainConfig:
     propose_window: int = _option(
         3, "proposals of which a pair must be in more than half"
     )
+    propose_first_threshold: float = _option(
+        0.9, "least probability, by Sinkhorn scaling, of a pair proposed at first"
+    )
     propose_threshold: float = _option(
-        0.5, "least probability, by Sinkhorn scaling, of a proposed pair"
+        0.5, "least probability, by Sinkhorn scaling, of a pair proposed in the end"
+    )
+    propose_easing: int = _option(
+        5, "proposals after which the least probability is that of the end"
     )
     refits: int = _option(
         0,
@@ -128,12 +137,18 @@ class TrainConfig:
         for name in ("temperature", "modal_temperature", "sinkhorn_temperature"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
-        for name in ("warmup_epochs", "cosine_epochs", "beta_warmup", "refits"):
+        for name in (
+            *("warmup_epochs", "cosine_epochs", "beta_warmup", "refits"),
+            "propose_easing",
+        ):
             if getattr(self, name) < 0:
                 raise ValueError(
                     f"{name} must not be negative, got {getattr(self, name)}"
                 )
-        for name in ("dropout", "average_decay", "withhold", "propose_threshold"):
+        for name in (
+            *("dropout", "average_decay", "withhold"),
+            *("propose_threshold", "propose_first_threshold"),
+        ):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(
                     f"{name} must lie in [0, 1), got {getattr(self, name)}"
@@ -143,6 +158,15 @@ class TrainConfig:
         """Whether pairs are proposed before an epoch (the first is 1)."""
         since = epoch - self.propose_from
         return self.iterative and since >= 0 and since % self.propose_every == 0
+
+    def threshold_before(self, epoch: int) -> float:
+        """The least probability of the pairs that are proposed before an epoch: few
+        that are safe at first, more as those help to tell the others apart.
+        """
+        number = (epoch - self.propose_from) // self.propose_every
+        eased = min(1.0, number / self.propose_easing) if self.propose_easing else 1.0
+        first, last = self.propose_first_threshold, self.propose_threshold
+        return first + eased * (last - first)
 
     def model_options(self) -> dict[str, Any]:
         """The options of :class:`pyg_ibmea.nn.IBMEA` among the hyper-parameters."""
@@ -159,6 +183,7 @@ class TrainConfig:
             "dropout": self.dropout,
             "relational": self.relational,
             "residual": self.residual,
+            "neighbor_features": self.neighbor_features,
             "share_seeds": self.share_seeds,
             "separate_stacks": self.separate_stacks,
             "bottleneck": bottleneck,
@@ -179,6 +204,8 @@ PAPER: dict[str, dict[str, Any]] = {
         "relational": False,
         "share_seeds": False,
         "residual": False,
+        "neighbor_features": False,
+        "bottleneck": "all",
         "separate_stacks": True,
         "beta": "1e-3,relation=1e-2",
         "beta_warmup": 0,

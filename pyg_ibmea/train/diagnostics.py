@@ -51,7 +51,9 @@ next to nothing about an entity; lower its beta (now 0.01)
         guess = math.log(max(2, batch_size))
         for name, value in losses.items():
             kind, _, modality = name.partition("/")
-            if kind == "info_nce" and value > _NO_SIGNAL * guess:
+            # What neighbours have comes with the modality; its weight may well fall.
+            own = not modality.startswith("neighbor_")
+            if kind == "info_nce" and own and value > _NO_SIGNAL * guess:
                 messages += self._once(
                     "signal",
                     modality,

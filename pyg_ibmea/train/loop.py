@@ -44,7 +44,8 @@ def propose(
     diagnostics: Diagnostics,
 ) -> None:
     """Lets the averaged model propose pairs; those adopted count as seed pairs."""
-    options = (config.propose_threshold, config.sinkhorn_temperature, graph)
+    threshold = config.threshold_before(state.epoch)
+    options = (threshold, config.sinkhorn_temperature, graph)
     proposals = {
         alignment_pair(problem): propose_pairs(state.average, problem, *options)
         for problem in pair_problems(data)

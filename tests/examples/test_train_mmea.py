@@ -313,7 +313,7 @@ def test_resume_with_other_options_is_refused(finished):
 
 def test_iterative_run_saves_its_pseudo_seeds_and_resumes(tmp_path):
     options = [*SMALL, "--epochs", 8, "--iterative", "--propose-from", 4]
-    options += ["--propose-threshold", 0.2]
+    options += ["--propose-threshold", 0.2, "--propose-easing", 0]
     out, _ = run(*options, "--out", "whole", cwd=tmp_path)
     metrics = json.loads((tmp_path / "whole" / "metrics.json").read_text())
     found = metrics["pseudo_seeds"]
@@ -336,7 +336,8 @@ def test_iterative_run_saves_its_pseudo_seeds_and_resumes(tmp_path):
 
 def test_refits_begin_with_the_pseudo_seeds(tmp_path):
     options = [*SMALL, "--epochs", 8, "--iterative", "--propose-from", 4]
-    options += ["--propose-threshold", 0.2, "--refits", 1, "--refit-epochs", 3]
+    options += ["--propose-threshold", 0.2, "--propose-easing", 0]
+    options += ["--refits", 1, "--refit-epochs", 3]
     run(*options, "--out", "run", cwd=tmp_path)
     first, judged, refit = (
         torch.load(tmp_path / "run" / part / "checkpoint.pt")

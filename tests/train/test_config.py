@@ -1,5 +1,5 @@
 import argparse
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 
 import pytest
 
@@ -69,6 +69,11 @@ def test_presets_are_the_published_settings():
         ({"average_decay": 1.0}, r"average_decay must lie in \[0, 1\)"),
         ({"sinkhorn_temperature": 0.0}, "sinkhorn_temperature must be positive"),
         ({"propose_every": 0}, "propose_every must be at least 1"),
+        ({"propose_easing": -1}, "propose_easing must not be negative"),
+        (
+            {"propose_first_threshold": 1.0},
+            r"propose_first_threshold must lie in \[0, 1\)",
+        ),
         ({"dropout": 1.0}, r"dropout must lie in \[0, 1\), got 1.0"),
     ],
 )
@@ -81,3 +86,13 @@ def test_when_pairs_are_proposed():
     config = TrainConfig(iterative=True, propose_from=4, propose_every=3)
     assert [e for e in range(1, 12) if config.proposes_before(e)] == [4, 7, 10]
     assert not any(TrainConfig().proposes_before(e) for e in range(1, 30))
+
+
+def test_proposals_are_safe_at_first():
+    config = TrainConfig(
+        propose_from=4, propose_every=3, propose_first_threshold=0.9,
+        propose_threshold=0.5, propose_easing=4,
+    )  # fmt: skip
+    asked = [config.threshold_before(epoch) for epoch in range(4, 24, 3)]
+    assert asked == pytest.approx([0.9, 0.8, 0.7, 0.6, 0.5, 0.5, 0.5])
+    assert replace(config, propose_easing=0).threshold_before(4) == 0.5

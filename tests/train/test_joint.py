@@ -11,9 +11,9 @@ from pyg_ibmea.train._figures import mean_figures
 from pyg_ibmea.train.loop import _batches
 
 CONFIG = train.TrainConfig(
-    epochs=8, eval_every=2, graph_channels=16, modal_channels=8, beta="1e-3",
-    iterative=True, propose_from=4, propose_every=1, propose_threshold=0.3, refits=1,
-    refit_epochs=2,
+    epochs=8, eval_every=2, graph_channels=16, modal_channels=8, beta="1e-3", lr=0.02,
+    iterative=True, propose_from=4, propose_every=1, propose_threshold=0.3,
+    propose_easing=0, refits=1, refit_epochs=2,
 )  # fmt: skip
 
 

@@ -20,8 +20,8 @@ def test_proposals_are_mutual_sure_and_outside_the_training_pairs(data, model):
     z = encode(model, data)
     sides = [z[kg][ids] for kg, ids in zip(("source", "target"), entities, strict=True)]
     unit = [torch.nn.functional.normalize(side) for side in sides]
-    f, g, *_ = sinkhorn(*sides, temperature=0.1)
-    plan = ((unit[0] @ unit[1].t() + f[:, None] + g) / 0.1).exp()
+    f, g, *_ = sinkhorn(*sides, temperature=0.03)
+    plan = ((unit[0] @ unit[1].t() + f[:, None] + g) / 0.03).exp()
     expected = {
         (int(entities[0][i]), int(entities[1][j]))
         for i, j in (plan >= 0.2).nonzero().tolist()
@@ -29,7 +29,7 @@ def test_proposals_are_mutual_sure_and_outside_the_training_pairs(data, model):
     }
     assert len(expected) > 5
     model.train()
-    pairs = propose_pairs(model, data, threshold=0.2, sinkhorn_temperature=0.1)
+    pairs = propose_pairs(model, data, threshold=0.2, sinkhorn_temperature=0.03)
     assert set(map(tuple, pairs.t().tolist())) == expected
     assert model.training
 
