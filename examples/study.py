@@ -3,10 +3,11 @@
     python examples/study.py run --raw FOLDER --group ablation --minutes 60
     python examples/study.py report
 
-``run`` trains, each in a process of its own, what is not yet in the results, and adds
-a line to them as each run ends; stopped, it goes on where it was. ``--jobs 2`` trains
-two at a time and gives each half of the cores. ``report`` makes the tables and plots.
-FOLDER holds DBP15K/zh_en, SRPRS/en_fr, FB15K_DB15K and emoji.
+``run`` trains, each in a process of its own, what is not yet in the results or was made
+with other defaults, and adds a line to them as each run ends; stopped, it goes on where
+it was. ``--jobs 2`` trains two at a time and gives each half of the cores. ``report``
+makes the tables and plots. FOLDER holds DBP15K/zh_en, SRPRS/en_fr, FB15K_DB15K and
+emoji.
 """
 
 import argparse
@@ -88,14 +89,13 @@ def main_runs():
 def ablation_runs():
     """Bottlenecks one by one, the loss on the fused vectors, the modalities."""
     every = ["graph", "relation", "attribute"]
-    rows = {"all bottlenecks": ({}, None), "no bottleneck": (BOTTLENECKS["off"], None)}
-    rows |= {
-        f"no bottleneck for {m}": (
-            {"bottleneck": ",".join(o for o in every if o != m)},
-            None,
-        )
-        for m in every
+    rows = {
+        "all bottlenecks": (BOTTLENECKS["on"], None),
+        "bottlenecks for features only": (BOTTLENECKS["features only"], None),
+        "no bottleneck": (BOTTLENECKS["off"], None),
     }
+    rows |= {f"bottleneck for {m} alone": ({"bottleneck": m}, None) for m in every}
+    rows["with features of neighbours"] = ({"neighbor_features": True}, None)
     rows["no loss on the fused vectors"] = ({"hybrid_weight": 0.0}, None)
     rows["multi-similarity on the fused vectors"] = (
         {"objective": "multi_similarity"},
@@ -103,8 +103,8 @@ def ablation_runs():
     )
     rows |= {f"without {m}": ({}, ",".join(o for o in every if o != m)) for m in every}
     rows |= {f"{m} alone": ({}, m) for m in every}
-    key_rows = ["all bottlenecks", "no bottleneck", "no bottleneck for graph"]
-    key_rows += ["no loss on the fused vectors"]
+    key_rows = ["all bottlenecks", "bottlenecks for features only", "no bottleneck"]
+    key_rows += ["with features of neighbours", "no loss on the fused vectors"]
     for seed in range(3):
         for row, (config, modalities) in rows.items():
             if seed == 0 or row in key_rows:
@@ -228,6 +228,7 @@ def result_of(run, work):
     return {
         "key": run.key,
         **asdict(run),
+        "options": options_of(run),
         **metrics,
         "curve": [
             {k: line[k] for k in ("epoch", "weights", "information")} for line in lines
@@ -242,11 +243,22 @@ def result_of(run, work):
     }
 
 
+def options_of(run):
+    """All hyper-parameters of a run, those that it leaves as they are included."""
+    return {} if run.group == "contrastive" else asdict(train.TrainConfig(**run.config))
+
+
 def write_results(path, results):
     """Writes all lines anew, so that an interrupt never leaves half a line."""
     temporary = path.with_suffix(".tmp")
     temporary.write_text("".join(json.dumps(result) + "\n" for result in results))
     temporary.replace(path)
+
+
+def is_current(result, table):
+    """Whether a result is of a run of the table, with the defaults of now."""
+    run = table.get(result["key"])
+    return run is not None and result.get("options", {}) == options_of(run)
 
 
 def run_one(run, args):
@@ -277,11 +289,12 @@ def run_all(args):
     """Trains what is missing, in the order of the table."""
     path = args.results / "runs.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    done = {result["key"] for result in read_results(path)}
+    done = {r["key"]: r.get("options", {}) for r in read_results(path)}
     groups = [args.group] if args.group else GROUPS
     runs = [run for group in groups for run in GROUPS[group]()]
     runs = [run for run in runs if args.match in run.key]
-    missing = [run for run in runs if run.key not in done]
+    # What was made with other defaults is made again.
+    missing = [run for run in runs if done.get(run.key) != options_of(run)]
     print(f"{len(runs) - len(missing)} of {len(runs)} runs are done")
     ends = time.monotonic() + 60 * args.minutes
     lock, failed = threading.Lock(), threading.Event()
@@ -295,7 +308,8 @@ def run_all(args):
             failed.set()
             raise
         with lock:
-            write_results(path, [*read_results(path), result])
+            others = [r for r in read_results(path) if r["key"] != run.key]
+            write_results(path, [*others, result])
         hits = {d: m["mean"]["hits@1"] for d, m in result["test"].items()}
         print(f"[{number}/{len(missing)}] {run.key}: Hits@1 "
               f"{hits['csls']:.3f} CSLS, {hits['sinkhorn']:.3f} Sinkhorn, "
@@ -330,7 +344,8 @@ def main():
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     args = parser.parse_args()
     if args.what == "report":
-        return write_report(args.results)
+        table = {run.key: run for group in GROUPS.values() for run in group()}
+        return write_report(args.results, lambda result: is_current(result, table))
     if args.raw is None:
         parser.error("--raw is needed: where the published files are")
     if args.jobs < 1:

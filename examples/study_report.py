@@ -175,7 +175,9 @@ def plot_plane(results, path):
         return False
     curve = curves[0]["curve"]
     fig, axis = plt.subplots(figsize=(5.5, 4))
-    for number, modality in enumerate(curve[0]["information"]):
+    start = curve[0]["information"]
+    behind = [m for m, point in start.items() if "compression" in point]
+    for number, modality in enumerate(behind):
         points = [line["information"][modality] for line in curve]
         x = [point["compression"] for point in points]
         y = [point["prediction"] for point in points]
@@ -204,8 +206,22 @@ def plot_plane(results, path):
     return True
 
 
-def write_report(folder):
-    """Writes README.md and the plots beside the results."""
+def _section(group, results, folder, suffix):
+    """The plot and the table of some results of a group."""
+    if group in SWEEPS:
+        name = group.replace(" ", "_") + suffix + ".png"
+        plot_sweeps(group, results, folder / name)
+        return [f"![{TITLES[group]}]({name})", sweep_table(results)]
+    text = [rows_table(results, with_problem=group == "main")]
+    if group == "ablation" and plot_plane(results, folder / f"plane{suffix}.png"):
+        text.append(f"![Information plane](plane{suffix}.png)")
+    return text
+
+
+def write_report(folder, is_current=lambda result: True):
+    """Writes README.md and the plots beside the results; those made with other than
+    the defaults of now stand apart.
+    """
     results = read_results(folder / "runs.jsonl")
     if not results:
         raise ValueError(f"{folder} has no results yet; `run` makes them")
@@ -230,12 +246,11 @@ def write_report(folder):
         if not of_group:
             continue
         text.append(f"## {TITLES[group]}")
-        if group in SWEEPS:
-            name = group.replace(" ", "_") + ".png"
-            plot_sweeps(group, of_group, folder / name)
-            text += [f"![{TITLES[group]}]({name})", sweep_table(of_group)]
-        else:
-            text.append(rows_table(of_group, with_problem=group == "main"))
-        if group == "ablation" and plot_plane(of_group, folder / "plane.png"):
-            text.append("![Information plane](plane.png)")
+        current = [r for r in of_group if is_current(r)]
+        earlier = [r for r in of_group if not is_current(r)]
+        if current:
+            text += _section(group, current, folder, "")
+        if earlier:
+            text.append("Made with earlier defaults, not yet again:")
+            text += _section(group, earlier, folder, "_earlier")
     (folder / "README.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")

@@ -44,8 +44,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "heads": 2,
         "separate_stacks": True,
         "residual": False,
-        "neighbor_features": False,
-        "bottleneck": True,
     }
 }
 
@@ -92,14 +90,14 @@ class IBMEA(nn.Module):
             own similarities; see :class:`ModalVIBEncoder`. (default: :obj:`True`)
         neighbor_features (bool, optional): Whether the features of neighbours are
             modalities, too; unused with ``relational=False`` or without the graph.
-            (default: :obj:`True`)
+            (default: :obj:`False`)
         modal_dropout (float, optional): Dropout in the modal encoders.
             (default: :obj:`0.0`)
         separate_stacks (bool, optional): See :class:`GraphVIBEncoder`; unused with
             ``relational=True``. (default: :obj:`False`)
         bottleneck (bool, str or collection of str, optional): The modalities that get
             a bottleneck; ``'features'`` for what describes the entity itself: all but
-            the graph and its neighbours' features. (default: :obj:`'features'`)
+            the graph and its neighbours' features. (default: :obj:`True`, all)
         init_logstd (float, optional): Start of :math:`\log\sigma`.
             (default: :obj:`-3.0`)
         count_modalities (collection of str, optional): Modalities whose features are
@@ -121,10 +119,10 @@ class IBMEA(nn.Module):
         heads: int = 1,
         dropout: float = 0.3,
         residual: bool = True,
-        neighbor_features: bool = True,
+        neighbor_features: bool = False,
         modal_dropout: float = 0.0,
         separate_stacks: bool = False,
-        bottleneck: bool | str | Collection[str] = "features",
+        bottleneck: bool | str | Collection[str] = True,
         init_logstd: float = -3.0,
         count_modalities: Collection[str] = ("relation",),
     ):

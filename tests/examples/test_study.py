@@ -103,7 +103,26 @@ def test_what_is_done_is_not_done_again(small, tmp_path, capsys):
     plane = results[0]["curve"][-1]["information"]["graph"]
     assert plane["prediction"] <= plane["log_pairs"]
 
+    # What was made with other defaults is made again, and stands apart until then.
+    results[1]["options"]["epochs"] = 3
+    path = tmp_path / "results" / "runs.jsonl"
+    study.write_results(path, results)
+    table = {run.key: run for run in runs}
+    current = [study.is_current(result, table) for result in results]
+    assert current == [True, False, True, True]
+    earlier = "Made with earlier defaults"
+    study.write_report(path.parent, lambda result: study.is_current(result, table))
+    assert earlier in (path.parent / "README.md").read_text()
+    study.run_all(args)
+    assert trained[4:] == [runs[1].key]
+    again = study.read_results(path)
+    assert sorted(r["key"] for r in again) == sorted(table)
+    assert all(study.is_current(result, table) for result in again)
+
+    results = sorted(again, key=lambda result: trained.index(result["key"]))
+    study.write_results(path, results)
     study.write_report(tmp_path / "results")
+    assert earlier not in (path.parent / "README.md").read_text()
     page = (tmp_path / "results" / "README.md").read_text()
     for result in results[:2]:
         hits = [result["test"][d]["mean"]["hits@1"] for d in ("cosine", "csls")]

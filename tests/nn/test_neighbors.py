@@ -72,6 +72,7 @@ def test_the_model_has_them_as_modalities():
         "modal_channels": 4,
         "modalities": ["graph", "name"],
     }
+    options |= {"neighbor_features": True, "bottleneck": "features"}
     model = IBMEA.from_data(data, **options).eval()
     assert model.modalities == ["graph", "name", "neighbor_name"]
     graph = model.graph_of(data)
@@ -89,17 +90,17 @@ def test_the_model_has_them_as_modalities():
     assert model(data, chosen, bare).z["target"].equal(out.z["target"])
     # They have no bottleneck unless it is asked for.
     assert list(out.kl) == ["name"]
-    assert "neighbor_name" in IBMEA.from_data(data, bottleneck=True, **options)(data).kl
+    options["bottleneck"] = True
+    assert "neighbor_name" in IBMEA.from_data(data, **options)(data).kl
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        {"neighbor_features": False},
-        {"relational": False},
-        {"preset": "paper"},
-        {"modalities": ["name", "image"]},
-        {"modalities": ["graph"]},
+        {},
+        {"neighbor_features": True, "relational": False},
+        {"neighbor_features": True, "modalities": ["name", "image"]},
+        {"neighbor_features": True, "modalities": ["graph"]},
     ],
 )
 def test_models_without_them(options):
@@ -111,7 +112,8 @@ def test_models_without_them(options):
 
 def test_new_entities_have_them():
     data = SyntheticMMKG(num_entities=40)[0]
-    model = IBMEA.from_data(data, graph_channels=8, modal_channels=4)
+    options = {"graph_channels": 8, "modal_channels": 4, "neighbor_features": True}
+    model = IBMEA.from_data(data, **options)
     triple = ("new", "0", data.uri["source"][0])
     more = add_entities(data, "source", ["new"], [triple])
     new = torch.tensor([data["source"].num_nodes])
@@ -122,4 +124,4 @@ def test_new_entities_have_them():
 
 def test_a_modality_of_that_name():
     with pytest.raises(ValueError, match="'neighbor_image' has the name of the fea"):
-        IBMEA({"a": 3}, {"image": 2, "neighbor_image": 2})
+        IBMEA({"a": 3}, {"image": 2, "neighbor_image": 2}, neighbor_features=True)
