@@ -41,6 +41,13 @@ BOTTLENECKS = {
     "off": {"bottleneck": "none"},
     "ten times beta": {"beta": "1e-2,relation=1e-1,attribute=1e-1"},
 }
+# Surer proposals take longer to be as many.
+NEIGHBORS = {
+    "bottleneck": "features",
+    "neighbor_features": True,
+    "propose_easing": 5,
+    "epochs": 24,
+}
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,9 @@ def main_runs():
             config = {"iterative": iterative, "refits": 1}
             row = "pseudo-seeds, names" if iterative else "seeds only, names"
             yield Run("main", row, "zh_en", 0.3, seed, config, names=True)
+        config = {"iterative": True, "refits": 1, **NEIGHBORS}
+        row = "pseudo-seeds, features of neighbours"
+        yield Run("main", row, "zh_en", 0.3, seed, config)
 
 
 def ablation_runs():
