@@ -299,12 +299,13 @@ def run_all(args):
     """Trains what is missing, in the order of the table."""
     path = args.results / "runs.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    done = {r["key"]: r.get("options", {}) for r in read_results(path)}
     groups = [args.group] if args.group else GROUPS
     runs = [run for group in groups for run in GROUPS[group]()]
     runs = [run for run in runs if args.match in run.key]
+    table = {run.key: run for run in runs}
     # What was made with other defaults is made again.
-    missing = [run for run in runs if done.get(run.key) != options_of(run)]
+    done = {r["key"] for r in read_results(path) if is_current(r, table)}
+    missing = [run for run in runs if run.key not in done]
     print(f"{len(runs) - len(missing)} of {len(runs)} runs are done")
     ends = time.monotonic() + 60 * args.minutes
     lock, failed = threading.Lock(), threading.Event()

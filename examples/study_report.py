@@ -122,16 +122,11 @@ def sweep_table(results, decoder="csls"):
                 spread([figure_of(r, decoder) for r in by_row[row]]) for row in STYLE
             ]
             off = {r["seed"]: figure_of(r, decoder) for r in by_row["off"]}
-            gains = (
-                [
-                    figure_of(r, decoder) - off[r["seed"]]
-                    for r in by_row[row]
-                    if r["seed"] in off
-                ]
-                for row in ("on", "features only")
-            )
-            gains = [spread(gain, "+.3f") for gain in gains]
-            rows.append([sweep, f"{level:.0%}", *cells, *gains])
+            for row in ("on", "features only"):
+                runs = [r for r in by_row[row] if r["seed"] in off]
+                gain = [figure_of(r, decoder) - off[r["seed"]] for r in runs]
+                cells.append(spread(gain, "+.3f"))
+            rows.append([sweep, f"{level:.0%}", *cells])
     header = ["sweep", "level", *(f"bottleneck {row}" for row in STYLE)]
     return markdown([*header, "on minus off", "features only minus off"], rows)
 

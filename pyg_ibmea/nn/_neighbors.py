@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from pyg_ibmea.nn._sparse import row_lengths
+
 PREFIX = "neighbor_"
 
 NeighborFeatures = dict[str, dict[str, tuple[Tensor, Tensor]]]
@@ -41,21 +43,12 @@ def neighbor_features(
             x, mask = data[kg][f"x_{modality}"], data[kg][f"mask_{modality}"]
             x = x if x.layout == torch.strided else x.to_sparse_coo()
             x = x.log1p() if modality in counts else x
-            weight = mask.to(x.dtype) / _lengths(x)
+            weight = mask.to(x.dtype) / row_lengths(x)
             nearby = near.to(x.dtype)
             features = torch.sparse.mm(nearby, x * weight[:, None])
             present = torch.mv(nearby, mask.to(x.dtype)) > 0
             found[PREFIX + modality][kg] = (features, present)
     return found
-
-
-def _lengths(x: Tensor) -> Tensor:
-    """The length of each row; 1 for a row of zeros."""
-    if x.layout == torch.strided:
-        length = torch.linalg.vector_norm(x, dim=1)
-    else:
-        length = torch.sparse.sum(x.square(), dim=1).to_dense().sqrt()
-    return torch.where(length > 0, length, length.new_ones(()))
 
 
 def _mean_of_neighbors(edge_index: Tensor, num_nodes: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Products with sparse matrices whose values change from call to call."""
+"""Products with sparse matrices whose values change from call to call, and lengths."""
 
 from __future__ import annotations
 
@@ -55,3 +55,14 @@ def sampled_products(
     )
     values: Tensor = product.values()
     return values
+
+
+def row_lengths(x: Tensor) -> Tensor:
+    """The Euclidean length of each row of a dense or ``sparse_coo`` matrix, never
+    zero, so that it can be divided by.
+    """
+    if x.layout == torch.strided:
+        length: Tensor = torch.linalg.vector_norm(x, dim=1)
+    else:
+        length = torch.sparse.sum(x.square(), dim=1).to_dense().sqrt()
+    return length.clamp(min=torch.finfo(length.dtype).tiny)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.nn.module_dict import ModuleDict
 
+from pyg_ibmea.nn._sparse import row_lengths
 from pyg_ibmea.nn.posterior import GaussianPosterior
 
 
@@ -148,13 +149,8 @@ class ModalVIBEncoder(nn.Module):
         weight = linear.weight
         if self.with_residual:
             weight = torch.cat([weight, self.residual[modality].weight])
-        if x.layout == torch.strided:
-            length = torch.linalg.vector_norm(x, dim=1)
-        else:
-            x = x.to_sparse_coo()
-            length = torch.sparse.sum(x.square(), dim=1).to_dense().sqrt()
-        length = length.clamp(min=torch.finfo(length.dtype).tiny)
-        product: Tensor = (x @ weight.t()) / length[:, None]
+        x = x if x.layout == torch.strided else x.to_sparse_coo()
+        product: Tensor = (x @ weight.t()) / row_lengths(x)[:, None]
         if not self.with_residual:
             return product + linear.bias, None
         hidden, direct = product.split(self.out_channels, dim=1)

@@ -166,6 +166,7 @@ def test_both_graphs_share_encoders_and_evaluation_is_deterministic(data):
         ("features", ["image", "attribute"]),
         (["graph"], ["graph"]),
         (["image"], ["image"]),
+        (["image", "attribute"], ["image", "attribute"]),
     ],
 )
 def test_every_bottleneck_switches_off(data, bottleneck, expected):

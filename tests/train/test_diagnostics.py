@@ -3,6 +3,8 @@ import math
 import pytest
 import torch
 
+from pyg_ibmea.datasets import SyntheticMMKG
+from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.train import Diagnostics
 
 HEALTHY = {
@@ -52,3 +54,12 @@ def test_drift_of_pseudo_seeds():
     (told,) = check(pairs[:, 5:])
     assert "3 of 8 were dropped again" in told
     assert check(pairs) == []  # More of them is no drift.
+
+
+def test_features_of_neighbours_may_carry_no_signal():
+    data = SyntheticMMKG(num_entities=50)[0]
+    model = IBMEA.from_data(data, modalities=["graph", "name"], neighbor_features=True)
+    _, own, near = model.modalities
+    losses = {**HEALTHY, f"info_nce/{own}": 6.9, f"info_nce/{near}": 6.9}
+    (message,) = Diagnostics(BETA).check(losses, batch_size=1000)
+    assert f"modality {own!r} carries no" in message

@@ -3,9 +3,12 @@ import torch
 
 from pyg_ibmea.align import sinkhorn
 from pyg_ibmea.train import (
+    RunFolder,
+    TrainConfig,
     links_of,
     propose_pairs,
     share_right,
+    train_model,
     unaligned_entities,
 )
 
@@ -57,3 +60,22 @@ def test_share_of_pairs_that_are_right(data):
     }
     nothing = {"pairs": 0, "right": 0.0, "right_of_known": 0.0}
     assert share_right(data, pairs[:, :0]) == nothing
+
+
+# Notes for a user, which five epochs on few entities earn.
+@pytest.mark.filterwarnings("ignore:(modality|the bottleneck|pseudo-seeds)")
+def test_training_asks_for_the_probability_of_the_epoch(data, monkeypatch, tmp_path):
+    asked = []
+
+    def no_pairs(model, problem, threshold, *_):
+        asked.append(threshold)
+        return torch.empty(2, 0, dtype=torch.long)
+
+    monkeypatch.setattr("pyg_ibmea.train.loop.propose_pairs", no_pairs)
+    config = TrainConfig(
+        epochs=5, eval_every=5, graph_channels=4, modal_channels=4, iterative=True,
+        propose_from=2, propose_every=1, propose_first_threshold=0.8,
+        propose_threshold=0.4, propose_easing=2,
+    )  # fmt: skip
+    train_model(data, config, RunFolder(tmp_path / "run", {}))
+    assert asked == pytest.approx([0.8, 0.6, 0.4, 0.4])
