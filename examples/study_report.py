@@ -220,6 +220,8 @@ def write_report(folder, is_current=lambda result: True):
     results = read_results(folder / "runs.jsonl")
     if not results:
         raise ValueError(f"{folder} has no results yet; `run` makes them")
+    for plot in folder.glob("*_earlier.png"):
+        plot.unlink()
     versions = {json.dumps(r["versions"], sort_keys=True) for r in results}
     dates = sorted(r["date"][:10] for r in results)
     hours = sum(r["seconds"] for r in results) / 3600

@@ -44,6 +44,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "heads": 2,
         "separate_stacks": True,
         "residual": False,
+        "neighbor_features": False,
+        "bottleneck": True,
     }
 }
 
@@ -90,14 +92,14 @@ class IBMEA(nn.Module):
             own similarities; see :class:`ModalVIBEncoder`. (default: :obj:`True`)
         neighbor_features (bool, optional): Whether the features of neighbours are
             modalities, too; unused with ``relational=False`` or without the graph.
-            (default: :obj:`False`)
+            (default: :obj:`True`)
         modal_dropout (float, optional): Dropout in the modal encoders.
             (default: :obj:`0.0`)
         separate_stacks (bool, optional): See :class:`GraphVIBEncoder`; unused with
             ``relational=True``. (default: :obj:`False`)
         bottleneck (bool, str or collection of str, optional): The modalities that get
             a bottleneck; ``'features'`` for what describes the entity itself: all but
-            the graph and its neighbours' features. (default: :obj:`True`, all)
+            the graph and its neighbours' features. (default: :obj:`'features'`)
         init_logstd (float, optional): Start of :math:`\log\sigma`.
             (default: :obj:`-3.0`)
         count_modalities (collection of str, optional): Modalities whose features are
@@ -119,55 +121,28 @@ class IBMEA(nn.Module):
         heads: int = 1,
         dropout: float = 0.3,
         residual: bool = True,
-        neighbor_features: bool = False,
+        neighbor_features: bool = True,
         modal_dropout: float = 0.0,
         separate_stacks: bool = False,
-        bottleneck: bool | str | Collection[str] = True,
+        bottleneck: bool | str | Collection[str] = "features",
         init_logstd: float = -3.0,
         count_modalities: Collection[str] = ("relation",),
     ):
-        super().__init__()
-        self._options: dict[str, Any] = {
-            "num_nodes": dict(num_nodes),
-            "in_channels": dict(in_channels),
-            "use_graph": use_graph,
-            "num_edge_types": num_edge_types,
-            "relational": relational,
-            "graph_channels": graph_channels,
-            "modal_channels": modal_channels,
-            "num_layers": num_layers,
-            "heads": heads,
-            "dropout": dropout,
-            "residual": residual,
-            "neighbor_features": neighbor_features,
-            "modal_dropout": modal_dropout,
-            "separate_stacks": separate_stacks,
-            "bottleneck": bottleneck
-            if isinstance(bottleneck, bool | str)
-            else list(bottleneck),
-            "init_logstd": init_logstd,
-            "count_modalities": list(count_modalities),
+        # Before any other name is bound: what config.json of a saved model holds.
+        self._options = {
+            name: _as_json(value)
+            for name, value in locals().items()
+            if name not in ("self", "seed_rows", "__class__")
         }
+        super().__init__()
         self.count_modalities = tuple(count_modalities)
         self.num_nodes = dict(num_nodes)
         self.neighbor_sources: list[str] = []
         if neighbor_features and relational and use_graph:
             self.neighbor_sources = list(in_channels)
-        channels = dict(in_channels)
-        for modality in self.neighbor_sources:
-            if PREFIX + modality in in_channels:
-                raise ValueError(
-                    f"modality {PREFIX + modality!r} has the name of the features of "
-                    "neighbours: rename it or set neighbor_features=False"
-                )
-            channels[PREFIX + modality] = in_channels[modality]
+        channels = _with_neighbors(in_channels, self.neighbor_sources)
         self.modalities = ([GRAPH] if use_graph else []) + list(channels)
-        if isinstance(bottleneck, str):
-            if bottleneck != "features":
-                raise ValueError(
-                    "bottleneck must be a bool, 'features' or a list of modalities, "
-                    f"got {bottleneck!r}"
-                )
+        if bottleneck == "features":
             bottleneck = list(in_channels)
         chosen = select_bottlenecks(bottleneck, self.modalities)
         self.relational = relational
@@ -494,6 +469,27 @@ class IBMEA(nn.Module):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.num_nodes}, {self.modalities})"
+
+
+def _as_json(option: Any) -> Any:
+    """An option as config.json can hold it."""
+    if isinstance(option, Mapping):
+        return dict(option)
+    plain = isinstance(option, str) or not isinstance(option, Collection)
+    return option if plain else list(option)
+
+
+def _with_neighbors(
+    in_channels: Mapping[str, int], sources: Collection[str]
+) -> dict[str, int]:
+    """The channels of all modalities, those of the neighbours of some among them."""
+    for modality in sources:
+        if PREFIX + modality in in_channels:
+            raise ValueError(
+                f"modality {PREFIX + modality!r} has the name of the features of "
+                "neighbours: rename it or set neighbor_features=False"
+            )
+    return {**in_channels, **{PREFIX + m: in_channels[m] for m in sources}}
 
 
 def _mean_over(values: Tensor, mask: Tensor) -> Tensor:

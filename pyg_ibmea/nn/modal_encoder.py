@@ -182,15 +182,20 @@ class ModalVIBEncoder(nn.Module):
 
 
 def select_bottlenecks(
-    bottleneck: bool | Collection[str], modalities: Collection[str]
+    bottleneck: bool | str | Collection[str], modalities: Collection[str]
 ) -> set[str]:
     """The modalities that get a bottleneck.
 
     Raises:
-        ValueError: If a name is not among the modalities.
+        ValueError: If it is a word, or a name is not among the modalities.
     """
     if isinstance(bottleneck, bool):
         return set(modalities) if bottleneck else set()
+    if isinstance(bottleneck, str):
+        raise ValueError(
+            "bottleneck must be a bool, a list of modalities or, of IBMEA, 'features'; "
+            f"got {bottleneck!r}"
+        )
     unknown = sorted(set(bottleneck) - set(modalities))
     if unknown:
         raise ValueError(

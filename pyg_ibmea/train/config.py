@@ -26,7 +26,7 @@ class TrainConfig:
     num_features: int = _option(
         1000, "columns of the relation and attribute bags made from files"
     )
-    epochs: int = _option(20, "passes over the seed pairs")
+    epochs: int = _option(24, "passes over the seed pairs")
     eval_every: int = _option(2, "epochs between evaluations on the validation pairs")
     batch_size: int = _option(7500, "seed pairs in a batch, at most")
     withhold: float = _option(
@@ -53,7 +53,7 @@ class TrainConfig:
         True, "modal encoders start from the similarities of the features as they are"
     )
     neighbor_features: bool = _option(
-        False, "the features of an entity's neighbours are modalities, too"
+        True, "the features of an entity's neighbours are modalities, too"
     )
     share_seeds: bool = _option(
         True, "one embedding for the two entities of a training pair"
@@ -63,7 +63,7 @@ class TrainConfig:
         False, "give log sigma hidden graph layers of its own"
     )
     bottleneck: str = _option(
-        "all",
+        "features",
         "modalities with a bottleneck: all, features (of the entities themselves), "
         "none, or names joined by commas",
     )
@@ -103,7 +103,7 @@ class TrainConfig:
         0.5, "least probability, by Sinkhorn scaling, of a pair proposed in the end"
     )
     propose_easing: int = _option(
-        0, "proposals after which the least probability is that of the end"
+        5, "proposals after which the least probability is that of the end"
     )
     refits: int = _option(
         0,
@@ -204,6 +204,8 @@ PAPER: dict[str, dict[str, Any]] = {
         "relational": False,
         "share_seeds": False,
         "residual": False,
+        "neighbor_features": False,
+        "bottleneck": "all",
         "separate_stacks": True,
         "beta": "1e-3,relation=1e-2",
         "beta_warmup": 0,

@@ -121,7 +121,9 @@ def test_what_is_done_is_not_done_again(small, tmp_path, capsys):
 
     results = sorted(again, key=lambda result: trained.index(result["key"]))
     study.write_results(path, results)
+    (path.parent / "noise_earlier.png").touch()
     study.write_report(tmp_path / "results")
+    assert not list(path.parent.glob("*_earlier.png"))
     assert earlier not in (path.parent / "README.md").read_text()
     page = (tmp_path / "results" / "README.md").read_text()
     for result in results[:2]:

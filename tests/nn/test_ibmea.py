@@ -98,10 +98,12 @@ def test_further_pairs_share(data):
 def test_output_by_graph_and_modality(data):
     out = small(data)(data)
     assert {kg: z.shape for kg, z in out.z.items()} == {
-        "zh.1": (5, 32),
-        "type": (6, 32),
+        "zh.1": (5, 40),
+        "type": (6, 40),
     }
-    assert list(out.latents) == ["graph", "image", "attribute"]
+    features = ["image", "attribute"]
+    neighbors = [f"neighbor_{modality}" for modality in features]
+    assert list(out.latents) == ["graph", *features, *neighbors]
     assert sum(out.weights.values()) == pytest.approx(1.0)
     for modality, latents in out.latents.items():
         for kg, latent in latents.items():
@@ -161,7 +163,10 @@ def test_both_graphs_share_encoders_and_evaluation_is_deterministic(data):
 @pytest.mark.parametrize(
     ("bottleneck", "expected"),
     [
-        (True, ["graph", "image", "attribute"]),
+        (
+            True,
+            ["graph", "image", "attribute", "neighbor_image", "neighbor_attribute"],
+        ),
         (False, []),
         ("features", ["image", "attribute"]),
         (["graph"], ["graph"]),
@@ -254,7 +259,7 @@ def test_copy_state_and_reset(data):
         ({"preset": "best"}, "unknown preset 'best'"),
         ({"modalities": ["sound"]}, "no modality 'sound'; it has"),
         ({"bottleneck": ["sound"]}, r"names \['sound'\]"),
-        ({"bottleneck": "graph"}, "a bool, 'features' or a list of mod.* 'graph'"),
+        ({"bottleneck": "graph"}, "of IBMEA, 'features'; got 'graph'"),
     ],
 )
 def test_bad_options(data, options, message):

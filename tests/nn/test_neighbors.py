@@ -72,7 +72,6 @@ def test_the_model_has_them_as_modalities():
         "modal_channels": 4,
         "modalities": ["graph", "name"],
     }
-    options |= {"neighbor_features": True, "bottleneck": "features"}
     model = IBMEA.from_data(data, **options).eval()
     assert model.modalities == ["graph", "name", "neighbor_name"]
     graph = model.graph_of(data)
@@ -90,17 +89,17 @@ def test_the_model_has_them_as_modalities():
     assert model(data, chosen, bare).z["target"].equal(out.z["target"])
     # They have no bottleneck unless it is asked for.
     assert list(out.kl) == ["name"]
-    options["bottleneck"] = True
-    assert "neighbor_name" in IBMEA.from_data(data, **options)(data).kl
+    assert "neighbor_name" in IBMEA.from_data(data, bottleneck=True, **options)(data).kl
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        {},
-        {"neighbor_features": True, "relational": False},
-        {"neighbor_features": True, "modalities": ["name", "image"]},
-        {"neighbor_features": True, "modalities": ["graph"]},
+        {"neighbor_features": False},
+        {"relational": False},
+        {"preset": "paper"},
+        {"modalities": ["name", "image"]},
+        {"modalities": ["graph"]},
     ],
 )
 def test_models_without_them(options):
@@ -112,8 +111,7 @@ def test_models_without_them(options):
 
 def test_new_entities_have_them():
     data = SyntheticMMKG(num_entities=40)[0]
-    options = {"graph_channels": 8, "modal_channels": 4, "neighbor_features": True}
-    model = IBMEA.from_data(data, **options)
+    model = IBMEA.from_data(data, graph_channels=8, modal_channels=4)
     triple = ("new", "0", data.uri["source"][0])
     more = add_entities(data, "source", ["new"], [triple])
     new = torch.tensor([data["source"].num_nodes])
@@ -124,4 +122,4 @@ def test_new_entities_have_them():
 
 def test_a_modality_of_that_name():
     with pytest.raises(ValueError, match="'neighbor_image' has the name of the fea"):
-        IBMEA({"a": 3}, {"image": 2, "neighbor_image": 2}, neighbor_features=True)
+        IBMEA({"a": 3}, {"image": 2, "neighbor_image": 2})

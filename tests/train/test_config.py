@@ -39,8 +39,8 @@ def test_model_options():
     assert TrainConfig(bottleneck="all").model_options()["bottleneck"] is True
     features = TrainConfig(bottleneck="features").model_options()
     assert features["bottleneck"] == "features"
-    assert not features["neighbor_features"]
-    assert TrainConfig(neighbor_features=True).model_options()["neighbor_features"]
+    assert features["neighbor_features"]
+    assert not TrainConfig(neighbor_features=False).model_options()["neighbor_features"]
     options = TrainConfig(bottleneck="graph,image", heads=5).model_options()
     assert (options["bottleneck"], options["heads"]) == (["graph", "image"], 5)
 
