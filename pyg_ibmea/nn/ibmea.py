@@ -96,7 +96,8 @@ class IBMEA(nn.Module):
         modal_dropout (float, optional): Dropout in the modal encoders.
             (default: :obj:`0.0`)
         separate_stacks (bool, optional): See :class:`GraphVIBEncoder`; unused with
-            ``relational=True``. (default: :obj:`False`)
+            ``relational=True`` or without a bottleneck for the graph.
+            (default: :obj:`False`)
         bottleneck (bool, str or collection of str, optional): The modalities that get
             a bottleneck; ``'features'`` for what describes the entity itself: all but
             the graph and its neighbours' features. (default: :obj:`'features'`)

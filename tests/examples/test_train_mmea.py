@@ -139,7 +139,10 @@ CHANGES = [
     ["--withhold", "0.2"],
     ["--dropout", "0.7"],
     ["--average-decay", "0"],
-    ["--no-relational", "--separate-stacks"],
+    ["--no-relational", "--bottleneck", "all"],
+    ["--no-relational", "--bottleneck", "all", "--separate-stacks"],
+    ["--no-neighbor-features"],
+    ["--bottleneck", "all"],
     ["--bottleneck", "none"],
     ["--beta", "0.1"],
     ["--beta-warmup", "1"],
@@ -235,9 +238,8 @@ def test_own_graphs_with_image_and_name_features(tmp_path):
     out, _ = run(*SMALL, *arguments, "--epochs", 2, "--out", "run", cwd=tmp_path)
     assert "60 source and 60 target entities" in out
     line = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[0])
-    assert list(line["weights"]) == [
-        *("graph", "relation", "attribute", "image", "name")
-    ]
+    own = ["relation", "attribute", "image", "name"]
+    assert list(line["weights"]) == ["graph", *own, *(f"neighbor_{m}" for m in own)]
     # Seven attributes there are; two columns of them make another model.
     narrow = ["--num-features", 2, "--epochs", 2, "--out", "narrow"]
     run(*SMALL, *arguments, *narrow, cwd=tmp_path)
