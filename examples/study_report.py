@@ -30,7 +30,7 @@ STYLE = {
     "on": ("C0", "o"),
     "features only": ("C1", "D"),
     "off": ("C3", "s"),
-    "a tenth of beta": ("C2", "^"),
+    "ten times beta": ("C2", "^"),
 }
 SWEEPS = ("low resource", "noise", "missing")
 

@@ -68,7 +68,7 @@ class TrainConfig:
         "none, or names joined by commas",
     )
     beta: str = _option(
-        "1e-3,relation=1e-2,attribute=1e-2",
+        "1e-4,relation=1e-3,attribute=1e-3",
         "factor of the KL in nats, e.g. 1e-3 or 1e-3,relation=1e-2",
     )
     beta_warmup: int = _option(5, "epochs in which beta rises from 0")
