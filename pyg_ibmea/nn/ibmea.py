@@ -341,7 +341,7 @@ class IBMEA(nn.Module):
             >>> more = add_entities(data, "source", ["new"], [triple])
             >>> new = torch.tensor([data["source"].num_nodes])
             >>> model.extended(more)(more, {"source": new}).z["source"].shape
-            torch.Size([1, 1600])
+            torch.Size([1, 2000])
         """
         options, state = extended(self, self._options, data)
         model = IBMEA(**options, seed_rows=state.get("embedding.seed_row"))
