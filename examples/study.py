@@ -267,10 +267,21 @@ def write_results(path, results):
     temporary.replace(path)
 
 
+def in_use(options):
+    """Those hyper-parameters that play a part beside the others."""
+    idle = set()
+    if options.get("bottleneck") == "none":
+        idle |= {"beta", "beta_warmup"}
+    if not options.get("iterative"):
+        idle |= {"refit_epochs", *(o for o in options if o.startswith("propose_"))}
+    return {option: value for option, value in options.items() if option not in idle}
+
+
 def is_current(result, table):
     """Whether a result is of a run of the table, with the defaults of now."""
     run = table.get(result["key"])
-    return run is not None and result.get("options", {}) == options_of(run)
+    made_with = in_use(result.get("options", {}))
+    return run is not None and made_with == in_use(options_of(run))
 
 
 def run_one(run, args):

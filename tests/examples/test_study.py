@@ -110,6 +110,14 @@ def test_what_is_done_is_not_done_again(small, tmp_path, capsys):
     table = {run.key: run for run in runs}
     current = [study.is_current(result, table) for result in results]
     assert current == [True, False, True, True]
+    assert not results[0]["options"]["iterative"]
+    results[0]["options"]["propose_every"] = 7  # It proposes nothing.
+    assert study.is_current(results[0], table)
+    for name, idle in (("none", True), ("all", False)):
+        run = study.Run("ablation", "beta", config={"bottleneck": name})
+        options = {**study.options_of(run), "beta": "7"}
+        result = {"key": run.key, "options": options}
+        assert study.is_current(result, {run.key: run}) is idle
     earlier = "Made with earlier defaults"
     study.write_report(path.parent, lambda result: study.is_current(result, table))
     assert earlier in (path.parent / "README.md").read_text()
