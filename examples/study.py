@@ -183,6 +183,14 @@ GROUPS = {
     "sweeps": sweep_runs,
     "main": main_runs,
 }
+
+
+def runs_by_key(groups=None):
+    """The runs of some groups, in the order of the table."""
+    groups = groups or GROUPS
+    return {run.key: run for group in groups for run in GROUPS[group]()}
+
+
 FEATURES = ["relation", "attribute"]
 DAMAGES = {
     "edges rewired": RewireEdges,
@@ -312,13 +320,11 @@ def run_all(args):
     """Trains what is missing, in the order of the table."""
     path = args.results / "runs.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    groups = [args.group] if args.group else GROUPS
-    runs = [run for group in groups for run in GROUPS[group]()]
-    runs = [run for run in runs if args.match in run.key]
-    table = {run.key: run for run in runs}
+    runs = runs_by_key([args.group] if args.group else None)
+    runs = {key: run for key, run in runs.items() if args.match in key}
     # What was made with other defaults is made again.
-    done = {r["key"] for r in read_results(path) if is_current(r, table)}
-    missing = [run for run in runs if run.key not in done]
+    done = {r["key"] for r in read_results(path) if is_current(r, runs)}
+    missing = [run for key, run in runs.items() if key not in done]
     print(f"{len(runs) - len(missing)} of {len(runs)} runs are done")
     ends = time.monotonic() + 60 * args.minutes
     lock, failed = threading.Lock(), threading.Event()
@@ -368,16 +374,15 @@ def main():
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     args = parser.parse_args()
     if args.what == "report":
-        table = {run.key: run for group in GROUPS.values() for run in group()}
-        return write_report(args.results, lambda result: is_current(result, table))
+        runs = runs_by_key()
+        return write_report(args.results, lambda result: is_current(result, runs))
     if args.raw is None:
         parser.error("--raw is needed: where the published files are")
     if args.jobs < 1:
         parser.error(f"--jobs must be at least 1, got {args.jobs}")
     if args.what == "run":
         return run_all(args)
-    runs = [run for group in GROUPS.values() for run in group()]
-    (run,) = [run for run in runs if run.key == args.match]
+    (run,) = [run for key, run in runs_by_key().items() if key == args.match]
     return write_cost(train_one(run, args.raw, args.root, args.work, args.names))
 
 

@@ -144,6 +144,8 @@ def plot_sweeps(group, results, path):
     for axis, (sweep, levels) in zip(axes[0], sweeps.items(), strict=True):
         for row, (colour, marker) in STYLE.items():
             points = [(x, by[row]) for x, by in sorted(levels.items()) if by[row]]
+            if not points:  # The legend would name a line that is not there.
+                continue
             x = [level for level, _ in points]
             values = [[figure_of(r, "csls") for r in runs] for _, runs in points]
             mean = [statistics.mean(v) for v in values]
