@@ -93,6 +93,8 @@ def main_runs():
             config = {"iterative": iterative, "refits": 1}
             row = "pseudo-seeds, names" if iterative else "seeds only, names"
             yield Run("main", row, "zh_en", 0.3, seed, config, names=True)
+        config = {"iterative": True, "refits": 3}
+        yield Run("main", "pseudo-seeds, three refits", "zh_en", 0.3, seed, config)
         config = {"iterative": True, "refits": 1, **PLAIN}
         row = "pseudo-seeds, no features of neighbours, not surer at first"
         yield Run("main", row, "zh_en", 0.3, seed, config)
