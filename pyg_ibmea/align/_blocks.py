@@ -133,4 +133,4 @@ def _unit_rows(z: Tensor) -> Tensor:
     largest = z.abs().amax(dim=1, keepdim=True)
     z = z / torch.where(largest > 0, largest, 1.0)
     length = torch.linalg.vector_norm(z, dim=1, keepdim=True)
-    return z / torch.where(length > 0, length, 1.0)
+    return z.div_(torch.where(length > 0, length, 1.0))

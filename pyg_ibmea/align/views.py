@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import torch
@@ -51,8 +52,12 @@ def join_views(
     if len({view.size(0) for view in views}) > 1:
         sizes = [view.size(0) for view in views]
         raise ValueError(f"views must have the same rows, got {sizes} rows.")
-    parts = [
-        unit_rows(f"views[{v}]", view) * (weight / sum(weights)) ** 0.5
-        for v, (view, weight) in enumerate(zip(views, weights, strict=True))
-    ]
-    return torch.cat(parts, dim=1)
+    dtype = functools.reduce(torch.promote_types, (view.dtype for view in views))
+    dtype = torch.promote_types(dtype, torch.float32)
+    widths = [view.size(-1) for view in views]
+    joined = views[0].new_empty(views[0].size(0), sum(widths), dtype=dtype)
+    parts = joined.split(widths, dim=1)
+    for v, (view, weight, part) in enumerate(zip(views, weights, parts, strict=True)):
+        unit = unit_rows(f"views[{v}]", view)
+        torch.mul(unit, (weight / sum(weights)) ** 0.5, out=part)
+    return joined

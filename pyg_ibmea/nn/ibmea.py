@@ -427,7 +427,8 @@ class IBMEA(nn.Module):
         kl: dict[str, Tensor],
         posteriors: dict[str, GaussianPosterior],
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        features, masks = {}, {}
+        latents, masks = {}, {}
+        # One modality after the other: without gradients only one's features are held.
         for modality in self.modal_encoder.in_channels:
             x, mask = [], []
             for kg, index in entities.items():
@@ -438,13 +439,14 @@ class IBMEA(nn.Module):
                     present = data[kg][f"mask_{modality}"]
                 x.append(every.index_select(0, index))
                 mask.append(present[index])
-            features[modality], masks[modality] = torch.cat(x), torch.cat(mask)
+            features, masks[modality] = torch.cat(x), torch.cat(mask)
             if modality in self.count_modalities:
-                features[modality] = features[modality].log1p()
-        latents, posteriors_here = self.modal_encoder(features, masks)
-        posteriors.update(posteriors_here)
-        for modality, posterior in posteriors_here.items():
-            kl[modality] = _mean_over(posterior.kl(), masks[modality])
+                features = features.log1p()
+            latent, posterior = self.modal_encoder({modality: features}, masks)
+            latents.update(latent)
+            if modality in posterior:
+                posteriors.update(posterior)
+                kl[modality] = _mean_over(posterior[modality].kl(), masks[modality])
         return latents, masks
 
     def _encode_graph(

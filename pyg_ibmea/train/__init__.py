@@ -19,7 +19,11 @@ from pyg_ibmea.train.links import (
     unaligned_entities,
 )
 from pyg_ibmea.train.loop import fit, propose, train_epoch, validate
-from pyg_ibmea.train.memory import keep_freed_memory, peak_rss_mib
+from pyg_ibmea.train.memory import (
+    keep_freed_memory,
+    peak_rss_mib,
+    release_freed_memory,
+)
 from pyg_ibmea.train.objective import Objective, parse_betas
 from pyg_ibmea.train.progress import Progress
 from pyg_ibmea.train.proposals import outside_seed_pairs, propose_pairs, share_right
@@ -86,6 +90,7 @@ __all__ = [
     "peak_rss_mib",
     "propose",
     "propose_pairs",
+    "release_freed_memory",
     "seed_batches",
     "seed_pairs",
     "share_right",

@@ -15,6 +15,7 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.align import Decoder, join_views, ranking_metrics
 from pyg_ibmea.nn import IBMEA, RelationalGraph
 from pyg_ibmea.train.links import alignment_pair, links_of, unaligned_entities
+from pyg_ibmea.train.memory import release_freed_memory
 
 Graph = RelationalGraph | EdgeIndex
 
@@ -117,9 +118,11 @@ def encode_entities(
     """
     views = []
     for member in [model] if isinstance(model, IBMEA) else model:
+        release_freed_memory()  # Of what came before: all entities need much at once.
         with evaluation_mode(member):
             views.append(member(data, entities, graph).z)
+    release_freed_memory()
     if len(views) == 1:
         z: dict[str, Tensor] = views[0]
         return z
-    return {kg: join_views([view[kg] for view in views]) for kg in entities}
+    return {kg: join_views([view.pop(kg) for view in views]) for kg in entities}

@@ -23,6 +23,7 @@ from pyg_ibmea.train.links import (
     pair_problems,
     seed_pairs,
 )
+from pyg_ibmea.train.memory import release_freed_memory
 from pyg_ibmea.train.objective import Objective
 from pyg_ibmea.train.progress import Progress
 from pyg_ibmea.train.proposals import propose_pairs
@@ -79,6 +80,7 @@ def train_epoch(
     """One pass over the seed pairs: the mean of each loss term, the batch size (of
     several, the largest).
     """
+    release_freed_memory()  # Of proposals and validation, which come between epochs.
     batches = _batches(state, data, config)
     mean: dict[str, float] = {}
     state.model.train()

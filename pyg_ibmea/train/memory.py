@@ -33,7 +33,7 @@ def keep_freed_memory() -> bool:
     By default glibc hands every block of more than 32 MiB back to the system at once
     and asks for it anew, and the system then clears it page by page: with tensors of
     that size a training step spends most of its time there. The price is that the
-    process does not shrink again.
+    process does not shrink again, until :func:`release_freed_memory`.
 
     Returns:
         bool: Whether it was done; it is not where the C library has no ``mallopt``.
@@ -48,3 +48,24 @@ def keep_freed_memory() -> bool:
         return False
     options = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1))
     return all(mallopt(*option) == 1 for option in options)
+
+
+def release_freed_memory() -> bool:
+    """Hands what is free back to the system, between two phases of a training.
+
+    What one phase leaves has the wrong sizes for the next, which would take fresh
+    memory beside it. For after :func:`keep_freed_memory`; once per phase costs little.
+
+    Returns:
+        bool: Whether there was anything to hand back; never where the C library has no
+        ``malloc_trim``.
+
+    Example:
+        >>> isinstance(release_freed_memory(), bool)
+        True
+    """
+    try:
+        malloc_trim = ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):  # musl, macOS, Windows
+        return False
+    return bool(malloc_trim(0))
