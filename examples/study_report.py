@@ -93,13 +93,13 @@ def rows_table(results, with_problem):
                 ),
                 spread([figure_of(r, "csls", "mrr") for r in runs]),
                 f"{statistics.mean(pseudo):.0%}" if pseudo else "",
-                f"{statistics.mean(r['seconds'] for r in runs):.0f} s",
+                f"{statistics.mean(r['cpu_seconds'] for r in runs):.0f} s",
                 f"{max(r['peak_rss_mb'] for r in runs):.0f}",
             ]
         )
     header = ["data", "seeds"] if with_problem else []
     header += ["row", "runs", "Hits@1 cosine", "CSLS", "Sinkhorn", "MRR CSLS"]
-    header += ["pseudo-seeds right", "training", "peak memory, MiB"]
+    header += ["pseudo-seeds right", "core time", "peak memory, MiB"]
     return markdown(header, rows)
 
 
@@ -215,24 +215,26 @@ def _section(group, results, folder, suffix):
     return text
 
 
-def write_report(folder, is_current=lambda result: True):
-    """Writes README.md and the plots beside the results; those made with other than
-    the defaults of now stand apart.
+def write_report(folder, is_current=lambda result: True, order=()):
+    """Writes README.md and the plots beside the results, in the order of some keys and
+    then as they came; those made with other than the defaults of now stand apart.
     """
     results = read_results(folder / "runs.jsonl")
     if not results:
         raise ValueError(f"{folder} has no results yet; `run` makes them")
+    place = {key: number for number, key in enumerate(order)}
+    results.sort(key=lambda result: place.get(result["key"], len(place)))
     for plot in folder.glob("*_earlier.png"):
         plot.unlink()
     versions = {json.dumps(r["versions"], sort_keys=True) for r in results}
     dates = sorted(r["date"][:10] for r in results)
-    hours = sum(r["seconds"] for r in results) / 3600
+    hours = sum(r["cpu_seconds"] for r in results) / 3600
     text = [
         "# The study",
         "Made by `python examples/study.py run --raw FOLDER` and `python "
         "examples/study.py report` from [runs.jsonl](runs.jsonl): "
-        f"{len(results)} trainings of {hours:.1f} hours in all on two CPU cores, "
-        f"{dates[0]} to {dates[-1]}, with "
+        f"{len(results)} trainings, which took {hours:.1f} hours of one CPU core in "
+        f"all, {dates[0]} to {dates[-1]}, with "
         + "; ".join(
             ", ".join(f"{k} {v}" for k, v in json.loads(version).items())
             for version in sorted(versions)

@@ -130,7 +130,7 @@ def test_what_is_done_is_not_done_again(small, tmp_path, capsys):
     results = sorted(again, key=lambda result: trained.index(result["key"]))
     study.write_results(path, results)
     (path.parent / "noise_earlier.png").touch()
-    study.write_report(tmp_path / "results")
+    study.write_report(tmp_path / "results", order=[results[1]["key"]])
     assert not list(path.parent.glob("*_earlier.png"))
     assert earlier not in (path.parent / "README.md").read_text()
     page = (tmp_path / "results" / "README.md").read_text()
@@ -138,6 +138,9 @@ def test_what_is_done_is_not_done_again(small, tmp_path, capsys):
         hits = [result["test"][d]["mean"]["hits@1"] for d in ("cosine", "csls")]
         row = f"| {result['row']} | 1 | {hits[0]:.3f} | {hits[1]:.3f} |"
         assert row in page
+    assert page.index(f"| {results[1]['row']} |") < page.index(
+        f"| {results[0]['row']} |"
+    )
     on, off = (r["test"]["csls"]["mean"]["hits@1"] for r in results[2:])
     row = f"| edges rewired | 50% | {on:.3f} |  | {off:.3f} |  | {on - off:+.3f} |  |"
     assert row in page
