@@ -389,7 +389,9 @@ def main():
         parser.error(f"--jobs must be at least 1, got {args.jobs}")
     if args.what == "run":
         return run_all(args)
-    (run,) = [run for key, run in runs_by_key().items() if key == args.match]
+    run = runs_by_key().get(args.match)
+    if run is None:
+        parser.error(f"no run has the key {args.match!r}")
     return write_cost(train_one(run, args.raw, args.root, args.work, args.names))
 
 

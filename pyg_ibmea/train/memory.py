@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Callable
 
 
 def peak_rss_mib() -> float:
@@ -42,9 +43,8 @@ def keep_freed_memory() -> bool:
         >>> isinstance(keep_freed_memory(), bool)
         True
     """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):  # musl, macOS, Windows
+    mallopt = _c_function("mallopt")
+    if mallopt is None:
         return False
     options = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, 2**31 - 1))
     return all(mallopt(*option) == 1 for option in options)
@@ -64,8 +64,14 @@ def release_freed_memory() -> bool:
         >>> isinstance(release_freed_memory(), bool)
         True
     """
+    malloc_trim = _c_function("malloc_trim")
+    return malloc_trim is not None and bool(malloc_trim(0))
+
+
+def _c_function(name: str) -> Callable[..., int] | None:
+    """A function of the C library, if it has it."""
     try:
-        malloc_trim = ctypes.CDLL(None).malloc_trim
+        function: Callable[..., int] = getattr(ctypes.CDLL(None), name)
     except (AttributeError, OSError, TypeError):  # musl, macOS, Windows
-        return False
-    return bool(malloc_trim(0))
+        return None
+    return function
