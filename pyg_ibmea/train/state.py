@@ -94,10 +94,12 @@ class TrainingState:
         return True
 
     def finish(self) -> None:
-        """Gives the model the weights that were kept and lets go of the gradients and
-        of what the optimiser remembers, which take three times the model's memory.
+        """Gives the model the weights that were kept and lets go of the gradients, of
+        what the optimiser remembers and of the other copies of the weights, which take
+        five times the model's memory.
         """
         self.model.load_state_dict(self.best_weights)
+        self.average, self.best_weights = self.model, self.model.state_dict()
         self.optimizer.zero_grad(set_to_none=True)
         self.optimizer.state.clear()
 

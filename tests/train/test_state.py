@@ -133,3 +133,6 @@ def test_a_finished_training_has_the_kept_weights_and_no_ballast():
     assert state.model.weight.equal(kept)
     assert not state.optimizer.state
     assert state.model.weight.grad is None
+    # No second copy of the weights.
+    assert state.average is state.model
+    assert state.best_weights["weight"].data_ptr() == state.model.weight.data_ptr()
