@@ -3,8 +3,17 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
-from pyg_ibmea.train import peak_rss_mib
+from pyg_ibmea.train import (
+    Objective,
+    TrainConfig,
+    TrainingState,
+    encode_entities,
+    evaluation,
+    loop,
+    peak_rss_mib,
+)
 
 
 def test_peak_grows_by_what_is_touched():
@@ -72,3 +81,22 @@ def test_what_is_kept_can_be_handed_back():
     if managed != "True":
         pytest.skip("this C library has no mallopt or malloc_trim")
     assert 90 < float(released) < 130
+
+
+def test_every_epoch_and_every_encoding_begins_with_handing_back(
+    data, model, monkeypatch
+):
+    calls = []
+    for module in (loop, evaluation):
+        monkeypatch.setattr(
+            module, "release_freed_memory", lambda m=module: calls.append(m)
+        )
+    config = TrainConfig(graph_channels=16, modal_channels=8)
+    state = TrainingState.create(model, config)
+    objective = Objective.from_config(config, model.modalities)
+    graph, ids = model.graph_of(data), torch.arange(9)
+    loop.train_epoch(state, data, graph, objective, config)
+    assert calls == [loop]
+    encode_entities([model, model], data, dict.fromkeys(data.node_types, ids))
+    # Before each model, and before the views are joined.
+    assert calls == [loop, *[evaluation] * 3]
