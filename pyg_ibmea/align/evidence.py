@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -14,6 +15,7 @@ from pyg_ibmea.align.search import top_columns
 FEATURES = ("cosine", "csls", "margin", "reverse_margin", "log_probability")
 """What :class:`Evidence` holds of each match."""
 
+_IN_FEATURES: tuple[Decoder, ...] = ("csls", "sinkhorn")
 _NONE = -1
 
 
@@ -74,62 +76,116 @@ def match_evidence(
         >>> match_evidence(z, z).target
         tensor([0, 1])
     """
+    options = (csls_k, sinkhorn_temperature, without, block_size)
+    return evidence_by_decoder(z_source, z_target, [decoder], *options)[decoder][1]
+
+
+@torch.no_grad()
+def evidence_by_decoder(
+    z_source: Tensor,
+    z_target: Tensor,
+    decoders: Sequence[Decoder],
+    csls_k: int = 3,
+    sinkhorn_temperature: float = 0.02,
+    without: Tensor | None = None,
+    block_size: int | None = None,
+) -> dict[Decoder, tuple[Evidence, Evidence]]:
+    """What :func:`match_evidence` gives by each of several decoders, with all target
+    rows and without the forbidden ones, from the same sweeps over all pairs.
+
+    Args:
+        z_source: Source embeddings :obj:`[N, C]`.
+        z_target: Target embeddings :obj:`[M, C]`.
+        decoders: What best matches are chosen by.
+        csls_k: As for :func:`match_evidence`, like the rest. (default: :obj:`3`)
+        sinkhorn_temperature: (default: :obj:`0.02`)
+        without: (default: :obj:`None`)
+        block_size: (default: :obj:`None`)
+
+    Returns:
+        By decoder, the evidence with all target rows and that ``without`` some.
+
+    Raises:
+        ValueError: As :func:`match_evidence`.
+    """
     source, target = unit_sides(z_source, z_target)
-    size, most = target.size(0), min(target.size(0), 2 if without is None else 3)
-    if without is not None and size < 2:
+    most = min(target.size(0), 2 if without is None else 3)
+    if without is not None and target.size(0) < 2:
         raise ValueError("without a target row there must be another one to match")
     options = (csls_k, sinkhorn_temperature, block_size)
-    names: tuple[Decoder, ...] = (decoder, "csls", "sinkhorn")
     # Each needs sweeps over all pairs: none is prepared twice.
-    by = {name: scoring(source, target, name, *options) for name in set(names)}
-    scores, columns, wanted = [], [], _TwoBest(size, source)
+    by = {
+        name: scoring(source, target, name, *options)
+        for name in dict.fromkeys((*decoders, *_IN_FEATURES))
+    }
+    best = {decoder: _Best(source, target, most) for decoder in decoders}
     for rows, cosine in cosine_blocks(source, target, block_size):
-        block = by[decoder].apply_(cosine, rows)
-        value, column = top_columns(block, most)
-        wanted.update(rows, block)
-        scores.append(value)
-        columns.append(column)
-    score, column = torch.cat(scores), torch.cat(columns)
-    if without is not None:
-        # The forbidden column goes last; two remain in their order.
-        last = (column == without[:, None]).long()
-        order = last.sort(dim=1, stable=True)[1]
-        score, column = score.gather(1, order), column.gather(1, order)
-    best, first = column[:, 0], score[:, 0]
-    alone = size < (2 if without is None else 3)
-    second = column[:, 1] if not alone else torch.full_like(best, _NONE)
-    margin = first - score[:, 1] if not alone else torch.zeros_like(first)
-    rows_of = torch.arange(source.size(0), device=best.device)
-    pairs = torch.stack([rows_of, best])
-    cosine = (source * target[best]).sum(dim=1)
-    features = [
-        cosine,
-        by["csls"].of_pairs(cosine, pairs),
-        margin,
-        first - wanted.best_other(best, rows_of),
-        by["sinkhorn"].of_pairs(cosine, pairs) / sinkhorn_temperature,
-    ]
-    return Evidence(best, second, first, margin, torch.stack(features, 1).double())
+        for number, (decoder, found) in enumerate(best.items(), start=1):
+            # The last may write over what no other needs any more.
+            block = cosine if number == len(best) else cosine.clone()
+            found.update(rows, by[decoder].apply_(block, rows))
+
+    def evidence(decoder: Decoder, without: Tensor | None) -> Evidence:
+        column, score = best[decoder].two(without)
+        first, rows = column[:, 0], torch.arange(len(column), device=column.device)
+        pairs, margin = torch.stack([rows, first]), score[:, 0] - score[:, 1]
+        cosine = (source * target[first]).sum(dim=1)
+        features = [
+            cosine,
+            by["csls"].of_pairs(cosine, pairs),
+            margin,
+            score[:, 0] - best[decoder].rival(first, rows),
+            by["sinkhorn"].of_pairs(cosine, pairs) / sinkhorn_temperature,
+        ]
+        stacked = torch.stack(features, 1).double()
+        return Evidence(first, column[:, 1], score[:, 0], margin, stacked)
+
+    return {d: (evidence(d, None), evidence(d, without)) for d in best}
 
 
-class _TwoBest:
-    """The two best source rows of every target row, block by block."""
+class _Best:
+    """The best target rows of every source row, and of those the two best source rows,
+    block by block.
+    """
 
-    def __init__(self, size: int, like: Tensor) -> None:
-        self.score = like.new_full((size, 2), -torch.inf)
-        self.row = torch.full((size, 2), _NONE, dtype=torch.long, device=like.device)
+    def __init__(self, source: Tensor, target: Tensor, most: int) -> None:
+        size = source.size(0), target.size(0)
+        self.score = source.new_empty(size[0], most)
+        self.column = torch.empty_like(self.score, dtype=torch.long)
+        self.rival_score = source.new_full((size[1], 2), -torch.inf)
+        self.rival_row = torch.full_like(self.rival_score, _NONE, dtype=torch.long)
 
     def update(self, rows: slice, block: Tensor) -> None:
+        """Adds the scores ``[B, M]`` of some source rows."""
+        most = self.score.size(1)
+        self.score[rows], self.column[rows] = top_columns(block, most)
         value, row = block.topk(min(2, block.size(0)), dim=0)
-        both = torch.cat([self.score, value.t()], dim=1)
-        ids = torch.cat([self.row, row.t() + rows.start], dim=1)
-        self.score, order = both.topk(2, dim=1)
-        self.row = ids.gather(1, order)
+        both = torch.cat([self.rival_score, value.t()], dim=1)
+        ids = torch.cat([self.rival_row, row.t() + rows.start], dim=1)
+        self.rival_score, order = both.topk(2, dim=1)
+        self.rival_row = ids.gather(1, order)
 
-    def best_other(self, target: Tensor, source: Tensor) -> Tensor:
+    def two(self, without: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The two best target rows and their scores, ``[N, 2]``; where there is no
+        second, -1 and the score of the first.
+        """
+        score, column = self.score, self.column
+        if without is not None:
+            # The forbidden column goes last; the others remain in their order.
+            last = (column == without[:, None]).long()
+            order = last.sort(dim=1, stable=True)[1]
+            score, column = score.gather(1, order), column.gather(1, order)
+        left = column.size(1) - (without is not None)
+        if left < 2:
+            none = torch.full_like(column[:, :1], _NONE)
+            column = torch.cat([column[:, :1], none], dim=1)
+            score = score[:, :1].expand(-1, 2)
+        return column[:, :2], score[:, :2]
+
+    def rival(self, target: Tensor, source: Tensor) -> Tensor:
         """The best score of a target row with another source row, ``[N]``; that of the
         pair itself if there is no other.
         """
-        score, row = self.score[target], self.row[target]
+        score, row = self.rival_score[target], self.rival_row[target]
         other = torch.where(row[:, 0] == source, score[:, 1], score[:, 0])
         return torch.where(other.isinf(), score[:, 0], other)

@@ -13,13 +13,13 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.align import (
     Calibration,
     Decoder,
-    Evidence,
     coverage_curve,
     detection_metrics,
     expected_calibration_error,
     match_evidence,
     reliability,
 )
+from pyg_ibmea.align.evidence import evidence_by_decoder
 from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.train.config import TrainConfig
 from pyg_ibmea.train.evaluation import Graph, encode_entities
@@ -103,17 +103,11 @@ def calibrate(
     z = encode_entities(model, data, chosen, graph)
     row, true = _first_counterparts(entities, links)
     lonely = torch.cat([dangling_of(data, part) for part in ("train", "val")])
-    found: dict[str, tuple[Evidence, Evidence]] = {}
+    without = torch.full((entities[0].numel(),), -1, device=row.device)
+    without[row] = true
     decoders: tuple[Decoder, ...] = ("csls", "sinkhorn")
-    for decoder in decoders:
-        options = (config.csls_k, config.sinkhorn_temperature)
-        without = torch.full((entities[0].numel(),), -1, device=row.device)
-        without[row] = true
-        sides = (z[pair[0]], z[pair[1]])
-        found[decoder] = (
-            match_evidence(*sides, decoder, *options),
-            match_evidence(*sides, decoder, *options, without=without),
-        )
+    options = (config.csls_k, config.sinkhorn_temperature, without)
+    found = evidence_by_decoder(z[pair[0]], z[pair[1]], decoders, *options)
     matched = {d: f[0].target[row] == true for d, f in found.items()}
     decoder = max(decoders, key=lambda d: int(matched[d].sum()))
     evidence, lost = found[decoder]

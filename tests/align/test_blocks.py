@@ -94,3 +94,20 @@ def test_the_first_row_with_nan_is_named():
 def test_a_block_of_no_rows_is_refused():
     with pytest.raises(ValueError, match="block_size must be at least 1 row, got 0"):
         next(cosine_blocks(torch.ones(1, 1), torch.ones(1, 1), block_size=0))
+
+
+@pytest.mark.parametrize("channels", [1, 3, 700, 5000])
+def test_unit_rows_are_not_copied(channels):
+    z = torch.randn(50, channels, generator=torch.Generator().manual_seed(0))
+    z[7] = 0  # Stays as it is, too.
+    once, _ = unit_sides(z, z)
+    twice, again = unit_sides(once, once)
+    assert once.data_ptr() != z.data_ptr()
+    assert twice.data_ptr() == again.data_ptr() == once.data_ptr()
+
+
+@pytest.mark.parametrize("length", [1 - 1e-5, 1 + 1e-5])
+def test_rows_that_are_almost_of_unit_length_are_scaled(length):
+    z = torch.tensor([[1.0, 0.0], [0.0, length]])
+    unit, _ = unit_sides(z, z)
+    assert unit[1].tolist() == [0.0, 1.0]

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyg_ibmea.align import FEATURES, csls, match_evidence, sinkhorn
+from pyg_ibmea.align.evidence import evidence_by_decoder
 
 
 def sides(num_source: int, num_target: int, seed: int = 0):
@@ -68,6 +69,22 @@ def test_against_whole_matrices(num_source, num_target, seed, decoder, lost, blo
     log_probability = scores(source, target, "sinkhorn")[rows, best] / 0.02
     torch.testing.assert_close(found.features[:, 4], log_probability)
     assert found.features.shape == (num_source, len(FEATURES))
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 1)])
+def test_several_decoders_at_once_are_each_alone(order):
+    decoders = [("cosine", "csls", "sinkhorn")[i] for i in order]
+    z, without = sides(12, 15), torch.arange(12)
+    options = (3, 0.1, without, 5)
+    found = evidence_by_decoder(*z, decoders, *options)
+    assert list(found) == list(dict.fromkeys(decoders))
+    for decoder, (every, some) in found.items():
+        alone = match_evidence(*z, decoder, 3, 0.1, block_size=5)
+        for ours, theirs in zip(every, alone, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
+        lost = match_evidence(*z, decoder, *options)
+        for ours, theirs in zip(some, lost, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
 
 
 def test_one_target_row() -> None:
