@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData, InMemoryDataset
 
+from pyg_ibmea._writing import replacing
 from pyg_ibmea.data import (
     describe_gaps,
     missing_jape_files,
@@ -24,7 +25,6 @@ from pyg_ibmea.data import (
     split_links,
     to_hetero_data,
 )
-from pyg_ibmea.data._writing import replacing
 from pyg_ibmea.datasets._inputs import JapeInputs
 
 PathLike = str | os.PathLike[str]

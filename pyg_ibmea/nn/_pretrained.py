@@ -11,6 +11,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from pyg_ibmea._writing import replacing
+
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 
@@ -32,12 +34,8 @@ def save_pretrained(
         CONFIG: lambda path: path.write_text(text, encoding="utf-8"),
     }
     for name, write in writers.items():
-        unfinished = folder / f".{name}.part"
-        try:
+        with replacing(folder / name) as unfinished:
             write(unfinished)
-            os.replace(unfinished, folder / name)
-        finally:
-            unfinished.unlink(missing_ok=True)
 
 
 def push_to_hub(

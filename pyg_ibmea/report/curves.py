@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
+
+from pyg_ibmea._writing import replacing
 
 
 def plot_curves(folder: str | Path) -> Path:
@@ -43,9 +44,8 @@ def plot_curves(folder: str | Path) -> Path:
         _draw(axis, [line["epoch"] for line in lines], curves, title)
     _mark_best(axes[0, 1], lines)
     target = folder / "curves.png"
-    temporary = folder / "curves.tmp.png"
-    figure.savefig(temporary, dpi=120)
-    os.replace(temporary, target)
+    with replacing(target) as unfinished:
+        figure.savefig(unfinished, dpi=120, format="png")
     return target
 
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import torch
 
+from pyg_ibmea._writing import replacing
 from pyg_ibmea.align import coverage_curve, expected_calibration_error
 
 COLUMNS = (
@@ -204,8 +205,7 @@ def write_matches(
     if form not in FORMATS:
         raise ValueError(f"{path}: expected one of .{', .'.join(FORMATS)}")
     path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with replacing(path) as unfinished:
         if form == "parquet":
             _write_parquet(matches, unfinished)
         else:
@@ -220,9 +220,6 @@ def write_matches(
                 else:
                     writer = csv.writer(file, quoting=csv.QUOTE_ALL)
                     writer.writerows([COLUMNS, *matches])
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
     return path
 
 

@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from pyg_ibmea._writing import replacing
 from pyg_ibmea.report._page_parts import SCRIPT, STYLE
 from pyg_ibmea.report._page_plots import plane_plot, reliability_plot
 from pyg_ibmea.report.matches import read_matches
@@ -95,9 +96,8 @@ value="0"></label>{choice}<output id="count"></output></div>
 <script>{SCRIPT}</script></body></html>
 """
     path = folder / "report.html"
-    unfinished = folder / ".report.html.part"
-    unfinished.write_text(page, encoding="utf-8")
-    os.replace(unfinished, path)
+    with replacing(path) as unfinished:
+        unfinished.write_text(page, encoding="utf-8")
     return path
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from pyg_ibmea._writing import replacing
 from pyg_ibmea.align import Clusters
 from pyg_ibmea.train.links import Pair
 from pyg_ibmea.train.memory import peak_rss_mib
@@ -221,10 +222,8 @@ class RunFolder:
             state (dict): Tensors, numbers, strings and containers of them, so that
                 ``torch.load(..., weights_only=True)`` reads it.
         """
-        target = self.path / "checkpoint.pt"
-        temporary = target.with_suffix(".tmp")
-        torch.save({**state, "config": self.config}, temporary)
-        os.replace(temporary, target)
+        with replacing(self.path / "checkpoint.pt") as unfinished:
+            torch.save({**state, "config": self.config}, unfinished)
 
     def load_checkpoint(self) -> dict[str, Any] | None:
         """Reads ``checkpoint.pt``; ``None`` if the run stopped before the first.
@@ -288,9 +287,8 @@ class RunFolder:
             )
 
     def _write(self, name: str, text: str) -> None:
-        temporary = self.path / (name + ".tmp")
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, self.path / name)
+        with replacing(self.path / name) as unfinished:
+            unfinished.write_text(text, encoding="utf-8")
 
 
 def _one_field(name: str) -> str:

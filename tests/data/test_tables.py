@@ -15,7 +15,6 @@ from pyg_ibmea.data import (
     read_tables,
     write_tables,
 )
-from pyg_ibmea.data._writing import replacing
 
 ROWS = [("Paris", "in", "France"), ("Seine", "through", "Paris"), ("ö, ü", "in", '"')]
 # Whatever has a character that is no white space; text files cannot hold surrogates.
@@ -194,18 +193,3 @@ def test_links(tmp_path: Path) -> None:
     ).replace("urn:http", "http"))  # fmt: skip
     with pytest.raises(ValueError, match="row 1: 'urn:Oslo' is no entity"):
         read_link_table(path, source, target)
-
-
-def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path) -> None:
-    path = tmp_path / "file"
-    path.write_text("old")
-
-    def interrupted() -> None:
-        with replacing(path) as unfinished:
-            unfinished.write_text("half")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]

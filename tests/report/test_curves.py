@@ -29,7 +29,7 @@ def test_draws_a_picture(tmp_path):
     write_metrics(tmp_path, [5, 10, 15])
     path = plot_curves(tmp_path)
     assert path == tmp_path / "curves.png"
-    assert not (tmp_path / "curves.tmp.png").exists()
+    assert {p.name for p in tmp_path.iterdir()} == {"curves.png", "metrics.jsonl"}
     with Image.open(path) as image:
         assert image.size == (1200, 840)
         # Axes and lines, not a blank page.

@@ -52,7 +52,7 @@ def test_config_and_metrics(started):
     assert final["test"]["csls"]["hits@1"] == 0.5
     assert (final["best_epoch"], final["seconds"]) == (2, 3.0)
     assert final["peak_rss_mb"] > 10
-    assert not list(started.path.glob("*.tmp"))
+    assert not list(started.path.glob("*.part"))  # Hidden ones included.
 
 
 def test_alignment_is_a_table_whatever_the_names(started):
