@@ -153,12 +153,16 @@ def plot_sweeps(group, results, path):
             low, high = [min(v) for v in values], [max(v) for v in values]
             axis.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
         axis.set_xlabel(sweep)
-        axis.xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1))
+        axis.xaxis.set_major_formatter(
+            matplotlib.ticker.PercentFormatter(1, decimals=0)
+        )
         axis.grid(alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0][0].set_ylabel("Hits@1 (CSLS, test pairs)")
     axes[0][-1].legend(title="bottleneck", frameon=False, fontsize="small")
-    title = f"{TITLES[group]}: {NAMES['zh_en_small']}\nshaded: range over seeds"
+    title = f"{TITLES[group]}: {NAMES['zh_en_small']}"
+    if len({result["seed"] for result in results}) > 1:
+        title += "\nshaded: range over seeds"
     fig.suptitle(title, fontsize="medium")
     fig.tight_layout()
     fig.savefig(path, dpi=120)
@@ -179,7 +183,7 @@ def plot_plane(results, path):
         x = [point["compression"] for point in points]
         y = [point["prediction"] for point in points]
         axis.plot(x, y, color=f"C{number}", marker=".", label=modality)
-        axis.annotate(f"epoch {curve[0]['epoch']}", (x[0], y[0]), fontsize="x-small")
+        axis.plot(x[0], y[0], color=f"C{number}", marker="o", mfc="white")
         axis.plot(x[-1], y[-1], color=f"C{number}", marker="D")
     most = curve[0]["information"]["graph"]["log_pairs"]
     axis.axhline(most, color="0.6", linestyle="--", linewidth=1)
@@ -191,9 +195,17 @@ def plot_plane(results, path):
         fontsize="x-small",
     )
     axis.set_xscale("log")
+    axis.xaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
+    axis.xaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:,.0f}"))
+    axis.xaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
     axis.set_xlabel("KL, upper bound on I(X; Z) (nats)")
     axis.set_ylabel("InfoNCE, lower bound on\nI(Z source; Z target) (nats)")
-    axis.set_title("Information plane, validation pairs of DBP15K zh-en")
+    first, last = curve[0]["epoch"], curve[-1]["epoch"]
+    axis.set_title(
+        "Information plane, validation pairs of DBP15K zh-en\n"
+        f"circle: epoch {first}, diamond: epoch {last}",
+        fontsize="medium",
+    )
     axis.legend(frameon=False, title="modality")
     axis.grid(alpha=0.3)
     axis.spines[["top", "right"]].set_visible(False)
