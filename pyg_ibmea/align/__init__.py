@@ -7,12 +7,18 @@ from pyg_ibmea.align.calibration import (
     coverage_curve,
     detection_metrics,
     expected_calibration_error,
+    precision_recall_f1,
     reliability,
 )
 from pyg_ibmea.align.clusters import Clusters, cluster_matches, cycle_consistency
 from pyg_ibmea.align.confidence import Alignment, align_greedy
 from pyg_ibmea.align.csls import csls, neighborhood_means
-from pyg_ibmea.align.evidence import FEATURES, Evidence, match_evidence
+from pyg_ibmea.align.evidence import (
+    FEATURES,
+    Evidence,
+    evidence_by_decoder,
+    match_evidence,
+)
 from pyg_ibmea.align.matching import assignment, mutual_nearest
 from pyg_ibmea.align.metrics import ranking_metrics
 from pyg_ibmea.align.ranks import Ranks, ranks
@@ -37,11 +43,13 @@ __all__ = [
     "csls",
     "cycle_consistency",
     "detection_metrics",
+    "evidence_by_decoder",
     "expected_calibration_error",
     "join_views",
     "match_evidence",
     "mutual_nearest",
     "neighborhood_means",
+    "precision_recall_f1",
     "ranking_metrics",
     "ranks",
     "reliability",

@@ -225,9 +225,7 @@ def coverage_curve(
             {
                 "coverage": coverage,
                 "threshold": float(ordered[given - 1]),
-                "precision": found / given,
-                "recall": found / max(1, true),
-                "f1": 2 * found / (given + true),
+                **precision_recall_f1(found, given, true),
             }
         )
     return curve
@@ -246,11 +244,26 @@ def detection_metrics(found: Tensor, true: Tensor) -> dict[str, float]:
         >>> detection_metrics(found, true)
         {'precision': 0.5, 'recall': 0.5, 'f1': 0.5}
     """
-    both = int((found & true).sum())
+    return precision_recall_f1(*(int(x.sum()) for x in (found & true, found, true)))
+
+
+def precision_recall_f1(right: int, given: int, true: int) -> dict[str, float]:
+    """Precision, recall and F1 (their harmonic mean) from counts; 0 where there is
+    nothing to divide by.
+
+    Args:
+        right: How many of those given are true.
+        given: How many are given.
+        true: How many there are to be found.
+
+    Example:
+        >>> precision_recall_f1(right=1, given=2, true=4)
+        {'precision': 0.5, 'recall': 0.25, 'f1': 0.3333333333333333}
+    """
     return {
-        "precision": both / max(1, int(found.sum())),
-        "recall": both / max(1, int(true.sum())),
-        "f1": 2 * both / max(1, int(found.sum()) + int(true.sum())),
+        "precision": right / max(1, given),
+        "recall": right / max(1, true),
+        "f1": 2 * right / max(1, given + true),
     }
 
 

@@ -103,10 +103,17 @@ def evidence_by_decoder(
         block_size: (default: :obj:`None`)
 
     Returns:
-        By decoder, the evidence with all target rows and that ``without`` some.
+        By decoder, the evidence with all target rows and that ``without`` some (the
+        same if none are forbidden).
 
     Raises:
         ValueError: As :func:`match_evidence`.
+
+    Example:
+        >>> z = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+        >>> found = evidence_by_decoder(z, z, ["csls"], without=torch.tensor([0, 1]))
+        >>> [evidence.target.tolist() for evidence in found["csls"]]
+        [[0, 1], [1, 0]]
     """
     source, target = unit_sides(z_source, z_target)
     most = min(target.size(0), 2 if without is None else 3)

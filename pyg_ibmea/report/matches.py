@@ -13,7 +13,11 @@ from urllib.parse import quote
 import torch
 
 from pyg_ibmea._writing import replacing
-from pyg_ibmea.align import coverage_curve, expected_calibration_error
+from pyg_ibmea.align import (
+    coverage_curve,
+    expected_calibration_error,
+    precision_recall_f1,
+)
 
 COLUMNS = (
     *("source", "target", "score", "confidence", "runner_up", "margin"),
@@ -168,9 +172,7 @@ def judge_matches(
         "pairs": len(true),
         "given": len(asked),
         "right": count,
-        "precision": count / max(1, len(asked)),
-        "recall": count / len(true),
-        "f1": 2 * count / (len(asked) + len(true)),
+        **precision_recall_f1(count, len(asked), len(true)),
     }
     if asked:
         confidence = torch.tensor([match.confidence for match in asked])

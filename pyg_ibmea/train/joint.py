@@ -9,7 +9,12 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.align import Clusters, cluster_matches, cycle_consistency
+from pyg_ibmea.align import (
+    Clusters,
+    cluster_matches,
+    cycle_consistency,
+    precision_recall_f1,
+)
 from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.train.config import TrainConfig
 from pyg_ibmea.train.evaluation import Graph
@@ -127,9 +132,4 @@ def _precision_recall(given: Tensor, true: Tensor) -> dict[str, float]:
     """Of the given pairs whose source is in a true one."""
     asked = {(i, j) for i, j in given[:, torch.isin(given[0], true[0])].t().tolist()}
     right = len(asked & {(i, j) for i, j in true.t().tolist()})
-    sources = true[0].unique().numel()
-    return {
-        "precision": right / max(1, len(asked)),
-        "recall": right / sources,
-        "f1": 2 * right / max(1, len(asked) + sources),
-    }
+    return precision_recall_f1(right, len(asked), true[0].unique().numel())

@@ -15,11 +15,11 @@ from pyg_ibmea.align import (
     Decoder,
     coverage_curve,
     detection_metrics,
+    evidence_by_decoder,
     expected_calibration_error,
     match_evidence,
     reliability,
 )
-from pyg_ibmea.align.evidence import evidence_by_decoder
 from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.train.config import TrainConfig
 from pyg_ibmea.train.evaluation import Graph, encode_entities

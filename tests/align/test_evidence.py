@@ -3,8 +3,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyg_ibmea.align import FEATURES, csls, match_evidence, sinkhorn
-from pyg_ibmea.align.evidence import evidence_by_decoder
+from pyg_ibmea.align import (
+    FEATURES,
+    csls,
+    evidence_by_decoder,
+    match_evidence,
+    sinkhorn,
+)
 
 
 def sides(num_source: int, num_target: int, seed: int = 0):
