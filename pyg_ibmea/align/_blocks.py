@@ -31,8 +31,7 @@ def unit_sides(z_source: Tensor, z_target: Tensor) -> tuple[Tensor, Tensor]:
             no rows or no channels, holds NaN or infinity, or the sides differ in
             channels or device.
     """
-    for side, z in (("z_source", z_source), ("z_target", z_target)):
-        _check_side(side, z)
+    largest = _checked("z_source", z_source), _checked("z_target", z_target)
     if z_source.size(1) != z_target.size(1):
         raise ValueError(
             f"z_source {list(z_source.shape)} and z_target {list(z_target.shape)} "
@@ -45,7 +44,10 @@ def unit_sides(z_source: Tensor, z_target: Tensor) -> tuple[Tensor, Tensor]:
         )
     dtype = torch.promote_types(z_source.dtype, z_target.dtype)
     dtype = torch.promote_types(dtype, torch.float32)
-    return _unit_rows(z_source.to(dtype)), _unit_rows(z_target.to(dtype))
+    return (
+        _unit_rows(z_source.to(dtype), largest[0].to(dtype)),
+        _unit_rows(z_target.to(dtype), largest[1].to(dtype)),
+    )
 
 
 def unit_rows(name: str, z: Tensor) -> Tensor:
@@ -58,8 +60,8 @@ def unit_rows(name: str, z: Tensor) -> Tensor:
     Raises:
         ValueError: As :func:`unit_sides`.
     """
-    _check_side(name, z)
-    return _unit_rows(z.to(torch.promote_types(z.dtype, torch.float32)))
+    largest, dtype = _checked(name, z), torch.promote_types(z.dtype, torch.float32)
+    return _unit_rows(z.to(dtype), largest.to(dtype))
 
 
 def cosine_blocks(
@@ -110,7 +112,18 @@ def check_neighbors(name: str, k: int) -> None:
         raise ValueError(f"{name} must be at least 1 neighbour, got {k}.")
 
 
-def _check_side(side: str, z: Tensor) -> None:
+def pair_cosines(source: Tensor, target: Tensor, pairs: Tensor) -> Tensor:
+    """The cosines of pairs ``[2, L]`` of unit rows, without two copies of all rows at
+    once.
+    """
+    chunks = pairs.split(4096, dim=1)
+    return torch.cat([(source[i] * target[j]).sum(dim=1) for i, j in chunks])
+
+
+def _checked(side: str, z: Tensor) -> Tensor:
+    """Raises ValueError unless a side is fit; the largest magnitude of every row,
+    ``[N]``.
+    """
     if z.dim() != 2:
         raise ValueError(
             f"{side} must be a matrix [rows, channels], got shape {list(z.shape)}."
@@ -122,16 +135,19 @@ def _check_side(side: str, z: Tensor) -> None:
             f"{side} is empty, shape {list(z.shape)}: alignment needs at least one "
             "row and one channel on either side."
         )
-    bad_rows = (~torch.isfinite(_largest(z))).nonzero()
+    least, most = torch.aminmax(z, dim=1)  # No copy, and NaN goes through.
+    largest = torch.maximum(-least, most)
+    bad_rows = (~torch.isfinite(largest)).nonzero()
     if bad_rows.numel() > 0:
         raise ValueError(
             f"{side} holds NaN or infinity in {bad_rows.size(0)} of {z.size(0)} rows, "
             f"first in row {int(bad_rows[0])}: check the training for divergence."
         )
+    return largest
 
 
-def _unit_rows(z: Tensor) -> Tensor:
-    largest, length = _largest(z), torch.linalg.vector_norm(z, dim=1)
+def _unit_rows(z: Tensor, largest: Tensor) -> Tensor:
+    length = torch.linalg.vector_norm(z, dim=1)
     roundings = (length - 1).abs() / torch.finfo(z.dtype).eps
     if bool(((roundings <= _UNIT_ROUNDINGS) | (largest == 0)).all()):
         return z
@@ -140,9 +156,3 @@ def _unit_rows(z: Tensor) -> Tensor:
     z = z / torch.where(largest > 0, largest, 1.0)[:, None]
     length = torch.linalg.vector_norm(z, dim=1, keepdim=True)
     return z.div_(torch.where(length > 0, length, 1.0))
-
-
-def _largest(z: Tensor) -> Tensor:
-    """The largest magnitude of every row, ``[N]``, without a copy of them."""
-    least, most = torch.aminmax(z, dim=1)
-    return torch.maximum(-least, most)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pyg_ibmea.align._blocks import cosine_blocks, unit_sides
+from pyg_ibmea.align._blocks import cosine_blocks, pair_cosines, unit_sides
 from pyg_ibmea.align._decoders import Decoder, scoring
 from pyg_ibmea.align.search import top_columns
 
@@ -136,7 +136,7 @@ def evidence_by_decoder(
         column, score = best[decoder].two(without)
         first, rows = column[:, 0], torch.arange(len(column), device=column.device)
         pairs, margin = torch.stack([rows, first]), score[:, 0] - score[:, 1]
-        cosine = (source * target[first]).sum(dim=1)
+        cosine = pair_cosines(source, target, pairs)
         features = [
             cosine,
             by["csls"].of_pairs(cosine, pairs),
@@ -147,7 +147,10 @@ def evidence_by_decoder(
         stacked = torch.stack(features, 1).double()
         return Evidence(first, column[:, 1], score[:, 0], margin, stacked)
 
-    return {d: (evidence(d, None), evidence(d, without)) for d in best}
+    every = {decoder: evidence(decoder, None) for decoder in best}
+    if without is None:
+        return {decoder: (found, found) for decoder, found in every.items()}
+    return {d: (found, evidence(d, without)) for d, found in every.items()}
 
 
 class _Best:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pyg_ibmea.align._blocks import cosine_blocks, unit_sides
+from pyg_ibmea.align._blocks import cosine_blocks, pair_cosines, unit_sides
 from pyg_ibmea.align._decoders import Decoder, Scoring, scoring
 
 # Cosines that go into a score: CSLS is 2 cos - r_T - r_S, and Sinkhorn cos + f + g.
@@ -78,7 +78,7 @@ def ranks(
     pairs = _check_pairs(pairs, source, target)
     options = (decoder, csls_k, sinkhorn_temperature, block_size)
     score = scoring(source, target, *options)
-    true_scores = score.of_pairs(_pair_cosines(source, target, pairs), pairs)
+    true_scores = score.of_pairs(pair_cosines(source, target, pairs), pairs)
 
     tolerance = _NUM_COSINES[decoder] * _cosine_tolerance(source)
     source_counts = _Counts(pairs[0], true_scores, source.size(0), tolerance)
@@ -170,12 +170,6 @@ def _cosine_tolerance(unit_rows: Tensor) -> float:
     4,096 channels) and like C where all channels are alike (C / 11 eps were seen).
     """
     return max(16.0, unit_rows.size(1) / 8) * torch.finfo(unit_rows.dtype).eps
-
-
-def _pair_cosines(source: Tensor, target: Tensor, pairs: Tensor) -> Tensor:
-    """The cosines of pairs ``[2, L]``, without two copies of all rows at once."""
-    chunks = pairs.split(4096, dim=1)
-    return torch.cat([(source[i] * target[j]).sum(dim=1) for i, j in chunks])
 
 
 def _pairs_inside(pairs: Tensor, rows: slice) -> Tensor:
