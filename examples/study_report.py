@@ -13,6 +13,7 @@ TITLES = {
     "main": "Published benchmarks",
     "emoji": "Real images: emoji, zh keywords and one vendor, en and another",
     "ablation": "Ablation on DBP15K zh-en",
+    "worth": "What the bottlenecks are worth when data are poor",
     "low resource": "Few seed pairs",
     "noise": "Noise",
     "missing": "Missing modalities",
@@ -26,6 +27,12 @@ NAMES = {
     "emoji": "emoji without flags",
     "vectors": "two noisy views of vectors",
 }
+WORTH = (
+    "Over the sweeps below: the difference in Hits@1 (CSLS) between trainings that are "
+    "alike but for the bottleneck, as mean ± standard deviation (how many are better "
+    "with it); and the mean share that is retained of the Hits@1 without damage and "
+    "with most seed pairs."
+)
 STYLE = {
     "on": ("C0", "o"),
     "features only": ("C1", "D"),
@@ -33,6 +40,7 @@ STYLE = {
     "ten times beta": ("C2", "^"),
 }
 SWEEPS = ("low resource", "noise", "missing")
+MEMBERS = {"worth": SWEEPS}
 
 
 def read_results(path):
@@ -131,6 +139,51 @@ def sweep_table(results, decoder="csls"):
     return markdown([*header, "on minus off", "features only minus off"], rows)
 
 
+def worth_table(results, decoder="csls"):
+    """What the bottlenecks are worth over none, by sweep: the difference in Hits@1
+    between runs that are alike in all else, and the share that is retained of the
+    Hits@1 at the harmless end of the sweep.
+    """
+    like = ("damage", "level", "ratio", "seed", "row")
+    hits = {tuple(r[key] for key in like): figure_of(r, decoder) for r in results}
+    most = max(r["ratio"] for r in results)
+    others = [row for row in STYLE if row != "off"]
+    gains, retained = (defaultdict(lambda: defaultdict(list)) for _ in range(2))
+    for (damage, level, ratio, seed, row), value in hits.items():
+        sweep = damage or "few seed pairs"
+        off = hits.get((damage, level, ratio, seed, "off"))
+        if row != "off" and off is not None:
+            for name in (sweep, "all"):
+                gains[name][row].append(value - off)
+        harmless = hits.get((None, 0.0, most, seed, row))
+        if harmless and (damage, ratio) != (None, most):
+            for name in (sweep, "all"):
+                retained[name][row].append(value / harmless)
+    names = sorted(gains, key=lambda name: name == "all")
+    rows = [
+        [
+            name,
+            *(_gain(gains[name][row]) for row in others),
+            *(
+                f"{statistics.mean(shares):.1%}" if shares else ""
+                for shares in (retained[name][row] for row in STYLE)
+            ),
+        ]
+        for name in names
+    ]
+    header = ["sweep", *(f"{row} minus off" for row in others)]
+    return markdown([*header, *(f"retained, {row}" for row in STYLE)], rows)
+
+
+def _gain(values):
+    """The mean of differences, their standard deviation, how many are positive."""
+    if not values:
+        return ""
+    deviation = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
+    better = sum(value > 0 for value in values)
+    return f"{statistics.mean(values):+.3f}{deviation} ({better} of {len(values)})"
+
+
 def plot_sweeps(group, results, path):
     """Hits@1 over the level, a panel for each sweep."""
     sweeps = sweep_points(results)
@@ -221,6 +274,8 @@ def _section(group, results, folder, suffix):
         name = group.replace(" ", "_") + suffix + ".png"
         plot_sweeps(group, results, folder / name)
         return [f"![{TITLES[group]}]({name})", sweep_table(results)]
+    if group == "worth":
+        return [WORTH, worth_table(results)]
     text = [rows_table(results, with_problem=group == "main")]
     if group == "ablation" and plot_plane(results, folder / f"plane{suffix}.png"):
         text.append(f"![Information plane](plane{suffix}.png)")
@@ -255,7 +310,7 @@ def write_report(folder, is_current=lambda result: True, order=()):
         "chose the epoch. Where there are several seeds: mean (least to largest).",
     ]
     for group in TITLES:
-        of_group = [r for r in results if r["group"] == group]
+        of_group = [r for r in results if r["group"] in MEMBERS.get(group, [group])]
         if not of_group:
             continue
         text.append(f"## {TITLES[group]}")

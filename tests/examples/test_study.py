@@ -144,10 +144,40 @@ def test_what_is_done_is_not_done_again(small, tmp_path, capsys):
     on, off = (r["test"]["csls"]["mean"]["hits@1"] for r in results[2:])
     row = f"| edges rewired | 50% | {on:.3f} |  | {off:.3f} |  | {on - off:+.3f} |  |"
     assert row in page
+    worth = f"| edges rewired | {on - off:+.3f} ({int(on > off)} of 1) |"
+    assert worth in page
     for image in ("noise.png", "plane.png"):
         assert f"({image})" in page
         with Image.open(tmp_path / "results" / image) as picture:
             assert picture.width > 300
+
+
+def test_what_bottlenecks_are_worth_compares_like_with_like(study):
+    from study_report import worth_table
+
+    def result(row, seed, hits, damage=None, level=0.0, ratio=0.3):
+        test = {"csls": {"mean": {"hits@1": hits}}}
+        return {"row": row, "seed": seed, "damage": damage, "level": level,
+                "ratio": ratio, "test": test}  # fmt: skip
+
+    results = [
+        result("on", 0, 0.8),
+        result("off", 0, 0.75),
+        result("off", 1, 0.25),  # No other row has this seed.
+        result("on", 0, 0.4, ratio=0.1),
+        result("off", 0, 0.3, ratio=0.1),
+        result("on", 0, 0.2, "wrong seeds", 0.5),
+        result("off", 0, 0.45, "wrong seeds", 0.5),
+        result("off", 1, 0.2, "wrong seeds", 0.5),
+    ]
+    table = worth_table(results).splitlines()
+    # +.05, +.1 and -.25 with the same seed; .4 / .8, .2 / .8; .3 / .75, .45 / .75,
+    # .2 / .25.
+    assert table[2:] == [
+        "| few seed pairs | +0.075 ± 0.035 (2 of 2) |  |  | 50.0% |  | 40.0% |  |",
+        "| wrong seeds | -0.250 (0 of 1) |  |  | 25.0% |  | 70.0% |  |",
+        "| all | -0.033 ± 0.189 (2 of 3) |  |  | 37.5% |  | 60.0% |  |",
+    ]
 
 
 def test_names_are_read_for_the_rows_that_have_them(study, monkeypatch):
@@ -187,6 +217,8 @@ def test_command_line_errors():
         (["run"], "--raw is needed"),
         (["report", "--results", "nowhere"], "nowhere has no results yet"),
         (["walk"], "invalid choice"),
+        (["one", "--raw", ".", "--match", "nothing"], "no run has the key 'nothing'"),
+        (["run", "--raw", ".", "--jobs", "0"], "--jobs must be at least 1, got 0"),
     ]:
         process = subprocess.run(
             [sys.executable, str(EXAMPLES / "study.py"), *arguments],
