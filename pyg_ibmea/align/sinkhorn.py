@@ -18,7 +18,7 @@ class SinkhornPotentials(NamedTuple):
     r"""What Sinkhorn scaling adds to the cosines.
 
     :math:`P_{ij} = \exp((\cos(i, j) + f_i + g_j) / \tau)` is the probability that
-    source row :math:`i` goes to target row :math:`j`.
+    source row :math:`i` and target row :math:`j` are counterparts.
 
     Attributes:
         source: :math:`f`, ``[N]``.
@@ -27,8 +27,10 @@ class SinkhornPotentials(NamedTuple):
             without slack.
         target_slack: Likewise for target rows, ``[M]``.
         num_iters: Iterations done.
-        error: Largest relative error of a column sum of :math:`P` before the last
-            iteration; at most the tolerance if it has converged.
+        error: Largest relative change of a factor :math:`\exp(g_j / \tau)` in the last
+            iteration (with more source rows than target rows, :math:`\exp(f_i /
+            \tau)`), by which the sums were wrong before it; at most the tolerance if
+            it has converged.
     """
 
     source: Tensor
@@ -54,16 +56,19 @@ def sinkhorn(
 
     Entropy-regularised optimal transport (`"Sinkhorn Distances"
     <https://arxiv.org/abs/1306.0895>`_): the matrix :math:`P` nearest to
-    :math:`\exp(\cos / \tau)` whose rows sum to 1 and whose columns sum to
-    :math:`N / M`. It takes from a target row what other source rows claim with better
-    right, and so presumes that every source row has exactly one counterpart. Where
-    many have none, give a ``slack``: an extra row and column of that cosine, where
-    anything may go (as in `"SuperGlue" <https://arxiv.org/abs/1911.11763>`_; then
-    rows and columns sum to 1 with their slack).
+    :math:`\exp(\cos / \tau)` whose rows and columns sum to 1. Where the sides differ in
+    size, those of the smaller side sum to 1 and those of the larger to at most 1, as in
+    `partial transport <https://arxiv.org/abs/1412.5154>`_; which side is the source
+    makes no difference. It takes from a target row what other source rows claim with
+    better right, and so presumes that every row of the smaller side has exactly one
+    counterpart. Where many have none, give a ``slack``: an extra row and column of that
+    cosine, where anything may go (as in `"SuperGlue"
+    <https://arxiv.org/abs/1911.11763>`_; then all rows and columns sum to 1 with their
+    slack).
 
-    Rows are updated last, so row sums are exact and column sums nearly so. Sums are
-    taken of numbers scaled to at most 1 and potentials are kept as logarithms, so that
-    no temperature overflows.
+    Rows (columns, where there are more rows) are updated last, so that their sums are
+    exact and the others nearly so. Sums are taken of numbers scaled to at most 1 and
+    potentials are kept as logarithms, so that no temperature overflows.
 
     Args:
         z_source: Source embeddings :obj:`[N, C]`, any scale.
@@ -71,7 +76,7 @@ def sinkhorn(
         temperature: :math:`\tau`; the lower, the nearer to a hard assignment and the
             slower to converge. (default: :obj:`0.05`)
         num_iters: Most iterations. (default: :obj:`20`)
-        tolerance: Relative error of the column sums at which to stop.
+        tolerance: Relative error of the sums at which to stop.
             (default: :obj:`1e-3`)
         slack: Cosine at which going nowhere is as good as a counterpart; :obj:`None`
             forbids it. (default: :obj:`None`)
@@ -102,6 +107,9 @@ def sinkhorn(
     size = source.size(0), target.size(0)
     if num_candidates is None and size[0] * size[1] > _DENSE_ENTRIES:
         num_candidates = 100
+    swap = size[0] > size[1]
+    if swap:
+        source, target, size = target, source, size[::-1]
     kernel: _DenseKernel | _CandidateKernel
     if num_candidates is None:
         kernel = _DenseKernel(source, target, temperature, block_size)
@@ -109,30 +117,31 @@ def sinkhorn(
         kernel = _CandidateKernel(
             source, target, temperature, num_candidates, block_size
         )
-    # Logarithms of the scaling factors and of the sums that they shall give.
+    # Logarithms of the scaling factors.
     f = torch.zeros(size[0], dtype=torch.double, device=source.device)
     g = torch.zeros(size[1], dtype=torch.double, device=source.device)
-    column_sum = 0.0 if slack is not None else math.log(size[0] / size[1])
+    # A column whose sum is below 1 keeps the factor 1: nothing fills it up.
+    most = 0.0 if slack is None and size[0] < size[1] else math.inf
     exits = _Slack(slack, temperature, size)
     iteration, error = 0, math.inf
     f = -exits.add(kernel.log_row_sums(g), exits.g)
     while iteration < num_iters and error > tolerance:
         iteration += 1
         exits.update_f(g)
-        updated = column_sum - exits.add(kernel.log_column_sums(f), exits.f)
+        updated = -exits.add(kernel.log_column_sums(f), exits.f)
+        updated.clamp_(max=most)
         error = float(torch.expm1(g - updated).abs().max())
         g = updated
         exits.update_g(f)
         f = -exits.add(kernel.log_row_sums(g), exits.g)
-    dtype = source.dtype
-    return SinkhornPotentials(
-        (temperature * f).to(dtype),
-        (temperature * g).to(dtype),
-        exits.probability(f, exits.g).to(dtype),
-        exits.probability(g, exits.f).to(dtype),
-        iteration,
-        error,
+    factors = (temperature * f).to(source.dtype), (temperature * g).to(source.dtype)
+    slacks = (
+        exits.probability(f, exits.g).to(source.dtype),
+        exits.probability(g, exits.f).to(source.dtype),
     )
+    if swap:
+        factors, slacks = factors[::-1], slacks[::-1]
+    return SinkhornPotentials(*factors, *slacks, iteration, error)
 
 
 class _Slack:

@@ -42,21 +42,47 @@ def test_equals_pot(num_source, num_target, temperature, num_candidates, seed):
         tolerance=1e-12,
         num_candidates=num_candidates,
     )
-    source_mass = np.full(num_source, 1 / num_source)
-    target_mass = np.full(num_target, 1 / num_target)
-    expected = ot.sinkhorn(
-        source_mass,
-        target_mass,
-        1 - cosine.numpy(),
-        temperature,
-        method="sinkhorn_log",
-        numItermax=3000,
-        stopThr=1e-12,
-        warn=False,
-    )
-    plan = _plan(cosine, potentials, temperature) / num_source
-    np.testing.assert_allclose(plan, expected, atol=1e-7)
+    plan = _plan(cosine, potentials, temperature)
+    rows, columns, cost = np.ones(num_source), np.ones(num_target), 1 - cosine.numpy()
+    options = {"numItermax": 3000, "stopThr": 1e-12}
+    if num_source == num_target:
+        options |= {"method": "sinkhorn_log", "warn": False}
+        expected = ot.sinkhorn(rows, columns, cost, temperature, **options)
+    else:
+        # Sums of at most 1, and as many pairs as the smaller side has rows.
+        expected = ot.partial.entropic_partial_wasserstein(
+            rows, columns, cost, temperature, min(num_source, num_target), **options
+        )
+    np.testing.assert_allclose(plan, expected, atol=1e-6)
     assert not potentials.source_slack.any()
+
+
+@pytest.mark.parametrize("num_candidates", [None, 8])
+@pytest.mark.parametrize("slack", [None, 0.3])
+def test_which_side_is_the_source_makes_no_difference(num_candidates, slack):
+    z_source, z_target, _ = _sides(6, 14)
+    options = {"temperature": 0.1, "slack": slack, "num_candidates": num_candidates}
+    forward = sinkhorn(z_source, z_target, **options)
+    backward = sinkhorn(z_target, z_source, **options)
+    assert forward.source.equal(backward.target)
+    assert forward.target.equal(backward.source)
+    assert forward.source_slack.equal(backward.target_slack)
+    assert forward.target_slack.equal(backward.source_slack)
+
+
+@pytest.mark.parametrize("num_target", [200, 250, 1000])
+def test_many_rows_without_counterpart_do_not_hide_those_with_one(num_target):
+    generator = torch.Generator().manual_seed(0)
+    z_target = torch.randn(num_target, 64, generator=generator)
+    z_source = z_target[:200] + 0.1 * torch.randn(200, 64, generator=generator)
+    unit = [torch.nn.functional.normalize(side) for side in (z_source, z_target)]
+    for source, target in (unit, unit[::-1]):
+        potentials = sinkhorn(source, target, temperature=0.02)
+        plan = _plan(source @ target.t(), potentials, 0.02)
+        assert plan.diagonal().min() > 0.9
+        # What has no counterpart is not made to look as if it had one.
+        plan.diagonal().zero_()
+        assert plan.max() < 0.1
 
 
 def test_slack_equals_pot_on_the_enlarged_problem():

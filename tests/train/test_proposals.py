@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import sinkhorn
 from pyg_ibmea.train import (
@@ -35,6 +36,30 @@ def test_proposals_are_mutual_sure_and_outside_the_training_pairs(data, model):
     pairs = propose_pairs(model, data, threshold=0.2, sinkhorn_temperature=0.03)
     assert set(map(tuple, pairs.t().tolist())) == expected
     assert model.training
+
+
+def test_proposals_do_not_depend_on_which_graph_comes_first(monkeypatch):
+    generator = torch.Generator().manual_seed(0)
+    big = torch.randn(300, 32, generator=generator)
+    small = big[:60] + 0.2 * torch.randn(60, 32, generator=generator)
+    z = {"small": small, "big": big}
+
+    def encode_entities(model, data, entities, graph):
+        return {kg: z[kg][ids] for kg, ids in entities.items()}
+
+    monkeypatch.setattr("pyg_ibmea.train.proposals.encode_entities", encode_entities)
+    found = []
+    for pair in (("small", "big"), ("big", "small")):
+        data = HeteroData()
+        for kg in pair:
+            data[kg].num_nodes = len(z[kg])
+        store = data[pair[0], "same_as", pair[1]]
+        store.edge_index = torch.arange(20).repeat(2, 1)
+        store.train_mask = torch.ones(20, dtype=torch.bool)
+        store.val_mask = store.test_mask = ~store.train_mask
+        found.append(propose_pairs(None, data, threshold=0.9))
+    assert found[0].equal(torch.arange(20, 60).repeat(2, 1))
+    assert found[1].equal(found[0])
 
 
 def test_proposals_do_not_depend_on_the_other_pairs(data, model):
