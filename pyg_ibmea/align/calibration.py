@@ -136,22 +136,23 @@ def reliability(
     Args:
         confidence: Probabilities, ``[N]``.
         right: Which matches are right, bool ``[N]``.
-        bins: Number of bins, of about equally many matches each.
+        bins: Number of bins, of about equally many matches each. Matches that are
+            equally sure count in each bin as they do on average.
 
     Returns:
         For each bin, from doubtful to sure, ``confidence`` (mean), ``right`` (share)
         and ``matches`` (number).
 
     Raises:
-        ValueError: If shapes do not fit or there are no matches.
+        ValueError: If shapes do not fit, there are no matches or no bins.
 
     Example:
         >>> reliability(torch.tensor([0.2, 0.9]), torch.tensor([False, True]), bins=1)
         [{'confidence': 0.55, 'right': 0.5, 'matches': 2}]
     """
-    _check(confidence, right)
-    order = confidence.double().cpu().argsort(stable=True)
-    ordered, marks = confidence.double().cpu()[order], right.cpu()[order].double()
+    if bins < 1:
+        raise ValueError(f"bins must be at least 1, got {bins}")
+    ordered, marks = _by_confidence(confidence, right)
     return [
         {
             "confidence": round(float(p.mean()), 6),
@@ -198,8 +199,8 @@ def coverage_curve(
         confidence: Probabilities, ``[N]``.
         right: Which matches are right, bool ``[N]``.
         num_true: How many entities have a counterpart. (default: all ``N``)
-        coverages: Shares of the matches that are given; at equal confidence those that
-            come first.
+        coverages: Shares of the matches that are given; of those that are equally sure
+            as many are right as on average in random order.
 
     Returns:
         For each coverage ``coverage``, ``threshold`` (the least confidence that is
@@ -213,14 +214,13 @@ def coverage_curve(
         >>> coverage_curve(torch.tensor([0.9, 0.8, 0.7, 0.1]), right)[4]["precision"]
         1.0
     """
-    _check(confidence, right)
-    order = confidence.double().cpu().argsort(descending=True, stable=True)
-    ordered, hits = confidence.double().cpu()[order], right.cpu()[order].cumsum(0)
+    ordered, marks = (side.flip(0) for side in _by_confidence(confidence, right))
+    hits = marks.cumsum(0)
     true = right.numel() if num_true is None else num_true
     curve = []
     for coverage in coverages:
         given = max(1, round(coverage * right.numel()))
-        found = int(hits[given - 1])
+        found = float(hits[given - 1])
         curve.append(
             {
                 "coverage": coverage,
@@ -247,12 +247,12 @@ def detection_metrics(found: Tensor, true: Tensor) -> dict[str, float]:
     return precision_recall_f1(*(int(x.sum()) for x in (found & true, found, true)))
 
 
-def precision_recall_f1(right: int, given: int, true: int) -> dict[str, float]:
+def precision_recall_f1(right: float, given: int, true: int) -> dict[str, float]:
     """Precision, recall and F1 (their harmonic mean) from counts; 0 where there is
     nothing to divide by.
 
     Args:
-        right: How many of those given are true.
+        right: How many of those given are true; on average, where order is random.
         given: How many are given.
         true: How many there are to be found.
 
@@ -267,12 +267,20 @@ def precision_recall_f1(right: int, given: int, true: int) -> dict[str, float]:
     }
 
 
-def _check(confidence: Tensor, right: Tensor) -> None:
+def _by_confidence(confidence: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+    """Confidences, ascending, and the share that is right of those equally sure, so
+    that nothing depends on the order of the matches.
+    """
     if confidence.dim() != 1 or confidence.shape != right.shape or not len(right):
         raise ValueError(
             f"there must be a confidence [N] and a mark [N] for each match, N > 0, got "
             f"{list(confidence.shape)} and {list(right.shape)}"
         )
+    values, group, count = torch.unique(
+        confidence.double().cpu(), return_inverse=True, return_counts=True
+    )
+    share = torch.zeros_like(values).index_add_(0, group, right.double().cpu()) / count
+    return values.repeat_interleave(count), share.repeat_interleave(count)
 
 
 def _sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from scipy.sparse import csr_array
@@ -91,9 +93,11 @@ def assignment(
 
     It presumes that counterparts are one to one, and without a ``threshold`` that
     every row of the smaller side has one: the sum is taken over as many pairs as the
-    candidates allow. With a threshold, a row is left without counterpart rather than
-    aligned below that score. Solved exactly on the candidates, by the sparse
-    Jonker-Volgenant algorithm of SciPy.
+    candidates allow. With a threshold, no pair scores below it, and what is largest is
+    the sum of what scores are above it: a row without counterpart is worth as much as
+    a pair at the threshold, so that one sure pair may be better than two doubtful
+    ones. Solved exactly on the candidates, by the sparse Jonker-Volgenant algorithm of
+    SciPy.
 
     Args:
         z_source: Source embeddings :obj:`[N, C]`.
@@ -103,8 +107,8 @@ def assignment(
             (default: :obj:`"csls"`)
         num_candidates: Candidates of every row of either side, its best by score;
             :obj:`None` for all pairs, whose matrix is then held. (default: :obj:`50`)
-        threshold: Least score of a pair; :obj:`None` for none.
-            (default: :obj:`None`)
+        threshold: Least score of a pair, and what leaving a row alone is worth;
+            :obj:`None` for none. (default: :obj:`None`)
         csls_k: Neighbours in the CSLS means; all where a side has fewer rows.
             (default: :obj:`3`)
         block_size: Most source rows scored at once; :obj:`None` keeps a block near
@@ -130,6 +134,8 @@ def assignment(
     source, target = unit_sides(z_source, z_target)
     if num_candidates is not None and num_candidates < 1:
         raise ValueError(f"num_candidates must be at least 1, got {num_candidates}.")
+    if threshold is not None and math.isnan(threshold):
+        raise ValueError("threshold must be a number or None, got nan.")
     score = scoring(source, target, decoder, csls_k, sinkhorn_temperature, block_size)
     k = num_candidates
     candidates = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 from torch import Tensor
@@ -23,7 +22,7 @@ class Diagnostics:
 
     Example:
         >>> losses = {'total': 9.0, 'info_nce/name': 1.0, 'kl/name': 0.2}
-        >>> print(*Diagnostics({'name': 1e-2}).check(losses, batch_size=1000))
+        >>> print(*Diagnostics({'name': 1e-2}).check(losses))
         the posterior of 'name' has collapsed to the prior (KL 0.20 nats): it says \
 next to nothing about an entity; lower its beta (now 0.01)
     """
@@ -36,24 +35,23 @@ next to nothing about an entity; lower its beta (now 0.01)
         self._told: set[tuple[str, str]] = set()
         self._pseudo_seeds: set[tuple[object, ...]] = set()
 
-    def check(self, losses: Mapping[str, float], batch_size: int) -> list[str]:
+    def check(self, losses: Mapping[str, float]) -> list[str]:
         """Looks at the loss terms of an epoch.
 
         Args:
             losses (dict): Mean terms by name, as :class:`Objective` gives them, and
                 their weighted sum as ``total``.
-            batch_size (int): Pairs in a batch.
 
         Returns:
             list: New messages.
         """
         messages = []
-        guess = math.log(max(2, batch_size))
         for name, value in losses.items():
             kind, _, modality = name.partition("/")
             # What neighbours have comes with the modality; its weight may well fall.
             own = not modality.startswith("neighbor_")
-            if kind == "info_nce" and own and value > _NO_SIGNAL * guess:
+            guess = losses.get(f"guess/{modality}", 0.0)
+            if kind == "info_nce" and own and 0 < _NO_SIGNAL * guess < value:
                 messages += self._once(
                     "signal",
                     modality,

@@ -76,10 +76,8 @@ def train_epoch(
     graph: Graph,
     objective: Objective,
     config: TrainConfig,
-) -> tuple[dict[str, float], int]:
-    """One pass over the seed pairs: the mean of each loss term, the batch size (of
-    several, the largest).
-    """
+) -> dict[str, float]:
+    """One pass over the seed pairs: the mean of each loss term."""
     release_freed_memory()  # Of proposals and validation, which come between epochs.
     batches = _batches(state, data, config)
     mean: dict[str, float] = {}
@@ -96,7 +94,7 @@ def train_epoch(
         for name, value in {"total": loss.detach(), **terms}.items():
             mean[name] = mean.get(name, 0.0) + float(value) / len(batches)
     state.scheduler.step()
-    return mean, max(chosen.size(1) for _, chosen in batches)
+    return mean
 
 
 def _batches(
@@ -143,13 +141,13 @@ def fit(
             state.epoch += 1
             if config.proposes_before(state.epoch):
                 propose(state, data, graph, config, diagnostics)
-            losses, batch_size = train_epoch(state, data, graph, objective, config)
+            losses = train_epoch(state, data, graph, objective, config)
             state.update_average()
             progress.update(losses)
             state.seconds = time.monotonic() - began
             if state.epoch % config.eval_every == 0 or state.epoch == config.epochs:
                 if state.epoch > config.warmup_epochs:
-                    warn(diagnostics.check(losses, batch_size))
+                    warn(diagnostics.check(losses))
                 if selects:
                     val = validate(state, data, graph, config, losses, run)
                     progress.evaluated(state.epoch, losses, val, state.best_epoch)

@@ -94,7 +94,9 @@ class Objective(nn.Module):
 
         Returns:
             tuple: The scalar to minimise, and its terms by name, detached and without
-            their factors: ``hybrid``, ``info_nce/<modality>``, ``kl/<modality>``.
+            their factors: ``hybrid``, ``info_nce/<modality>``, ``kl/<modality>``; and
+            beside them what InfoNCE would be by guessing, ``guess/<modality>``: the
+            logarithm of the number of pairs of this process that have the modality.
         """
         source, target = pair
         hybrid = self.hybrid(output.z[source], output.z[target])
@@ -106,6 +108,7 @@ class Objective(nn.Module):
             loss = self.info_nce(latents[source][both], latents[target][both])
             total = total + loss
             terms[f"info_nce/{modality}"] = loss.detach()
+            terms[f"guess/{modality}"] = both.sum().clamp(min=1).log()
         for modality, kl in output.kl.items():
             total = total + self.beta_at(modality, epoch) * kl
             terms[f"kl/{modality}"] = kl.detach()

@@ -80,6 +80,8 @@ def test_errors() -> None:
         Calibration(penalty=-1)
     with pytest.raises(ValueError, match=r"a confidence \[N\]"):
         reliability(torch.empty(0), torch.empty(0, dtype=torch.bool))
+    with pytest.raises(ValueError, match="bins must be at least 1, got 0"):
+        expected_calibration_error(torch.ones(1), torch.ones(1) > 0, bins=0)
 
 
 def test_true_probabilities_are_calibrated_and_doubled_ones_are_not() -> None:
@@ -97,6 +99,12 @@ marks = st.lists(
 ).map(lambda rows: [torch.tensor(column) for column in zip(*rows, strict=True)])
 
 
+def average_of_equals(confidence, right, i):
+    """How often those that are as sure as match ``i`` are right."""
+    return np.mean([bool(r) for c, r in zip(confidence, right, strict=True)
+                    if c == confidence[i]])  # fmt: skip
+
+
 @given(marks, st.integers(1, 12))
 def test_reliability_by_brute_force(given_marks, bins: int) -> None:
     confidence, right = given_marks
@@ -107,7 +115,7 @@ def test_reliability_by_brute_force(given_marks, bins: int) -> None:
     total = 0.0
     for line, part in zip(table, parts, strict=True):
         mean = np.mean([float(confidence[i]) for i in part])
-        share = np.mean([bool(right[i]) for i in part])
+        share = np.mean([average_of_equals(confidence, right, i) for i in part])
         assert line["confidence"] == pytest.approx(mean, abs=1e-5)
         assert line["right"] == pytest.approx(share, abs=1e-5)
         total += abs(mean - share) * len(part) / len(order)
@@ -122,10 +130,19 @@ def test_coverage_by_brute_force(given_marks) -> None:
     true = len(right) + 3
     for line in coverage_curve(confidence, right, num_true=true):
         given_ones = order[: max(1, round(line["coverage"] * len(order)))]
-        hits = sum(bool(right[i]) for i in given_ones)
+        hits = sum(average_of_equals(confidence, right, i) for i in given_ones)
         assert line["precision"] == pytest.approx(hits / len(given_ones))
         assert line["recall"] == pytest.approx(hits / true)
         assert line["threshold"] == pytest.approx(float(confidence[given_ones[-1]]))
+
+
+def test_the_order_of_equally_sure_matches_is_nothing() -> None:
+    confidence = torch.full((100,), 0.5)
+    right = torch.arange(100) < 50
+    for marks in (right, ~right):
+        assert expected_calibration_error(confidence, marks) == 0
+        curve = coverage_curve(confidence, marks)
+        assert [line["precision"] for line in curve] == pytest.approx([0.5] * 10)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1))

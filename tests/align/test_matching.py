@@ -94,6 +94,8 @@ def test_as_many_pairs_as_the_candidates_allow():
 def test_bad_options():
     with pytest.raises(ValueError, match="num_candidates must be at least 1"):
         assignment(torch.eye(2), torch.eye(2), num_candidates=0)
+    with pytest.raises(ValueError, match="threshold must be a number or None"):
+        assignment(torch.eye(2), torch.eye(2), threshold=float("nan"))
     with pytest.raises(ValueError, match="decoder must be one of"):
         mutual_nearest(torch.eye(2), torch.eye(2), decoder="dot")
     assert np.array_equal(assignment(torch.eye(2), torch.eye(2))[0], [[0, 1], [0, 1]])

@@ -12,6 +12,8 @@ HEALTHY = {
     "hybrid": 2.0,
     "info_nce/graph": 1.0,
     "info_nce/image": 5.0,
+    "guess/graph": math.log(1000),
+    "guess/image": math.log(1000),
     "kl/graph": 900.0,
     "kl/image": 40.0,
 }
@@ -19,7 +21,7 @@ BETA = {"graph": 1e-3, "image": 1e-2}
 
 
 def test_a_healthy_training_is_left_alone():
-    assert Diagnostics(BETA).check(HEALTHY, batch_size=1000) == []
+    assert Diagnostics(BETA).check(HEALTHY) == []
 
 
 @pytest.mark.parametrize(
@@ -28,6 +30,12 @@ def test_a_healthy_training_is_left_alone():
         ({"kl/image": 0.5}, BETA, "'image' has collapsed to the prior (KL 0.50 nats)"),
         ({"kl/image": 40.0}, {"graph": 1e-3}, "bottleneck of 'image' is inactive"),
         ({"info_nce/image": 6.8}, BETA, "'image' carries no alignment signal"),
+        # Few of the pairs have it.
+        (
+            {"info_nce/image": math.log(121), "guess/image": math.log(121)},
+            BETA,
+            "its InfoNCE 4.80 is that of guessing (4.80)",
+        ),
         (
             {"info_nce/image": math.log(1000)},
             BETA,
@@ -37,9 +45,9 @@ def test_a_healthy_training_is_left_alone():
 )
 def test_each_sign_is_told_once(change, beta, message):
     diagnostics = Diagnostics(beta)
-    (told,) = diagnostics.check({**HEALTHY, **change}, batch_size=1000)
+    (told,) = diagnostics.check({**HEALTHY, **change})
     assert message in told
-    assert diagnostics.check({**HEALTHY, **change}, batch_size=1000) == []
+    assert diagnostics.check({**HEALTHY, **change}) == []
 
 
 def test_drift_of_pseudo_seeds():
@@ -61,5 +69,6 @@ def test_features_of_neighbours_may_carry_no_signal():
     model = IBMEA.from_data(data, modalities=["graph", "name"], neighbor_features=True)
     _, own, near = model.modalities
     losses = {**HEALTHY, f"info_nce/{own}": 6.9, f"info_nce/{near}": 6.9}
-    (message,) = Diagnostics(BETA).check(losses, batch_size=1000)
+    losses |= {f"guess/{name}": math.log(1000) for name in (own, near)}
+    (message,) = Diagnostics(BETA).check(losses)
     assert f"modality {own!r} carries no" in message

@@ -38,7 +38,9 @@ def test_sum_of_its_terms(output):
     expected = {
         "hybrid": hybrid(output.z["a"], output.z["b"]),
         "info_nce/graph": nce(*(output.latents["graph"][kg] for kg in PAIR)),
+        "guess/graph": torch.tensor(5.0).log(),
         "info_nce/image": nce(*(output.latents["image"][kg][both] for kg in PAIR)),
+        "guess/image": torch.tensor(2.0).log(),
         "kl/graph": torch.tensor(2.0),
         "kl/image": torch.tensor(10.0),
     }
@@ -58,7 +60,7 @@ def test_sum_of_its_terms(output):
 def test_modality_that_no_pair_has_on_both_sides(output):
     output.masks["image"]["b"] = ~output.masks["image"]["a"]
     _, terms = Objective(HybridContrastiveLoss(), {})(output, PAIR, 1)
-    assert terms["info_nce/image"] == 0
+    assert terms["info_nce/image"] == terms["guess/image"] == 0
 
 
 def test_beta_warms_up():
