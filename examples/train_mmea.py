@@ -91,13 +91,15 @@ def main():
     """Runs the stages one by one: data, model, training, test, alignment."""
     args = parse_arguments()
     config = train.config_from(args)
-    kept = ("dataset", "pair", "modalities", "ratio", "split_seed", "seed", "preset")
+    device = train.usable_device(args.device)
+    kept = ("dataset", "pair", "modalities", "ratio", "split_seed", "seed", "preset",
+            "num_features", "raw", "image", "name")  # fmt: skip
     settings = {name: getattr(args, name) for name in kept} | asdict(config)
     label = "-".join(filter(None, [Path(args.dataset).name, args.pair]))
     out = args.out or f"runs/{label}-{datetime.now():%Y%m%d-%H%M%S}"
     run = train.RunFolder(out, settings, resume=args.resume)
 
-    data = load(args).to(args.device)
+    data = load(args).to(device)
     pair = source, target = train.alignment_pair(data)
     links = {part: train.links_of(data, part).size(1) for part in train.PARTS}
     print(f"{data[source].num_nodes} {source} and {data[target].num_nodes} {target} "
@@ -105,13 +107,14 @@ def main():
 
     modalities = args.modalities.split(",") if args.modalities else None
     try:
-        options = (args.seed, modalities, args.device)
+        options = (args.seed, modalities, device)
         judged, states = train.train_models(data, config, run, *options)
     except train.Stopped as where:
         print(f"stopped after {where}; go on with --resume --out {out}")
         return 130
     metrics = train.final_test(data, judged, states, config, run)
-    plot_curves(run.path)
+    if run.read_metrics():  # Without validation pairs there is no curve.
+        plot_curves(run.path)
 
     epoch = f"weights of epoch {judged[0].best_epoch} (chosen on validation)"
     print(f"\ntest pairs, {epoch}")
@@ -131,5 +134,6 @@ if __name__ == "__main__":
     warnings.formatwarning = lambda text, *_, **__: f"note: {text}\n"
     try:
         sys.exit(main())
-    except (ValueError, OSError) as error:  # What a user can put right.
+    # What a user can put right.
+    except (ValueError, OSError, FloatingPointError) as error:
         sys.exit(f"error: {error}")

@@ -75,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command: Callable[[argparse.Namespace], int] = args.command
         return command(args)
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, FloatingPointError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     finally:
@@ -192,13 +192,12 @@ def _read(args: argparse.Namespace) -> tuple[KnowledgeGraphs, dict[str, Any]]:
         "image_encoder": _absolute(args.image_encoder, ":"),
         "name_encoder": _absolute(args.name_encoder, ":"),
         "modalities": wanted,
+        "cache": str(args.cache.absolute()),
     }
-    return _problem(remembered, args.cache, not args.json), remembered
+    return _problem(remembered, not args.json), remembered
 
 
-def _problem(
-    remembered: dict[str, Any], cache: Path | None, progress: bool = False
-) -> KnowledgeGraphs:
+def _problem(remembered: dict[str, Any], progress: bool = False) -> KnowledgeGraphs:
     files = [GraphFiles.parse(words) for words in remembered["graphs"]]
     names = [f.name for f in files]
     if len(set(names)) != len(names):
@@ -209,6 +208,7 @@ def _problem(
     if options["modalities"]:
         features = [m for m in options["modalities"] if m != "graph"]
         options["modalities"] = features
+    cache = Path(remembered["cache"])
     return read_problem(files, links, cache, progress, alone, **options)
 
 
@@ -262,14 +262,15 @@ def _inspect(args: argparse.Namespace) -> int:
 
 
 def _train(args: argparse.Namespace) -> int:
+    device = train.usable_device(args.device)
     dataset, remembered = _read(args)
     config = train.config_from(args)
     settings = {**remembered, "seed": args.seed, **asdict(config)}
     out = args.out or Path(f"runs/{datetime.now():%Y%m%d-%H%M%S}")
     run = train.RunFolder(out, settings, resume=args.resume)
-    data = dataset[0].to(args.device)
+    data = dataset[0].to(device)
     modalities = remembered["modalities"]
-    options = (args.seed, modalities, args.device)
+    options = (args.seed, modalities, device)
     try:
         judged, states = train.train_models(data, config, run, *options)
     except train.Stopped as where:
@@ -277,10 +278,11 @@ def _train(args: argparse.Namespace) -> int:
               file=sys.stderr)  # fmt: skip
         return 130
     metrics = train.final_test(data, judged, states, config, run)
-    try:
-        report.plot_curves(run.path)
-    except ImportError as error:
-        warnings.warn(str(error), stacklevel=1)
+    if run.read_metrics():  # Without validation pairs there is no curve.
+        try:
+            report.plot_curves(run.path)
+        except ImportError as error:
+            warnings.warn(str(error), stacklevel=1)
     if args.json:
         print(json.dumps({"run": str(out), **metrics}, indent=2))
         return 0
@@ -321,7 +323,7 @@ def _again(run: Path) -> tuple[HeteroData, train.TrainConfig, dict[str, Any]]:
     config = train.TrainConfig(**{k: v for k, v in settings.items() if k in names})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # The training has said it.
-        dataset = _problem(settings, Path("data/cache"))
+        dataset = _problem(settings)
     return dataset[0], config, settings
 
 

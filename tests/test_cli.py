@@ -135,6 +135,19 @@ def test_what_a_user_can_put_right(
         (["inspect", *problem(files), "--graph", "c", "rdf=x.nt"], "no file"),
         (["train", *problem(files), "--epochs", "0"], "epochs must be at least 1"),
         (["train", *problem(files), "--modalities", "taste"], "'taste' is absent"),
+        (["train", *problem(files), "--device", "abacus"], "'abacus' cannot be used"),
+        (
+            [
+                "train",
+                *problem(files),
+                *TINY,
+                "--lr",
+                "1e25",
+                "--out",
+                str(tmp_path / "diverged"),
+            ],
+            "lower the learning rate",
+        ),
         (["inspect", *problem(files), "--links", "b", "a", "x"], "is given twice"),
         (["inspect", *problem(files), "--links", "a", "a", "x"], "of one graph"),
         (["inspect", *problem(files), "--name-encoder", "x"], "no encoder 'x'"),
@@ -150,7 +163,7 @@ def test_what_a_user_can_put_right(
         assert main(words) == 1, words
         err = capsys.readouterr().err
         assert message in err, (words, err)
-        assert err.startswith("error: ")
+        assert err.splitlines()[-1].startswith("error: ")
         assert "Traceback" not in err
     for words in ([], ["fly"], ["train", "--epochs", "many"]):
         with pytest.raises(SystemExit) as stopped:
@@ -160,6 +173,40 @@ def test_what_a_user_can_put_right(
         main(["train", "--help"])
     assert stopped.value.code == 0
     assert "known pairs of graphs A and B" in capsys.readouterr().out
+
+
+def test_without_validation_pairs(
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    words = [*problem(files), *TINY, "--val-ratio", "0", "--refits", "2"]
+    assert main(["train", *words, "--out", str(out)]) == 0
+    assert "test pairs" in capsys.readouterr().out
+    # There is nothing by which twins of the refits could be judged.
+    parts = sorted(part.name for part in out.iterdir() if part.is_dir())
+    assert parts == ["refit_0", "refit_1"]
+    before = (out / "alignment.tsv").read_text()
+    assert main(["align", str(out)]) == 0
+    assert (out / "alignment.tsv").read_text() == before
+
+
+def test_where_all_is_known_nothing_is_left_to_align(
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*problem(files), "--ratio", "1"]
+    assert main(["inspect", *words]) == 0
+    assert "all entities of 'a' are in seed pairs" in capsys.readouterr().out
+    out = tmp_path / "run"
+    assert main(["train", *words, *TINY, "--refits", "1", "--out", str(out)]) == 0
+    assert (out / "alignment.tsv").read_text().count("\n") == 1
+    assert "val" in json.loads((out / "metrics.json").read_text())
+    assert main(["report", str(out)]) == 0
+    assert main(["export", str(out), "--to", str(tmp_path / "same.nt")]) == 0
+
+
+def test_what_is_encoded_is_found_again(files: Path, trained: Path) -> None:
+    kept = json.loads((trained / "config.json").read_text())["cache"]
+    assert kept == str(files / "cache")
 
 
 @pytest.fixture(scope="module")

@@ -68,6 +68,15 @@ def inspect_problem(data: HeteroData) -> dict[str, Any]:
                 f"{pair}: {parts['val']} validation pairs can hardly choose an epoch "
                 "or calibrate confidence; raise the share of validation pairs."
             )
+    for a, relation, b in data.edge_types:
+        for side, name in enumerate((a, b) if relation == "same_as" else ()):
+            store = data[a, "same_as", b]
+            known = store.edge_index[side, store.train_mask | store.val_mask].unique()
+            if known.numel() == data[name].num_nodes:
+                problems.append(
+                    f"{a} - {b}: all entities of '{name}' are in seed pairs; nothing "
+                    "is left to align."
+                )
     if max(sizes) > 2 * min(sizes):
         problems.append(
             f"The graphs differ much in size ({', '.join(map(str, sizes))}): many "

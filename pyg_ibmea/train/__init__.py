@@ -2,6 +2,7 @@
 
 from pyg_ibmea.train.batches import seed_batches
 from pyg_ibmea.train.config import PAPER, TrainConfig, add_arguments, config_from
+from pyg_ibmea.train.device import usable_device
 from pyg_ibmea.train.diagnostics import Diagnostics
 from pyg_ibmea.train.evaluation import encode_entities, evaluate
 from pyg_ibmea.train.information import info_nce_bound, information_plane
@@ -98,6 +99,7 @@ __all__ = [
     "train_model",
     "train_models",
     "unaligned_entities",
+    "usable_device",
     "validate",
     "warmup_cosine",
 ]

@@ -52,9 +52,15 @@ def evaluate(
 
     Returns:
         dict: By decoder, what :func:`pyg_ibmea.align.ranking_metrics` returns.
+
+    Raises:
+        ValueError: If the part has no pairs or shares an entity with a training pair,
+            or an option is out of range.
     """
     pair = alignment_pair(data)
     links = links_of(data, part)
+    if links.size(1) == 0:
+        raise ValueError(f"the {' - '.join(pair)} links have no {part} pairs to rank")
     if candidates == "counterparts":
         entities = [side.unique() for side in links]
     elif candidates == "unaligned":

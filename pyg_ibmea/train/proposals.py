@@ -43,6 +43,8 @@ def propose_pairs(
     """
     pair = alignment_pair(data)
     entities = unaligned_entities(data, ("train",))
+    if not all(side.numel() for side in entities):
+        return torch.stack([side[:0] for side in entities])
     chosen = dict(zip(pair, entities, strict=True))
     z = encode_entities(model, data, chosen, graph)
     rows, score = mutual_nearest(

@@ -48,7 +48,7 @@ def train_model(
     run: RunFolder,
     seed: int = 0,
     modalities: Sequence[str] | None = None,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
     pseudo_seeds: Mapping[Pair, Tensor] | None = None,
 ) -> TrainingState:
     """Trains a model, from the start or from the checkpoint in the run folder.
@@ -59,7 +59,7 @@ def train_model(
         run (RunFolder): Where the training is written.
         seed (int, optional): Seed of the model. (default: :obj:`0`)
         modalities (sequence of str, optional): See :meth:`IBMEA.from_data`.
-        device (str, optional): Where to train. (default: :obj:`'cpu'`)
+        device (str or torch.device, optional): Where to train. (default: :obj:`'cpu'`)
         pseudo_seeds (dict, optional): Pairs that count as seed pairs from the start, by
             pair of graphs, long ``[2, L]``.
 
@@ -89,7 +89,7 @@ def train_models(
     run: RunFolder,
     seed: int = 0,
     modalities: Sequence[str] | None = None,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
 ) -> tuple[list[TrainingState], list[TrainingState]]:
     """A training that chooses its epoch on the validation pairs; then, if asked for,
     others that learn from the validation pairs, too.
@@ -98,7 +98,8 @@ def train_models(
     the chosen epoch: a new model has not grown up with the pairs that are wrong. As
     they differ from the first, each has a twin that does not learn from the validation
     pairs, takes ``config.refit_epochs`` epochs and is judged by them: the refit ends at
-    the epoch at which its twin was best.
+    the epoch at which its twin was best. Without validation pairs there is nothing to
+    judge: no twin is trained, and a refit takes ``config.refit_epochs`` epochs.
 
     Args: As for :func:`train_model`.
 
@@ -136,10 +137,20 @@ def train_models(
             alignment_pair(p): outside_seed_pairs(p, found[alignment_pair(p)])
             for p in pair_problems(known)
         }
-        judged = [again(data, "judged", i, config.refit_epochs, found) for i in numbers]
-        epochs = [twin.best_epoch for twin in judged]
-        judged[0].seconds += chosen.seconds
+        epochs = [config.refit_epochs] * config.refits
+        if _has_twins(data, config):
+            judged = [again(data, "judged", i, epochs[i], found) for i in numbers]
+            epochs = [twin.best_epoch for twin in judged]
+            judged[0].seconds += chosen.seconds
     return judged, [again(known, "refit", i, epochs[i], begin) for i in numbers]
+
+
+def _has_twins(data: HeteroData, config: TrainConfig) -> bool:
+    """Whether the refits differ from the first training in more than the validation
+    pairs, and there are some to judge that by.
+    """
+    judges = any(links_of(problem, "val").size(1) for problem in pair_problems(data))
+    return config.iterative and config.refits > 0 and judges
 
 
 def _pseudo_seeds(state: TrainingState, data: HeteroData) -> dict[Pair, Tensor]:
@@ -178,7 +189,7 @@ def load_models(
     known = add_validation_pairs(data)
     numbers = range(config.refits)
     parts = [(folder, data)]
-    if config.iterative and config.refits:
+    if _has_twins(data, config):
         parts = [(folder / f"judged_{i}", data) for i in numbers]
     judged = len(parts)
     parts += [(folder / f"refit_{i}", known) for i in numbers]

@@ -97,7 +97,7 @@ def calibrate(
     """
     pair, links = alignment_pair(data), links_of(data, "val")
     entities = unaligned_entities(data, ("train",))
-    if links.size(1) == 0:
+    if links.size(1) == 0 or entities[1].numel() < 2:  # Nothing that could be wrong.
         return Trust("csls", Calibration(), 0.5)
     chosen = dict(zip(pair, entities, strict=True))
     z = encode_entities(model, data, chosen, graph)
@@ -145,10 +145,14 @@ def align_with_confidence(
         graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
 
     Returns:
-        TrustedAlignment: By source entity, in the order of the graph.
+        TrustedAlignment: By source entity, in the order of the graph; empty if all
+        entities of one of the graphs are in seed pairs.
     """
     pair = alignment_pair(data)
     entities = unaligned_entities(data, ("train", "val"))
+    if not all(side.numel() for side in entities):
+        none, nothing = entities[0][:0], torch.empty(0, device=entities[0].device)
+        return TrustedAlignment(none, none, none, nothing, nothing, nothing)
     chosen = dict(zip(pair, entities, strict=True))
     z = encode_entities(models, data, chosen, graph)
     options = (trust.decoder, config.csls_k, config.sinkhorn_temperature)

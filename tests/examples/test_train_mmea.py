@@ -286,7 +286,7 @@ def test_published_benchmarks(dataset, pair, raw, expected, tmp_path):
         (["--beta", "much"], "beta 'much'"),
         (["--bottleneck", "sound"], "sound"),
         (["--out", "taken"], "taken already holds other files"),
-        (["--device", "abacus"], "abacus"),
+        (["--device", "abacus"], "device 'abacus' cannot be used"),
     ],
 )
 def test_bad_input_is_told_and_writes_nothing(arguments, message, tmp_path):
@@ -298,6 +298,7 @@ def test_bad_input_is_told_and_writes_nothing(arguments, message, tmp_path):
     _, err = process.communicate(timeout=120)
     assert process.returncode not in (0, None)
     assert message in err.splitlines()[-1]
+    assert "Traceback" not in err
     assert not (tmp_path / "run").exists()
     assert (tmp_path / "taken" / "notes").read_text() == "x"
 
@@ -310,6 +311,11 @@ def test_resume_with_other_options_is_refused(finished):
     _, err = process.communicate(timeout=120)
     assert process.returncode != 0
     assert "lr: 0.01 there, 0.5 now" in err.splitlines()[-1]
+    assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+    # Nor with other features than those that were trained on.
+    arguments = [*SMALL, "--epochs", 8, "--out", folder, "--resume", "--name", "n.npy"]
+    process = start(*arguments, cwd=folder.parent)
+    assert "name: None there, 'n.npy' now" in process.communicate(timeout=120)[1]
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
 
 

@@ -27,6 +27,12 @@ def test_counterparts_are_the_candidates(data, model):
             assert result["mean"][name] == pytest.approx(expected["mean"][name])
 
 
+def test_without_pairs_there_is_nothing_to_rank(data, model):
+    data["source", "same_as", "target"].val_mask[:] = False
+    with pytest.raises(ValueError, match="source - target links have no val pairs"):
+        evaluate(model, data, "val")
+
+
 def test_all_unaligned_entities_are_the_candidates(data, model):
     z = encode(model, data)
     links, seeds = links_of(data, "val"), links_of(data, "train")

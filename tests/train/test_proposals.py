@@ -62,6 +62,14 @@ def test_proposals_do_not_depend_on_which_graph_comes_first(monkeypatch):
     assert found[1].equal(found[0])
 
 
+def test_where_all_is_known_nothing_is_proposed(data, model):
+    store = data["source", "same_as", "target"]
+    entities = torch.arange(data["source"].num_nodes)
+    store.edge_index = torch.stack([entities, entities % data["target"].num_nodes])
+    store.train_mask = torch.ones_like(entities, dtype=torch.bool)
+    assert propose_pairs(model, data, 0.5).shape == (2, 0)
+
+
 def test_proposals_do_not_depend_on_the_other_pairs(data, model):
     before = propose_pairs(model, data, 0.0)
     store = data["source", "same_as", "target"]
