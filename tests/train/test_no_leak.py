@@ -1,57 +1,94 @@
 """Before the end of a training nothing depends on the test pairs."""
 
+import json
+
 import pytest
-from torch_geometric import seed_everything
 
 from pyg_ibmea import train
 from pyg_ibmea.datasets import SyntheticMMKG
-from pyg_ibmea.nn import IBMEA
 
 
 def trained(data, config, folder):
-    seed_everything(0)
-    model = IBMEA.from_data(data, **config.model_options())
-    state = train.TrainingState.create(model, config)
-    objective = train.Objective.from_config(config, model.modalities)
+    """The states of all trainings of a run, and what they wrote by the way."""
     run = train.RunFolder(folder, {})
-    run.start(state)
-    graph = model.graph_of(data)
-    assert train.fit(state, data, graph, objective, config, run)
-    lines = [{**line, "seconds": 0} for line in run.read_metrics()]
-    return state, lines
+    judged, states = train.train_models(data, config, run)
+    parts = sorted(folder.rglob("metrics.jsonl"))
+    assert len(parts) == (2 if config.iterative else 1)
+    lines = [
+        {**json.loads(line), "seconds": 0}
+        for part in parts
+        for line in part.read_text().splitlines()
+    ]
+    return judged, states, lines
+
+
+def shuffled(store):
+    """Every test entity gets the counterpart of another."""
+    targets = store.edge_index[1, store.test_mask]
+    store.edge_index[1, store.test_mask] = targets.roll(1)
+
+
+def deleted(store):
+    """Nothing says any more which entities have a counterpart."""
+    kept = ~store.test_mask
+    store.edge_index = store.edge_index[:, kept]
+    for part in train.PARTS:
+        store[f"{part}_mask"] = store[f"{part}_mask"][kept]
 
 
 # Notes for a user, which six epochs on few entities earn.
 @pytest.mark.filterwarnings("ignore:(modality|the bottleneck|pseudo-seeds)")
+@pytest.mark.parametrize("change", [shuffled, deleted])
 @pytest.mark.parametrize("iterative", [False, True])
-def test_shuffled_test_pairs_change_nothing(iterative, tmp_path):
+def test_the_test_pairs_change_nothing(change, iterative, tmp_path):
     config = train.TrainConfig(
         epochs=6, graph_channels=16, modal_channels=8, iterative=iterative,
         propose_from=3, propose_every=1, propose_threshold=0.3, propose_easing=0,
+        refits=1, refit_epochs=2,
     )  # fmt: skip
-    data, shuffled = (SyntheticMMKG(num_entities=200)[0] for _ in range(2))
-    store = shuffled["source", "same_as", "target"]
-    targets = store.edge_index[1, store.test_mask]
-    store.edge_index[1, store.test_mask] = targets.roll(1)
+    data, changed = (SyntheticMMKG(num_entities=200)[0] for _ in range(2))
+    change(changed["source", "same_as", "target"])
 
-    state, lines = trained(data, config, tmp_path / "true")
-    other, other_lines = trained(shuffled, config, tmp_path / "shuffled")
+    judged, states, lines = trained(data, config, tmp_path / "true")
+    others, other_states, other_lines = trained(changed, config, tmp_path / "changed")
     assert lines == other_lines
-    assert state.best_epoch == other.best_epoch
-    for name, value in state.best_weights.items():
-        assert value.equal(other.best_weights[name])
-    found = state.pseudo_seeds.of(("source", "target"))
-    assert found.equal(other.pseudo_seeds.of(("source", "target")))
-    assert (found.size(1) > 20) == iterative
+    for ours, theirs in ((judged, others), (states, other_states)):
+        for state, other in zip(ours, theirs, strict=True):
+            assert state.best_epoch == other.best_epoch
+            weights = other.model.state_dict()
+            for name, value in state.model.state_dict().items():
+                assert value.equal(weights[name])
+            found = state.best_pseudo_seeds
+            assert found.keys() == other.best_pseudo_seeds.keys()
+            for pair, pairs in found.items():
+                assert pairs.equal(other.best_pseudo_seeds[pair])
+                assert pairs.size(1) > 20
+            assert bool(found) == iterative
     # Neither does what is taken for granted of the matches.
-    trusts = [
-        train.calibrate(s.average, problem, config)
-        for s, problem in ((state, data), (other, shuffled))
-    ]
+    trusts, matches = zip(
+        *(
+            train.align_pairs(
+                [state.model for state in twins],
+                [state.model for state in models],
+                problem,
+                config,
+            )["source", "target"]
+            for twins, models, problem in (
+                (judged, states, data),
+                (others, other_states, changed),
+            )
+        ),
+        strict=True,
+    )
     assert trusts[0].right.state_dict() == trusts[1].right.state_dict()
     assert trusts[0].decoder == trusts[1].decoder
+    assert matches[0].target.equal(matches[1].target)
+    assert matches[0].confidence.equal(matches[1].confidence)
     # The end does depend on them.
-    metrics = [
-        train.evaluate(state.average, problem, "test") for problem in (data, shuffled)
-    ]
-    assert metrics[0]["csls"]["hits@1"] > 10 * metrics[1]["csls"]["hits@1"]
+    if change is shuffled:
+        model = states[0].model
+        hits = [
+            train.evaluate(model, problem, "test")["csls"]["hits@1"]
+            for problem in (data, changed)
+        ]
+        assert hits[0] > 10 * hits[1]
