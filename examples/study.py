@@ -22,8 +22,10 @@ import threading
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timezone
+from hashlib import sha256
 from pathlib import Path
 
 import torch
@@ -210,10 +212,7 @@ DAMAGES = {
 
 def load(run, raw, root, names):
     """The alignment problem of a run, with its damage."""
-    file = None
-    if run.names:
-        file = names or raw / "DBP15K" / "zh_en" / "translated_ent_name.json"
-    data = load_problem(run.problem, run.ratio, raw, root, file)
+    data = load_problem(run.problem, run.ratio, raw, root, names)
     return DAMAGES[run.damage](run.level)(data) if run.damage else data
 
 
@@ -239,22 +238,69 @@ def train_one(run, raw, root, work, names=None):
     return folder.path
 
 
-def write_cost(folder):
-    """What the run took of the machine, whatever else ran there."""
-    cost = {"cpu_seconds": time.process_time(), "threads": torch.get_num_threads()}
-    (folder / "cost.json").write_text(json.dumps(cost))
+@contextmanager
+def metered(path, every=5.0):
+    """Keeps in a file what a run takes of the machine, whatever else runs there; what
+    earlier processes took, that were stopped or killed, counts, too.
+    """
+    before = json.loads(path.read_text()) if path.exists() else {}
+
+    def write():
+        cost = {
+            "cpu_seconds": before.get("cpu_seconds", 0.0) + time.process_time(),
+            "peak_rss_mb": max(before.get("peak_rss_mb", 0.0), train.peak_rss_mib()),
+            "threads": torch.get_num_threads(),
+        }
+        unfinished = path.with_suffix(".part")
+        unfinished.write_text(json.dumps(cost))
+        unfinished.replace(path)
+
+    def keep_writing():
+        while not over.wait(every):
+            write()
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    over = threading.Event()
+    writer = threading.Thread(target=keep_writing, daemon=True)
+    writer.start()
+    try:
+        yield
+    finally:
+        over.set()
+        writer.join()
+        write()
 
 
-def result_of(run, work):
+def cost_file(run, work):
+    """Where the cost of a run is kept while it is not in the results."""
+    return work / f"{run.folder(work).name}.cost.json"
+
+
+def names_file(run, args):
+    """The file of names that a run is given; None for none."""
+    if not run.names:
+        return None
+    return args.names or args.raw / "DBP15K" / "zh_en" / "translated_ent_name.json"
+
+
+def names_of(file):
+    """What tells a file of names from any other; None for none."""
+    if file is None:
+        return None
+    return {"file": file.name, "sha256": sha256(file.read_bytes()).hexdigest()}
+
+
+def result_of(run, args):
     """The line of the results that a finished run folder gives."""
-    folder = run.folder(work)
+    folder = run.folder(args.work)
     metrics = json.loads((folder / "metrics.json").read_text())
-    metrics |= json.loads((folder / "cost.json").read_text())
+    metrics |= json.loads(cost_file(run, args.work).read_text())
     lines = read_results(folder / "metrics.jsonl")
     return {
         "key": run.key,
         **asdict(run),
         "options": options_of(run),
+        "names_of": names_of(names_file(run, args)),
         **metrics,
         "curve": [
             {k: line[k] for k in ("epoch", "weights", "information")} for line in lines
@@ -316,8 +362,9 @@ def run_one(run, args):
         )
     if ended.returncode:
         raise RuntimeError(f"{run.key} failed; its output is in {log}")
-    result = result_of(run, args.work)
+    result = result_of(run, args)
     shutil.rmtree(run.folder(args.work))
+    cost_file(run, args.work).unlink()
     log.unlink()
     return result
 
@@ -328,8 +375,13 @@ def run_all(args):
     path.parent.mkdir(parents=True, exist_ok=True)
     runs = runs_by_key([args.group] if args.group else None)
     runs = {key: run for key, run in runs.items() if args.match in key}
-    # What was made with other defaults is made again.
-    done = {r["key"] for r in read_results(path) if is_current(r, runs)}
+    # What was made with other defaults, or other names, is made again.
+    done = {
+        r["key"]
+        for r in read_results(path)
+        if is_current(r, runs)
+        and r.get("names_of") == names_of(names_file(runs[r["key"]], args))
+    }
     missing = [run for key, run in runs.items() if key not in done]
     print(f"{len(runs) - len(missing)} of {len(runs)} runs are done")
     ends = time.monotonic() + 60 * args.minutes
@@ -392,7 +444,9 @@ def main():
     run = runs_by_key().get(args.match)
     if run is None:
         parser.error(f"no run has the key {args.match!r}")
-    return write_cost(train_one(run, args.raw, args.root, args.work, args.names))
+    with metered(cost_file(run, args.work)):
+        train_one(run, args.raw, args.root, args.work, names_file(run, args))
+    return None
 
 
 if __name__ == "__main__":

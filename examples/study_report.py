@@ -309,6 +309,13 @@ def write_report(folder, is_current=lambda result: True, order=()):
         + ". Figures are of the test pairs, mean of both directions; validation pairs "
         "chose the epoch. Where there are several seeds: mean (least to largest).",
     ]
+    names = {(n["file"], n["sha256"]) for r in results if (n := r.get("names_of"))}
+    for file, digest in sorted(names):
+        text.append(
+            f"Rows with names: `--names {file}` (SHA-256 `{digest[:16]}…`), a file "
+            "such as `python examples/encode_names.py "
+            "FOLDER/DBP15K/zh_en/translated_ent_name.json names.npz` makes."
+        )
     for group in TITLES:
         of_group = [r for r in results if r["group"] in MEMBERS.get(group, [group])]
         if not of_group:

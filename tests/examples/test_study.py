@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -61,7 +62,8 @@ def small(study, monkeypatch):
         ]
         trained.append(run.key)
         work = Path(command[command.index("--work") + 1])
-        study.write_cost(study.train_one(run, None, None, work))
+        with study.metered(study.cost_file(run, work)):
+            study.train_one(run, None, None, work)
         return SimpleNamespace(returncode=0)
 
     monkeypatch.setattr(study, "GROUPS", {"small": lambda: runs})
@@ -180,16 +182,41 @@ def test_what_bottlenecks_are_worth_compares_like_with_like(study):
     ]
 
 
-def test_names_are_read_for_the_rows_that_have_them(study, monkeypatch):
-    monkeypatch.setattr(study, "load_problem", lambda *arguments: arguments)
-    raw, own = Path("raw"), Path("names.npz")
+def test_names_are_read_for_the_rows_that_have_them(study, tmp_path):
+    raw, own = tmp_path / "raw", tmp_path / "names.npz"
+    usual = raw / "DBP15K" / "zh_en" / "translated_ent_name.json"
     for names, given, expected in [
         (False, own, None),
         (True, own, own),
-        (True, None, raw / "DBP15K" / "zh_en" / "translated_ent_name.json"),
+        (True, None, usual),
     ]:
+        args = SimpleNamespace(raw=raw, names=given)
         run = study.Run("main", "row", names=names)
-        assert study.load(run, raw, Path("root"), given)[-1] == expected
+        assert study.names_file(run, args) == expected
+    own.write_bytes(b"abc")
+    # The digest of "abc" that FIPS 180-2 gives.
+    assert study.names_of(own)["sha256"].startswith("ba7816bf8f01cfea414140de5dae2223")
+
+
+def test_cost_counts_what_earlier_tries_took(study, tmp_path):
+    path = tmp_path / "work" / "run.cost.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"cpu_seconds": 1e6, "peak_rss_mb": 1.0}))
+    began = time.process_time()
+
+    def interrupted():
+        with study.metered(path, every=0.01):
+            while json.loads(path.read_text())["cpu_seconds"] == 1e6:
+                sum(range(1000))  # Until it has written of itself.
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    cost = json.loads(path.read_text())
+    assert cost["cpu_seconds"] - 1e6 == pytest.approx(time.process_time(), abs=1.0)
+    assert cost["cpu_seconds"] > 1e6 + began
+    assert cost["peak_rss_mb"] > 50
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
 def test_without_results_there_is_nothing_to_report(study, tmp_path):
