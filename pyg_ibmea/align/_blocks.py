@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from pyg_ibmea.align._bonus import Bonus
+
 _BLOCK_BYTES = 64 * 2**20  # 64 MiB: large enough for full-speed matrix products.
 # Unit rows of some thousand channels came out within 5 roundings of length 1.
 _UNIT_ROUNDINGS = 8.0
@@ -65,7 +67,10 @@ def unit_rows(name: str, z: Tensor) -> Tensor:
 
 
 def cosine_blocks(
-    source: Tensor, target: Tensor, block_size: int | None = None
+    source: Tensor,
+    target: Tensor,
+    block_size: int | None = None,
+    bonus: Bonus | None = None,
 ) -> Iterator[tuple[slice, Tensor]]:
     r"""Yields the cosines of all pairs, a block of source rows at a time.
 
@@ -77,6 +82,7 @@ def cosine_blocks(
         target: Unit rows :obj:`[M, C]`.
         block_size: Most source rows in a block, :obj:`B`; :obj:`None` takes as many
             as keep a block near 64 MiB.
+        bonus: What is added to the cosines of some pairs.
 
     Yields:
         The source rows as a slice, and their cosines :obj:`[B, M]`, which the
@@ -103,6 +109,8 @@ def cosine_blocks(
         with torch.autocast(source.device.type, enabled=False):
             cosine = buffer[: stop - start]
             torch.mm(source[start:stop], target.t(), out=cosine)
+        if bonus is not None:
+            bonus.add_(cosine, slice(start, stop))
         yield slice(start, stop), cosine
 
 
@@ -112,12 +120,15 @@ def check_neighbors(name: str, k: int) -> None:
         raise ValueError(f"{name} must be at least 1 neighbour, got {k}.")
 
 
-def pair_cosines(source: Tensor, target: Tensor, pairs: Tensor) -> Tensor:
-    """The cosines of pairs ``[2, L]`` of unit rows, without two copies of all rows at
-    once.
+def pair_cosines(
+    source: Tensor, target: Tensor, pairs: Tensor, bonus: Bonus | None = None
+) -> Tensor:
+    """The cosines of pairs ``[2, L]`` of unit rows, with their bonus, without two
+    copies of all rows at once.
     """
     chunks = pairs.split(4096, dim=1)
-    return torch.cat([(source[i] * target[j]).sum(dim=1) for i, j in chunks])
+    cosine = torch.cat([(source[i] * target[j]).sum(dim=1) for i, j in chunks])
+    return cosine if bonus is None else cosine + bonus.of_pairs(pairs)
 
 
 def _checked(side: str, z: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple, get_args
 from torch import Tensor
 
 from pyg_ibmea.align._blocks import check_neighbors, cosine_blocks
+from pyg_ibmea.align._bonus import Bonus
 from pyg_ibmea.align.csls import RunningNeighborhoods
 from pyg_ibmea.align.sinkhorn import check_temperature, sinkhorn
 
@@ -51,6 +52,7 @@ def scoring(
     csls_k: int,
     sinkhorn_temperature: float,
     block_size: int | None,
+    bonus: Tensor | None = None,
 ) -> Scoring:
     r"""Prepares a decoder for two sides.
 
@@ -63,6 +65,7 @@ def scoring(
         sinkhorn_temperature: Temperature of :func:`sinkhorn`.
         block_size: Most source rows in a block; :obj:`None` keeps a block near
             64 MiB.
+        bonus: Sparse :obj:`[N, M]`, added to the cosines.
 
     Raises:
         ValueError: If an option is illegal.
@@ -76,11 +79,12 @@ def scoring(
         return Scoring()
     if decoder == "sinkhorn":
         potentials = sinkhorn(
-            source, target, sinkhorn_temperature, block_size=block_size
+            source, target, sinkhorn_temperature, block_size=block_size, bonus=bonus
         )
         return Scoring(1.0, potentials.source, potentials.target)
     neighborhoods = RunningNeighborhoods(source, target, csls_k)
-    for rows, cosine in cosine_blocks(source, target, block_size):
+    added = Bonus.of(bonus, source, target)
+    for rows, cosine in cosine_blocks(source, target, block_size, added):
         neighborhoods.update(rows, cosine)
     source_means, target_means = neighborhoods.means()
     return Scoring(2.0, -source_means, -target_means)
@@ -93,6 +97,7 @@ def score_blocks(
     csls_k: int,
     sinkhorn_temperature: float,
     block_size: int | None,
+    bonus: Tensor | None = None,
 ) -> Iterator[tuple[slice, Tensor]]:
     r"""Yields the scores of all pairs, a block of source rows at a time.
 
@@ -102,6 +107,8 @@ def score_blocks(
         The source rows as a slice, and their scores :obj:`[B, M]`, which the caller
         may overwrite.
     """
-    score = scoring(source, target, decoder, csls_k, sinkhorn_temperature, block_size)
-    for rows, cosine in cosine_blocks(source, target, block_size):
+    options = (decoder, csls_k, sinkhorn_temperature, block_size, bonus)
+    score = scoring(source, target, *options)
+    added = Bonus.of(bonus, source, target)
+    for rows, cosine in cosine_blocks(source, target, block_size, added):
         yield rows, score.apply_(cosine, rows)

@@ -35,6 +35,7 @@ def align_greedy(
     csls_k: int = 3,
     block_size: int | None = None,
     sinkhorn_temperature: float = 0.05,
+    bonus: Tensor | None = None,
 ) -> Alignment:
     r"""Aligns every source row with its best target row, each on its own.
 
@@ -62,6 +63,9 @@ def align_greedy(
             64 MiB. (default: :obj:`None`)
         sinkhorn_temperature: Temperature of :func:`sinkhorn`.
             (default: :obj:`0.05`)
+        bonus: What is added to the cosines of some pairs before anything else, sparse
+            :obj:`[N, M]`, such as :func:`neighborhood_agreement` gives.
+            (default: :obj:`None`)
 
     Returns:
         The :class:`Alignment`.
@@ -83,7 +87,7 @@ def align_greedy(
     choice = torch.empty(source.size(0), dtype=torch.long, device=source.device)
     score = source.new_empty(source.size(0))
     confidence = torch.empty_like(score)
-    options = (decoder, csls_k, sinkhorn_temperature, block_size)
+    options = (decoder, csls_k, sinkhorn_temperature, block_size, bonus)
     for rows, block in score_blocks(source, target, *options):
         best, column = top_columns(block, k=1)
         score[rows], choice[rows] = best[:, 0], column[:, 0]

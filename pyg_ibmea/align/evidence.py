@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pyg_ibmea.align._blocks import cosine_blocks, pair_cosines, unit_sides
+from pyg_ibmea.align._bonus import Bonus
 from pyg_ibmea.align._decoders import Decoder, scoring
 from pyg_ibmea.align.search import top_columns
 
@@ -49,6 +50,7 @@ def match_evidence(
     sinkhorn_temperature: float = 0.02,
     without: Tensor | None = None,
     block_size: int | None = None,
+    bonus: Tensor | None = None,
 ) -> Evidence:
     """Finds the best match of every source row and gathers what speaks for it.
 
@@ -63,6 +65,9 @@ def match_evidence(
             have lost theirs. (default: :obj:`None`)
         block_size: Most source rows scored at once; :obj:`None` keeps a block near
             64 MiB. (default: :obj:`None`)
+        bonus: What is added to the cosines of some pairs before anything else, sparse
+            :obj:`[N, M]`, such as :func:`neighborhood_agreement` gives.
+            (default: :obj:`None`)
 
     Returns:
         The :class:`Evidence`.
@@ -76,7 +81,7 @@ def match_evidence(
         >>> match_evidence(z, z).target
         tensor([0, 1])
     """
-    options = (csls_k, sinkhorn_temperature, without, block_size)
+    options = (csls_k, sinkhorn_temperature, without, block_size, bonus)
     return evidence_by_decoder(z_source, z_target, [decoder], *options)[decoder][1]
 
 
@@ -89,6 +94,7 @@ def evidence_by_decoder(
     sinkhorn_temperature: float = 0.02,
     without: Tensor | None = None,
     block_size: int | None = None,
+    bonus: Tensor | None = None,
 ) -> dict[Decoder, tuple[Evidence, Evidence]]:
     """What :func:`match_evidence` gives by each of several decoders, with all target
     rows and without the forbidden ones, from the same sweeps over all pairs.
@@ -101,6 +107,7 @@ def evidence_by_decoder(
         sinkhorn_temperature: (default: :obj:`0.02`)
         without: (default: :obj:`None`)
         block_size: (default: :obj:`None`)
+        bonus: (default: :obj:`None`)
 
     Returns:
         By decoder, the evidence with all target rows and that ``without`` some (the
@@ -119,14 +126,15 @@ def evidence_by_decoder(
     most = min(target.size(0), 2 if without is None else 3)
     if without is not None and target.size(0) < 2:
         raise ValueError("without a target row there must be another one to match")
-    options = (csls_k, sinkhorn_temperature, block_size)
+    options = (csls_k, sinkhorn_temperature, block_size, bonus)
+    added = Bonus.of(bonus, source, target)
     # Each needs sweeps over all pairs: none is prepared twice.
     by = {
         name: scoring(source, target, name, *options)
         for name in dict.fromkeys((*decoders, *_IN_FEATURES))
     }
     best = {decoder: _Best(source, target, most) for decoder in decoders}
-    for rows, cosine in cosine_blocks(source, target, block_size):
+    for rows, cosine in cosine_blocks(source, target, block_size, added):
         for number, (decoder, found) in enumerate(best.items(), start=1):
             # The last may write over what no other needs any more.
             block = cosine if number == len(best) else cosine.clone()
@@ -136,7 +144,7 @@ def evidence_by_decoder(
         column, score = best[decoder].two(without)
         first, rows = column[:, 0], torch.arange(len(column), device=column.device)
         pairs, margin = torch.stack([rows, first]), score[:, 0] - score[:, 1]
-        cosine = pair_cosines(source, target, pairs)
+        cosine = pair_cosines(source, target, pairs, added)
         features = [
             cosine,
             by["csls"].of_pairs(cosine, pairs),

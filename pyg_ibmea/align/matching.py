@@ -11,6 +11,7 @@ from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 from torch import Tensor
 
 from pyg_ibmea.align._blocks import cosine_blocks, unit_sides
+from pyg_ibmea.align._bonus import Bonus
 from pyg_ibmea.align._decoders import Decoder, score_blocks, scoring
 from pyg_ibmea.align.search import top_columns
 
@@ -23,6 +24,7 @@ def mutual_nearest(
     csls_k: int = 3,
     block_size: int | None = None,
     sinkhorn_temperature: float = 0.05,
+    bonus: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     r"""Finds the pairs that are each other's best candidates.
 
@@ -41,6 +43,9 @@ def mutual_nearest(
             64 MiB. (default: :obj:`None`)
         sinkhorn_temperature: Temperature of :func:`sinkhorn`.
             (default: :obj:`0.05`)
+        bonus: What is added to the cosines of some pairs before anything else, sparse
+            :obj:`[N, M]`, such as :func:`neighborhood_agreement` gives.
+            (default: :obj:`None`)
 
     Returns:
         Pairs of source and target rows, long :obj:`[2, L]`, ascending by source row,
@@ -63,7 +68,7 @@ def mutual_nearest(
     score = source.new_empty(num_rows)
     best = source.new_full((num_columns,), -torch.inf)
     chosen_by = torch.zeros(num_columns, dtype=torch.long, device=source.device)
-    options = (decoder, csls_k, sinkhorn_temperature, block_size)
+    options = (decoder, csls_k, sinkhorn_temperature, block_size, bonus)
     for rows, block in score_blocks(source, target, *options):
         value, column = top_columns(block, k=1)
         score[rows], choice[rows] = value[:, 0], column[:, 0]
@@ -88,6 +93,7 @@ def assignment(
     csls_k: int = 3,
     block_size: int | None = None,
     sinkhorn_temperature: float = 0.05,
+    bonus: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     r"""Finds the one-to-one alignment with the largest sum of scores.
 
@@ -115,6 +121,9 @@ def assignment(
             64 MiB. (default: :obj:`None`)
         sinkhorn_temperature: Temperature of :func:`sinkhorn`.
             (default: :obj:`0.05`)
+        bonus: What is added to the cosines of some pairs before anything else, sparse
+            :obj:`[N, M]`, such as :func:`neighborhood_agreement` gives.
+            (default: :obj:`None`)
 
     Returns:
         Pairs of source and target rows, long :obj:`[2, L]`, ascending by source row,
@@ -136,15 +145,17 @@ def assignment(
         raise ValueError(f"num_candidates must be at least 1, got {num_candidates}.")
     if threshold is not None and math.isnan(threshold):
         raise ValueError("threshold must be a number or None, got nan.")
-    score = scoring(source, target, decoder, csls_k, sinkhorn_temperature, block_size)
+    options = (decoder, csls_k, sinkhorn_temperature, block_size, bonus)
+    score = scoring(source, target, *options)
+    added = Bonus.of(bonus, source, target)
     k = num_candidates
     candidates = []
-    for side, other, offsets in (
-        (source, target, score),
-        (target, source, score.swapped()),
+    for side, other, offsets, extra in (
+        (source, target, score, added),
+        (target, source, score.swapped(), None if added is None else added.t()),
     ):
         k_side = other.size(0) if k is None else min(k, other.size(0))
-        for rows, cosine in cosine_blocks(side, other, block_size):
+        for rows, cosine in cosine_blocks(side, other, block_size, extra):
             value, column = top_columns(offsets.apply_(cosine, rows), k_side)
             row = torch.arange(rows.start, rows.stop, device=column.device)
             pair = (row[:, None].expand_as(column), column)

@@ -21,6 +21,7 @@ def ranking_metrics(
     pairs: Tensor | None = None,
     block_size: int | None = None,
     sinkhorn_temperature: float = 0.05,
+    bonus: Tensor | None = None,
 ) -> dict[str, Any]:
     r"""Ranks every true counterpart among all rows of the other side.
 
@@ -53,6 +54,9 @@ def ranking_metrics(
             64 MiB. (default: :obj:`None`)
         sinkhorn_temperature: Temperature of :func:`sinkhorn`.
             (default: :obj:`0.05`)
+        bonus: What is added to the cosines of some pairs before anything else, sparse
+            :obj:`[N, M]`, such as :func:`neighborhood_agreement` gives.
+            (default: :obj:`None`)
 
     Returns:
         :obj:`hits@k` (share of the queries, 0 to 1) for every k, :obj:`mr` (from 1)
@@ -81,6 +85,7 @@ def ranking_metrics(
         pairs,
         block_size,
         sinkhorn_temperature,
+        bonus,
     )
     forward = _expected_metrics(to_target, ks)
     backward = _expected_metrics(to_source, ks)

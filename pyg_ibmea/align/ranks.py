@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pyg_ibmea.align._blocks import cosine_blocks, pair_cosines, unit_sides
+from pyg_ibmea.align._bonus import Bonus
 from pyg_ibmea.align._decoders import Decoder, Scoring, scoring
 
 # Cosines that go into a score: CSLS is 2 cos - r_T - r_S, and Sinkhorn cos + f + g.
@@ -37,6 +38,7 @@ def ranks(
     pairs: Tensor | None = None,
     block_size: int | None = None,
     sinkhorn_temperature: float = 0.05,
+    bonus: Tensor | None = None,
 ) -> tuple[Ranks, Ranks]:
     r"""Counts the candidates that beat or tie each true counterpart.
 
@@ -60,6 +62,9 @@ def ranks(
             64 MiB. (default: :obj:`None`)
         sinkhorn_temperature: Temperature of :func:`sinkhorn`.
             (default: :obj:`0.05`)
+        bonus: What is added to the cosines of some pairs before anything else, sparse
+            :obj:`[N, M]`, such as :func:`neighborhood_agreement` gives.
+            (default: :obj:`None`)
 
     Returns:
         The counts of the source queries and of the target queries.
@@ -76,9 +81,10 @@ def ranks(
     """
     source, target = unit_sides(z_source, z_target)
     pairs = _check_pairs(pairs, source, target)
-    options = (decoder, csls_k, sinkhorn_temperature, block_size)
+    options = (decoder, csls_k, sinkhorn_temperature, block_size, bonus)
     score = scoring(source, target, *options)
-    true_scores = score.of_pairs(pair_cosines(source, target, pairs), pairs)
+    added = Bonus.of(bonus, source, target)
+    true_scores = score.of_pairs(pair_cosines(source, target, pairs, added), pairs)
 
     tolerance = _NUM_COSINES[decoder] * _cosine_tolerance(source)
     source_counts = _Counts(pairs[0], true_scores, source.size(0), tolerance)
@@ -86,12 +92,13 @@ def ranks(
     num_queries = [int(side.is_query.sum()) for side in (source_counts, target_counts)]
     if num_queries[0] / source.size(0) + num_queries[1] / target.size(0) < 1:
         # Few queries: their rows and columns are less than the whole matrix.
-        _count_queries(source, target, score, pairs, source_counts, block_size)
+        _count_queries(source, target, score, pairs, source_counts, block_size, added)
         swapped, pairs = score.swapped(), pairs.flip(0)
-        _count_queries(target, source, swapped, pairs, target_counts, block_size)
+        added = None if added is None else added.t()
+        _count_queries(target, source, swapped, pairs, target_counts, block_size, added)
         return source_counts.ranks(), target_counts.ranks()
     flags_for = _Room()
-    for rows, scores in cosine_blocks(source, target, block_size):
+    for rows, scores in cosine_blocks(source, target, block_size, added):
         score.apply_(scores, rows)
         local = _pairs_inside(pairs, rows)
         scores[local[0], local[1]] = -torch.inf  # True counterparts do not compete.
@@ -150,12 +157,14 @@ def _count_queries(
     pairs: Tensor,
     counts: _Counts,
     block_size: int | None,
+    bonus: Bonus | None,
 ) -> None:
     """Counts in one direction, for the rows of ``side`` that are queries."""
     query = counts.is_query.nonzero().view(-1)
     pairs = torch.stack([torch.searchsorted(query, pairs[0].contiguous()), pairs[1]])
     flags_for = _Room()
-    for rows, scores in cosine_blocks(side[query], candidates, block_size):
+    added = None if bonus is None else bonus.select(query)
+    for rows, scores in cosine_blocks(side[query], candidates, block_size, added):
         score.apply_(scores, query[rows])
         local = _pairs_inside(pairs, rows)
         scores[local[0], local[1]] = -torch.inf

@@ -18,6 +18,7 @@ def topk(
     csls_k: int = 3,
     block_size: int | None = None,
     sinkhorn_temperature: float = 0.05,
+    bonus: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     r"""Finds the :obj:`k` best target rows of every source row, exactly.
 
@@ -39,6 +40,9 @@ def topk(
             64 MiB. (default: :obj:`None`)
         sinkhorn_temperature: Temperature of :func:`sinkhorn`.
             (default: :obj:`0.05`)
+        bonus: What is added to the cosines of some pairs before anything else, sparse
+            :obj:`[N, M]`, such as :func:`neighborhood_agreement` gives.
+            (default: :obj:`None`)
 
     Returns:
         Scores :obj:`[N, k]`, sorted descending, and target rows :obj:`[N, k]`.
@@ -60,7 +64,7 @@ def topk(
         )
     scores = source.new_empty(source.size(0), k)
     candidates = torch.empty_like(scores, dtype=torch.long)
-    options = (decoder, csls_k, sinkhorn_temperature, block_size)
+    options = (decoder, csls_k, sinkhorn_temperature, block_size, bonus)
     for rows, block in score_blocks(source, target, *options):
         scores[rows], candidates[rows] = top_columns(block, k)
     return scores, candidates

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pyg_ibmea.align._blocks import cosine_blocks, unit_sides
+from pyg_ibmea.align._bonus import Bonus
 
 # Up to here the whole kernel matrix is held, 0.5 GiB in float32.
 _DENSE_ENTRIES = 2**27
@@ -51,6 +52,7 @@ def sinkhorn(
     slack: float | None = None,
     num_candidates: int | None = None,
     block_size: int | None = None,
+    bonus: Tensor | None = None,
 ) -> SinkhornPotentials:
     r"""Scales the cosines of two sides into a soft one-to-one assignment.
 
@@ -86,6 +88,9 @@ def sinkhorn(
             (default: :obj:`None`)
         block_size: Most source rows compared at once; :obj:`None` keeps a block near
             64 MiB. (default: :obj:`None`)
+        bonus: What is added to the cosines of some pairs before anything else, sparse
+            :obj:`[N, M]`, such as :func:`neighborhood_agreement` gives.
+            (default: :obj:`None`)
 
     Returns:
         The :class:`SinkhornPotentials`.
@@ -104,18 +109,20 @@ def sinkhorn(
     """
     source, target = unit_sides(z_source, z_target)
     _check_options(temperature, num_iters, tolerance, slack, num_candidates)
+    Bonus.of(bonus, source, target)  # Before it is turned over.
     size = source.size(0), target.size(0)
     if num_candidates is None and size[0] * size[1] > _DENSE_ENTRIES:
         num_candidates = 100
     swap = size[0] > size[1]
     if swap:
         source, target, size = target, source, size[::-1]
+        bonus = None if bonus is None else bonus.to_sparse_coo().t()
     kernel: _DenseKernel | _CandidateKernel
     if num_candidates is None:
-        kernel = _DenseKernel(source, target, temperature, block_size)
+        kernel = _DenseKernel(source, target, temperature, block_size, bonus)
     else:
         kernel = _CandidateKernel(
-            source, target, temperature, num_candidates, block_size
+            source, target, temperature, num_candidates, block_size, bonus
         )
     # Logarithms of the scaling factors.
     f = torch.zeros(size[0], dtype=torch.double, device=source.device)
@@ -187,9 +194,15 @@ class _DenseKernel:
     _WIDEST = 60.0  # exp(-60) and a part in 1e11 of it are normal float32 numbers.
 
     def __init__(
-        self, source: Tensor, target: Tensor, temperature: float, block: int | None
+        self,
+        source: Tensor,
+        target: Tensor,
+        temperature: float,
+        block: int | None,
+        bonus: Tensor | None = None,
     ) -> None:
         self.sides, self.temperature, self.block = (source, target), temperature, block
+        self.bonus = Bonus.of(bonus, source, target)
         self.matrix = source.new_empty(source.size(0), target.size(0))
         self._fill()
         row_best = self.matrix.amax(dim=1)
@@ -209,7 +222,7 @@ class _DenseKernel:
         return self.column_best + product
 
     def _fill(self) -> None:
-        for rows, cosine in cosine_blocks(*self.sides, self.block):
+        for rows, cosine in cosine_blocks(*self.sides, self.block, self.bonus):
             torch.div(cosine, self.temperature, out=self.matrix[rows])
 
     def _log_product(self, matrix: Tensor, log_factor: Tensor) -> Tensor:
@@ -236,6 +249,7 @@ class _CandidateKernel:
         temperature: float,
         k: int,
         block: int | None,
+        bonus: Tensor | None = None,
     ) -> None:
         # Here and not above: topk can score by Sinkhorn itself.
         from pyg_ibmea.align.search import topk
@@ -244,7 +258,9 @@ class _CandidateKernel:
         parts = []
         for swap, (side, other) in enumerate(((source, target), (target, source))):
             k_side = min(k, other.size(0))
-            score, column = topk(side, other, k_side, block_size=block)
+            if swap and bonus is not None:
+                bonus = bonus.to_sparse_coo().t()
+            score, column = topk(side, other, k_side, block_size=block, bonus=bonus)
             row = torch.arange(side.size(0), device=side.device)[:, None]
             pair = (row.expand_as(column), column)
             parts.append((*(pair[::-1] if swap else pair), score))
