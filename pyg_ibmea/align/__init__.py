@@ -1,6 +1,7 @@
 """From embeddings to an alignment: search, CSLS, ranking metrics, confidence."""
 
 from pyg_ibmea.align._decoders import Decoder
+from pyg_ibmea.align.agreement import neighborhood_agreement, relation_agreement
 from pyg_ibmea.align.approximate import approximate_topk
 from pyg_ibmea.align.calibration import (
     Calibration,
@@ -19,7 +20,11 @@ from pyg_ibmea.align.evidence import (
     evidence_by_decoder,
     match_evidence,
 )
-from pyg_ibmea.align.matching import assignment, mutual_nearest
+from pyg_ibmea.align.matching import (
+    assignment,
+    match_probabilities,
+    mutual_nearest,
+)
 from pyg_ibmea.align.metrics import ranking_metrics
 from pyg_ibmea.align.ranks import Ranks, ranks
 from pyg_ibmea.align.search import topk
@@ -47,11 +52,14 @@ __all__ = [
     "expected_calibration_error",
     "join_views",
     "match_evidence",
+    "match_probabilities",
     "mutual_nearest",
+    "neighborhood_agreement",
     "neighborhood_means",
     "precision_recall_f1",
     "ranking_metrics",
     "ranks",
+    "relation_agreement",
     "reliability",
     "sinkhorn",
     "topk",

@@ -1,4 +1,6 @@
-"""One-to-one alignments: mutual nearest neighbours, and the best assignment."""
+"""One-to-one alignments: probable pairs, mutual nearest neighbours, and the best
+assignment.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +16,57 @@ from pyg_ibmea.align._blocks import cosine_blocks, unit_sides
 from pyg_ibmea.align._bonus import Bonus
 from pyg_ibmea.align._decoders import Decoder, score_blocks, scoring
 from pyg_ibmea.align.search import top_columns
+
+
+@torch.no_grad()
+def match_probabilities(
+    z_source: Tensor,
+    z_target: Tensor,
+    least: float = 0.1,
+    sinkhorn_temperature: float = 0.05,
+    block_size: int | None = None,
+    bonus: Tensor | None = None,
+) -> Tensor:
+    r"""The pairs that are probably counterparts, by Sinkhorn scaling.
+
+    Args:
+        z_source: Source embeddings :obj:`[N, C]`.
+        z_target: Target embeddings :obj:`[M, C]`.
+        least: Probability from which on a pair is kept; the smaller side has at most
+            :obj:`1 / least` pairs a row. (default: :obj:`0.1`)
+        sinkhorn_temperature: Temperature of :func:`sinkhorn`.
+            (default: :obj:`0.05`)
+        block_size: Most source rows scored at once; :obj:`None` keeps a block near
+            64 MiB. (default: :obj:`None`)
+        bonus: What is added to the cosines of some pairs before anything else, sparse
+            :obj:`[N, M]`. (default: :obj:`None`)
+
+    Returns:
+        Probabilities, sparse :obj:`[N, M]`.
+
+    Raises:
+        ValueError: If a side is no finite, floating, non-empty matrix, the channels
+            or devices differ, or an option is out of range.
+
+    Example:
+        >>> match_probabilities(torch.eye(2), torch.eye(2)).to_dense()
+        tensor([[1., 0.],
+                [0., 1.]])
+    """
+    if not 0 < least <= 1:
+        raise ValueError(f"least is a probability above 0, got {least}.")
+    source, target = unit_sides(z_source, z_target)
+    least_score = sinkhorn_temperature * math.log(least)
+    options = (3, sinkhorn_temperature, block_size, bonus)
+    index, score = [], []
+    for rows, block in score_blocks(source, target, "sinkhorn", *options):
+        row, column = (block >= least_score).nonzero(as_tuple=True)
+        index.append(torch.stack([row + rows.start, column]))
+        score.append(block[row, column])
+    probability = (torch.cat(score) / sinkhorn_temperature).exp()
+    size = source.size(0), target.size(0)
+    matrix = torch.sparse_coo_tensor(torch.cat(index, dim=1), probability, size)
+    return matrix.coalesce()
 
 
 @torch.no_grad()
