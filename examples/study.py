@@ -334,6 +334,8 @@ def in_use(options):
         idle |= {"beta", "beta_warmup"}
     if not options.get("iterative"):
         idle |= {"refit_epochs", *(o for o in options if o.startswith("propose_"))}
+    if not options.get("neighbor_agreement"):
+        idle.add("neighbor_agreement")
     return {option: value for option, value in options.items() if option not in idle}
 
 

@@ -116,6 +116,11 @@ class TrainConfig:
         "epochs of the twins of refits that begin with pseudo-seeds; a refit ends at "
         "the epoch at which its twin was best",
     )
+    neighbor_agreement: float = _option(
+        0.0,
+        "factor of what the neighbours of two entities, as far as they are matched, "
+        "add to their similarity when pairs are proposed and in the end",
+    )
     csls_k: int = _option(3, "neighbours of CSLS")
     sinkhorn_temperature: float = _option(0.02, "temperature of Sinkhorn scaling")
 
@@ -129,7 +134,10 @@ class TrainConfig:
                 raise ValueError(
                     f"{name} must be at least 1, got {getattr(self, name)}"
                 )
-        for name in ("lr", "weight_decay", "clip_norm", "hybrid_weight"):
+        for name in (
+            *("lr", "weight_decay", "clip_norm", "hybrid_weight"),
+            "neighbor_agreement",
+        ):
             if not getattr(self, name) >= 0:
                 raise ValueError(
                     f"{name} must not be negative, got {getattr(self, name)}"

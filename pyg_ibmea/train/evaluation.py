@@ -30,6 +30,7 @@ def evaluate(
     candidates: str = "counterparts",
     graph: RelationalGraph | EdgeIndex | None = None,
     sinkhorn_temperature: float = 0.02,
+    bonus: Tensor | None = None,
 ) -> dict[str, Any]:
     """Ranks the true counterparts of the pairs of one part, in evaluation mode.
 
@@ -49,6 +50,9 @@ def evaluate(
         graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
         sinkhorn_temperature (float, optional): See :func:`pyg_ibmea.align.sinkhorn`.
             (default: :obj:`0.02`)
+        bonus (torch.Tensor, optional): What is added to the cosines of some pairs, by
+            node ids, sparse ``[N, M]``; see :func:`neighborhood_bonus`.
+            (default: :obj:`None`)
 
     Returns:
         dict: By decoder, what :func:`pyg_ibmea.align.ranking_metrics` returns.
@@ -79,6 +83,7 @@ def evaluate(
             )
     chosen = dict(zip(pair, entities, strict=True))
     z = encode_entities(model, data, chosen, graph)
+    added = bonus_of(bonus, entities)
     return {
         decoder: ranking_metrics(
             z[pair[0]],
@@ -87,9 +92,23 @@ def evaluate(
             csls_k=csls_k,
             pairs=rows,
             sinkhorn_temperature=sinkhorn_temperature,
+            bonus=added,
         )
         for decoder in decoders
     }
+
+
+def bonus_of(bonus: Tensor | None, entities: Sequence[Tensor]) -> Tensor | None:
+    """The bonus of some entities of both graphs, in their order.
+
+    Args:
+        bonus (torch.Tensor): By node ids, sparse ``[N, M]``; or ``None``.
+        entities (sequence of torch.Tensor): Node ids of both graphs.
+    """
+    if bonus is None:
+        return None
+    rows, columns = entities
+    return bonus.index_select(0, rows).index_select(1, columns).coalesce()
 
 
 @contextmanager

@@ -46,7 +46,7 @@ def propose(
 ) -> None:
     """Lets the averaged model propose pairs; those adopted count as seed pairs."""
     threshold = config.threshold_before(state.epoch)
-    options = (threshold, config.sinkhorn_temperature, graph)
+    options = (threshold, config.sinkhorn_temperature, graph, config.neighbor_agreement)
     proposals = {
         alignment_pair(problem): propose_pairs(state.average, problem, *options)
         for problem in pair_problems(data)

@@ -16,6 +16,7 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.align import Decoder
 from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.train._figures import mean_figures
+from pyg_ibmea.train.agreement import neighborhood_bonus
 from pyg_ibmea.train.config import TrainConfig
 from pyg_ibmea.train.evaluation import Graph, evaluate
 from pyg_ibmea.train.joint import align_pairs, cluster_metrics, join_matches
@@ -279,9 +280,15 @@ def _ranked(
     graph: Graph,
 ) -> dict[str, Any]:
     """The ranking metrics of the test and validation pairs of two graphs."""
-    options = (config.csls_k, "counterparts", graph, config.sinkhorn_temperature)
-    return {
-        part: evaluate(members, problem, part, DECODERS, *options)
-        for part, members in (("test", models), ("val", twins))
-        if links_of(problem, part).size(1)
-    }
+    temperature = config.sinkhorn_temperature
+    options = (config.csls_k, "counterparts", graph, temperature)
+    found = {}
+    for part, members, known in (
+        ("test", models, ("train", "val")),
+        ("val", twins, ("train",)),
+    ):
+        if links_of(problem, part).size(1):
+            given = (config.neighbor_agreement, known, temperature, graph)
+            bonus = neighborhood_bonus(members, problem, *given)
+            found[part] = evaluate(members, problem, part, DECODERS, *options, bonus)
+    return found

@@ -21,8 +21,9 @@ from pyg_ibmea.align import (
     reliability,
 )
 from pyg_ibmea.nn import IBMEA
+from pyg_ibmea.train.agreement import neighborhood_bonus
 from pyg_ibmea.train.config import TrainConfig
-from pyg_ibmea.train.evaluation import Graph, encode_entities
+from pyg_ibmea.train.evaluation import Graph, bonus_of, encode_entities
 from pyg_ibmea.train.links import (
     alignment_pair,
     dangling_of,
@@ -107,7 +108,8 @@ def calibrate(
     without[row] = true
     decoders: tuple[Decoder, ...] = ("csls", "sinkhorn")
     options = (config.csls_k, config.sinkhorn_temperature, without)
-    found = evidence_by_decoder(z[pair[0]], z[pair[1]], decoders, *options)
+    bonus = _bonus(model, data, config, ("train",), graph, entities)
+    found = evidence_by_decoder(z[pair[0]], z[pair[1]], decoders, *options, bonus=bonus)
     matched = {d: f[0].target[row] == true for d, f in found.items()}
     decoder = max(decoders, key=lambda d: int(matched[d].sum()))
     evidence, lost = found[decoder]
@@ -156,7 +158,8 @@ def align_with_confidence(
     chosen = dict(zip(pair, entities, strict=True))
     z = encode_entities(models, data, chosen, graph)
     options = (trust.decoder, config.csls_k, config.sinkhorn_temperature)
-    evidence = match_evidence(z[pair[0]], z[pair[1]], *options)
+    bonus = _bonus(models, data, config, ("train", "val"), graph, entities)
+    evidence = match_evidence(z[pair[0]], z[pair[1]], *options, bonus=bonus)
     if trust.right.weight is None:
         confidence = torch.sigmoid(evidence.margin / config.temperature)
     else:
@@ -213,6 +216,19 @@ def confidence_metrics(
         found = confidence < trust.threshold
         metrics["dangling"] = detection_metrics(found, ~has[asked])
     return metrics
+
+
+def _bonus(
+    model: IBMEA | Sequence[IBMEA],
+    data: HeteroData,
+    config: TrainConfig,
+    known: Sequence[str],
+    graph: Graph | None,
+    entities: Sequence[Tensor],
+) -> Tensor | None:
+    """What neighbourhoods add to the similarities of some entities."""
+    options = (config.neighbor_agreement, known, config.sinkhorn_temperature, graph)
+    return bonus_of(neighborhood_bonus(model, data, *options), entities)
 
 
 def _first_counterparts(

@@ -196,6 +196,9 @@ def test_every_option_changes_the_loss(tmp_path, monkeypatch):
     before, after = tested("run0"), tested(last("--sinkhorn-temperature", "0.2")[1])
     assert before["csls"] == after["csls"]
     assert before["sinkhorn"] != after["sinkhorn"]
+    lines, out = last("--neighbor-agreement", "1")
+    assert lines == last()[0]  # It comes after the training.
+    assert all(before[decoder] != tested(out)[decoder] for decoder in before)
 
 
 def test_default_run_folder_is_a_new_one(tmp_path):
