@@ -278,5 +278,5 @@ def _to_torch(found: coo_array, like: Tensor) -> Tensor:
     dtype = like.dtype if like.is_floating_point() else torch.float32
     index = torch.from_numpy(np.stack([found.row, found.col]).astype(np.int64))
     values = torch.from_numpy(found.data).to(dtype)
-    matrix = torch.sparse_coo_tensor(index, values, found.shape)
+    matrix = torch.sparse_coo_tensor(index, values, found.shape, check_invariants=False)
     return matrix.coalesce().to(like.device)

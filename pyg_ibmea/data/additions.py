@@ -177,4 +177,6 @@ def _bag(
     cells = [(node - before, column[uri]) for node, uri in entries if uri in column]
     index = torch.tensor(cells, dtype=torch.long).view(-1, 2).t()
     ones = torch.ones(index.size(1))
-    return torch.sparse_coo_tensor(index, ones, (count, len(columns))).coalesce()
+    return torch.sparse_coo_tensor(
+        index, ones, (count, len(columns)), check_invariants=False
+    ).coalesce()
