@@ -44,15 +44,8 @@ BOTTLENECKS = {
     "off": {"bottleneck": "none"},
     "ten times beta": {"beta": "1e-3,relation=1e-2,attribute=1e-2"},
 }
-# Without the features of neighbours, with tighter bottlenecks, and with proposals that
-# are as sure at first as in the end, of which there are enough sooner.
-PLAIN = {
-    "bottleneck": "all",
-    "beta": "1e-3,relation=1e-2,attribute=1e-2",
-    "neighbor_features": False,
-    "propose_easing": 0,
-    "epochs": 20,
-}
+# What the model's vectors say without the neighbours: where layers are compared.
+VECTORS = {"neighbor_agreement": 0.0}
 
 
 @dataclass(frozen=True)
@@ -87,12 +80,10 @@ def main_runs():
     alone, iterative = ({"iterative": i, "refits": 1} for i in (False, True))
     rows = {
         "seeds only": alone,
+        "seeds only, vectors alone": {**alone, **VECTORS},
         "pseudo-seeds": iterative,
+        "pseudo-seeds, vectors alone": {**iterative, **VECTORS},
         "pseudo-seeds, three refits": {"iterative": True, "refits": 3},
-        "pseudo-seeds, no features of neighbours, not surer at first": {
-            **iterative,
-            **PLAIN,
-        },
         "seeds only, names": alone,
         "pseudo-seeds, names": iterative,
     }
@@ -102,7 +93,7 @@ def main_runs():
         for row, config in rows.items():
             yield Run("main", row, seed=seed, config=config, names="names" in row)
         for problem, ratio in others:
-            for row in ("seeds only", "pseudo-seeds"):
+            for row in ("seeds only", "seeds only, vectors alone", "pseudo-seeds"):
                 yield Run("main", row, problem, ratio, seed, rows[row])
 
 
@@ -128,7 +119,7 @@ def ablation_runs():
     for seed in range(3):
         for row, (config, modalities) in rows.items():
             if seed == 0 or row in key_rows:
-                config = {**config, "epochs": 14}
+                config = {**config, **VECTORS, "epochs": 14}
                 run = Run("ablation", row, config=config, modalities=modalities)
                 yield replace(run, seed=seed)
 
@@ -156,7 +147,7 @@ def sweep_runs():
             for row, config in BOTTLENECKS.items():
                 if row == "ten times beta" and seed:
                     continue
-                config = {**config, "epochs": 14}
+                config = {**config, **VECTORS, "epochs": 14}
                 yield replace(point, row=row, seed=seed, config=config)
 
 
@@ -164,6 +155,7 @@ def emoji_runs():
     """Real images, whole and with most of one side's images missing."""
     for seed in range(3):
         for row, config in BOTTLENECKS.items():
+            config = {**config, **VECTORS}
             run = Run("emoji", f"bottleneck {row}", "emoji", 0.3, seed, config)
             yield run
             yield replace(run, damage="images missing on one side", level=0.8)
@@ -172,7 +164,8 @@ def emoji_runs():
             row = "pseudo-seeds" if iterative else "seeds only"
             yield Run("emoji", f"{row}, refit", "emoji", 0.3, seed, config)
         for modality in ("graph", "image"):
-            yield Run("emoji", f"{modality} alone", "emoji", 0.3, seed, {}, modality)
+            row = f"{modality} alone"
+            yield Run("emoji", row, "emoji", 0.3, seed, VECTORS, modality)
 
 
 def contrastive_runs():
@@ -335,7 +328,7 @@ def in_use(options):
     if not options.get("iterative"):
         idle |= {"refit_epochs", *(o for o in options if o.startswith("propose_"))}
     if not options.get("neighbor_agreement"):
-        idle.add("neighbor_agreement")
+        idle |= {"neighbor_agreement", "neighbor_rounds"}
     return {option: value for option, value in options.items() if option not in idle}
 
 

@@ -1,6 +1,6 @@
 """The parts of a training loop: objective, evaluation, run folder, resuming."""
 
-from pyg_ibmea.train.agreement import neighborhood_bonus
+from pyg_ibmea.train.agreement import neighborhood_bonus, pair_bonuses
 from pyg_ibmea.train.batches import seed_batches
 from pyg_ibmea.train.config import PAPER, TrainConfig, add_arguments, config_from
 from pyg_ibmea.train.device import usable_device
@@ -88,6 +88,7 @@ __all__ = [
     "load_models",
     "neighborhood_bonus",
     "outside_seed_pairs",
+    "pair_bonuses",
     "pair_problems",
     "parse_betas",
     "peak_rss_mib",

@@ -10,55 +10,118 @@ from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import match_probabilities, neighborhood_agreement
 from pyg_ibmea.nn import IBMEA
-from pyg_ibmea.train.evaluation import Graph, encode_entities
-from pyg_ibmea.train.links import alignment_pair, links_of, unaligned_entities
+from pyg_ibmea.train.config import TrainConfig
+from pyg_ibmea.train.evaluation import Graph, bonus_of, encode_entities
+from pyg_ibmea.train.links import (
+    Pair,
+    alignment_pair,
+    links_of,
+    pair_problems,
+    unaligned_entities,
+)
 
 _LEAST_PROBABILITY = 0.1
+
+
+Bonus = Tensor | None
 
 
 @torch.no_grad()
 def neighborhood_bonus(
     model: IBMEA | Sequence[IBMEA],
     data: HeteroData,
-    weight: float,
+    config: TrainConfig,
     known: Sequence[str] = ("train",),
-    sinkhorn_temperature: float = 0.02,
     graph: Graph | None = None,
+    rounds: int | None = None,
 ) -> Tensor | None:
     """How far the neighbourhoods of entities agree, by known pairs and by what the
     model takes for counterparts; see :func:`pyg_ibmea.align.neighborhood_agreement`.
 
+    In each round after the first, what neighbours say decides with the model what is
+    taken for counterparts.
+
     Args:
         model (IBMEA or sequence of IBMEA): The model, or several.
         data (HeteroData): The problem.
-        weight (float): Factor of the agreement; with 0 there is no bonus.
+        config (TrainConfig): The hyper-parameters: ``neighbor_agreement``, the factor
+            (with 0 there is no bonus), ``neighbor_rounds`` and
+            ``sinkhorn_temperature``.
         known (sequence of str, optional): Parts of the split whose pairs are taken for
             granted; all other entities are matched by the model.
             (default: :obj:`('train',)`)
-        sinkhorn_temperature (float, optional): See :func:`pyg_ibmea.align.sinkhorn`.
-            (default: :obj:`0.02`)
         graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
+        rounds (int, optional): Rounds, in place of ``config.neighbor_rounds``.
+            (default: :obj:`None`)
 
     Returns:
         torch.Tensor: By node ids, sparse ``[N, M]``, or ``None``.
     """
-    if not weight:
+    if not config.neighbor_agreement:
         return None
     pair = alignment_pair(data)
     entities = unaligned_entities(data, known)
     links = torch.cat([links_of(data, part) for part in known], dim=1)
-    index, probability = links, torch.ones(links.size(1), device=links.device)
-    if all(side.numel() for side in entities):
-        z = encode_entities(model, data, dict(zip(pair, entities, strict=True)), graph)
-        options = (_LEAST_PROBABILITY, sinkhorn_temperature)
-        found = match_probabilities(z[pair[0]], z[pair[1]], *options)
+    if not all(side.numel() for side in entities):
+        return config.neighbor_agreement * _agreement(data, links)
+    z = encode_entities(model, data, dict(zip(pair, entities, strict=True)), graph)
+    bonus = None
+    for _ in range(rounds or config.neighbor_rounds):
+        found = match_probabilities(
+            z[pair[0]],
+            z[pair[1]],
+            _LEAST_PROBABILITY,
+            config.sinkhorn_temperature,
+            bonus=bonus_of(bonus, entities),
+        )
         sides = zip(entities, found.indices(), strict=True)
-        index = torch.cat([index, torch.stack([e[row] for e, row in sides])], dim=1)
-        probability = torch.cat([probability, found.values()])
+        ids = torch.stack([side[row] for side, row in sides])
+        bonus = config.neighbor_agreement * _agreement(data, links, ids, found.values())
+    return bonus
+
+
+def pair_bonuses(
+    judged: Sequence[IBMEA],
+    models: Sequence[IBMEA],
+    data: HeteroData,
+    config: TrainConfig,
+    graph: Graph | None = None,
+) -> dict[Pair, tuple[Bonus, Bonus]]:
+    """The bonuses of every linked pair of graphs: for what the validation pairs judge,
+    which knows the training pairs only, and for what is aligned in the end.
+
+    Args:
+        judged (sequence of IBMEA): Models that did not learn from the validation pairs.
+        models (sequence of IBMEA): The models that are joined for the matches.
+        data (HeteroData): The problem, of two graphs or more.
+        config (TrainConfig): The hyper-parameters.
+        graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
+    """
+    return {
+        alignment_pair(problem): (
+            neighborhood_bonus(judged, problem, config, ("train",), graph),
+            neighborhood_bonus(models, problem, config, ("train", "val"), graph),
+        )
+        for problem in pair_problems(data)
+    }
+
+
+def _agreement(
+    data: HeteroData,
+    links: Tensor,
+    ids: Tensor | None = None,
+    probability: Tensor | None = None,
+) -> Tensor:
+    """The agreement by known links and, with their probability, other pairs."""
+    values = torch.ones(links.size(1), device=links.device)
+    if ids is not None and probability is not None:
+        links = torch.cat([links, ids], dim=1)
+        values = torch.cat([values, probability])
+    pair = alignment_pair(data)
     size = [int(data[kg].num_nodes) for kg in pair]
-    matches = torch.sparse_coo_tensor(index, probability, size, check_invariants=False)
+    matches = torch.sparse_coo_tensor(links, values, size, check_invariants=False)
     source, target = (data[kg, "rel", kg] for kg in pair)
-    return weight * neighborhood_agreement(
+    return neighborhood_agreement(
         matches,
         (source.edge_index, source.edge_type),
         (target.edge_index, target.edge_type),

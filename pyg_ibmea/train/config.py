@@ -117,9 +117,12 @@ class TrainConfig:
         "the epoch at which its twin was best",
     )
     neighbor_agreement: float = _option(
-        0.0,
+        1.0,
         "factor of what the neighbours of two entities, as far as they are matched, "
-        "add to their similarity when pairs are proposed and in the end",
+        "add to their similarity when pairs are proposed and in the end; 0: nothing",
+    )
+    neighbor_rounds: int = _option(
+        3, "times that this is done in the end, each with the matches of the last"
     )
     csls_k: int = _option(3, "neighbours of CSLS")
     sinkhorn_temperature: float = _option(0.02, "temperature of Sinkhorn scaling")
@@ -129,6 +132,7 @@ class TrainConfig:
             *("num_features", "epochs", "eval_every", "batch_size", "csls_k"),
             *("graph_channels", "modal_channels", "num_layers", "heads"),
             *("propose_from", "propose_every", "propose_window", "refit_epochs"),
+            "neighbor_rounds",
         ):
             if getattr(self, name) < 1:
                 raise ValueError(
@@ -213,6 +217,7 @@ PAPER: dict[str, dict[str, Any]] = {
         "share_seeds": False,
         "residual": False,
         "neighbor_features": False,
+        "neighbor_agreement": 0.0,
         "bottleneck": "all",
         "separate_stacks": True,
         "beta": "1e-3,relation=1e-2",

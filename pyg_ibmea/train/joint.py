@@ -16,6 +16,7 @@ from pyg_ibmea.align import (
     precision_recall_f1,
 )
 from pyg_ibmea.nn import IBMEA
+from pyg_ibmea.train.agreement import pair_bonuses
 from pyg_ibmea.train.config import TrainConfig
 from pyg_ibmea.train.evaluation import Graph
 from pyg_ibmea.train.links import Pair, alignment_pair, links_of, pair_problems
@@ -33,6 +34,7 @@ def align_pairs(
     data: HeteroData,
     config: TrainConfig,
     graph: Graph | None = None,
+    bonuses: Mapping[Pair, tuple[Tensor | None, Tensor | None]] | None = None,
 ) -> dict[Pair, tuple[Trust, TrustedAlignment]]:
     """The matches of every linked pair of graphs.
 
@@ -43,12 +45,18 @@ def align_pairs(
         data (HeteroData): The problem, of two graphs or more.
         config (TrainConfig): The hyper-parameters.
         graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
+        bonuses (dict, optional): What :func:`pair_bonuses` gave. (default: it is
+            asked)
     """
+    if bonuses is None:
+        bonuses = pair_bonuses(judged, models, data, config, graph)
     found = {}
     for problem in pair_problems(data):
-        trust = calibrate(judged, problem, config, graph)
-        alignment = align_with_confidence(models, problem, trust, config, graph)
-        found[alignment_pair(problem)] = trust, alignment
+        pair = alignment_pair(problem)
+        before, after = bonuses[pair]
+        trust = calibrate(judged, problem, config, graph, before)
+        alignment = align_with_confidence(models, problem, trust, config, graph, after)
+        found[pair] = trust, alignment
     return found
 
 

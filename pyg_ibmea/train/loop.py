@@ -11,6 +11,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.train._figures import mean_figures
+from pyg_ibmea.train.agreement import neighborhood_bonus
 from pyg_ibmea.train.batches import seed_batches
 from pyg_ibmea.train.config import TrainConfig
 from pyg_ibmea.train.diagnostics import Diagnostics
@@ -46,11 +47,15 @@ def propose(
 ) -> None:
     """Lets the averaged model propose pairs; those adopted count as seed pairs."""
     threshold = config.threshold_before(state.epoch)
-    options = (threshold, config.sinkhorn_temperature, graph, config.neighbor_agreement)
-    proposals = {
-        alignment_pair(problem): propose_pairs(state.average, problem, *options)
-        for problem in pair_problems(data)
-    }
+    options = (threshold, config.sinkhorn_temperature, graph)
+    proposals = {}
+    for problem in pair_problems(data):
+        # One round: the next proposals are the next.
+        bonus = neighborhood_bonus(
+            state.average, problem, config, graph=graph, rounds=1
+        )
+        pairs = propose_pairs(state.average, problem, *options, bonus)
+        proposals[alignment_pair(problem)] = pairs
     adopted = state.pseudo_seeds.update(proposals, seed_pairs(data))
     warn(diagnostics.check_pseudo_seeds(adopted))
     share_pseudo_seeds(state, data, config)

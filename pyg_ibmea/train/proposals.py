@@ -11,7 +11,6 @@ from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import mutual_nearest
 from pyg_ibmea.nn import IBMEA, RelationalGraph
-from pyg_ibmea.train.agreement import neighborhood_bonus
 from pyg_ibmea.train.evaluation import bonus_of, encode_entities
 from pyg_ibmea.train.links import alignment_pair, links_of, unaligned_entities
 
@@ -23,7 +22,7 @@ def propose_pairs(
     threshold: float,
     sinkhorn_temperature: float = 0.02,
     graph: RelationalGraph | EdgeIndex | None = None,
-    neighbor_agreement: float = 0.0,
+    bonus: Tensor | None = None,
 ) -> Tensor:
     """Proposes pairs among the entities outside the training pairs: those that are
     each other's best by Sinkhorn scaling, with at least a given probability.
@@ -39,8 +38,9 @@ def propose_pairs(
         sinkhorn_temperature (float, optional): See :func:`pyg_ibmea.align.sinkhorn`.
             (default: :obj:`0.02`)
         graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
-        neighbor_agreement (float, optional): Factor of what neighbours add, see
-            :func:`neighborhood_bonus`. (default: :obj:`0.0`)
+        bonus (torch.Tensor, optional): What is added to the cosines of some pairs, by
+            node ids, sparse ``[N, M]``; see :func:`neighborhood_bonus`.
+            (default: :obj:`None`)
 
     Returns:
         torch.Tensor: Node ids, long ``[2, L]``; no entity is in two pairs.
@@ -49,8 +49,6 @@ def propose_pairs(
     entities = unaligned_entities(data, ("train",))
     if not all(side.numel() for side in entities):
         return torch.stack([side[:0] for side in entities])
-    options = (neighbor_agreement, ("train",), sinkhorn_temperature, graph)
-    bonus = neighborhood_bonus(model, data, *options)
     chosen = dict(zip(pair, entities, strict=True))
     z = encode_entities(model, data, chosen, graph)
     rows, score = mutual_nearest(

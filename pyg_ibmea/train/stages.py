@@ -16,7 +16,7 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.align import Decoder
 from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.train._figures import mean_figures
-from pyg_ibmea.train.agreement import neighborhood_bonus
+from pyg_ibmea.train.agreement import pair_bonuses
 from pyg_ibmea.train.config import TrainConfig
 from pyg_ibmea.train.evaluation import Graph, evaluate
 from pyg_ibmea.train.joint import align_pairs, cluster_metrics, join_matches
@@ -240,14 +240,15 @@ def final_test(
     graph = models[0].graph_of(data)
     # Models that learned from the validation pairs cannot be judged by them.
     twins = [state.model for state in judged]
-    found = align_pairs(twins, models, data, config, graph)
+    bonuses = pair_bonuses(twins, models, data, config, graph)
+    found = align_pairs(twins, models, data, config, graph, bonuses)
     figures: dict[str, dict[str, Any]] = {}
     # How many pseudo-seeds were right is asked here, when nothing depends on it any
     # more.
     pseudo_seeds = _pseudo_seeds(judged[0], data)
     for problem in pair_problems(data):
         pair = alignment_pair(problem)
-        of_pair = _ranked(twins, models, problem, config, graph)
+        of_pair = _ranked(twins, models, problem, config, graph, bonuses[pair])
         of_pair["confidence"] = confidence_metrics(problem, *found[pair])
         if config.iterative:
             of_pair["pseudo_seeds"] = share_right(problem, pseudo_seeds[pair])
@@ -278,17 +279,15 @@ def _ranked(
     problem: HeteroData,
     config: TrainConfig,
     graph: Graph,
+    bonuses: tuple[Tensor | None, Tensor | None],
 ) -> dict[str, Any]:
     """The ranking metrics of the test and validation pairs of two graphs."""
-    temperature = config.sinkhorn_temperature
-    options = (config.csls_k, "counterparts", graph, temperature)
-    found = {}
-    for part, members, known in (
-        ("test", models, ("train", "val")),
-        ("val", twins, ("train",)),
-    ):
-        if links_of(problem, part).size(1):
-            given = (config.neighbor_agreement, known, temperature, graph)
-            bonus = neighborhood_bonus(members, problem, *given)
-            found[part] = evaluate(members, problem, part, DECODERS, *options, bonus)
-    return found
+    options = (config.csls_k, "counterparts", graph, config.sinkhorn_temperature)
+    return {
+        part: evaluate(members, problem, part, DECODERS, *options, bonus)
+        for part, members, bonus in (
+            ("test", models, bonuses[1]),
+            ("val", twins, bonuses[0]),
+        )
+        if links_of(problem, part).size(1)
+    }

@@ -21,7 +21,6 @@ from pyg_ibmea.align import (
     reliability,
 )
 from pyg_ibmea.nn import IBMEA
-from pyg_ibmea.train.agreement import neighborhood_bonus
 from pyg_ibmea.train.config import TrainConfig
 from pyg_ibmea.train.evaluation import Graph, bonus_of, encode_entities
 from pyg_ibmea.train.links import (
@@ -77,6 +76,7 @@ def calibrate(
     data: HeteroData,
     config: TrainConfig,
     graph: Graph | None = None,
+    bonus: Tensor | None = None,
 ) -> Trust:
     """Learns from the validation pairs how likely a match is to be right.
 
@@ -92,6 +92,9 @@ def calibrate(
         data (HeteroData): The problem.
         config (TrainConfig): The hyper-parameters.
         graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
+        bonus (torch.Tensor, optional): What is added to the cosines of some pairs, by
+            node ids, sparse ``[N, M]``; see :func:`neighborhood_bonus`.
+            (default: :obj:`None`)
 
     Returns:
         Trust: The better decoder, the calibration and the threshold.
@@ -108,7 +111,7 @@ def calibrate(
     without[row] = true
     decoders: tuple[Decoder, ...] = ("csls", "sinkhorn")
     options = (config.csls_k, config.sinkhorn_temperature, without)
-    bonus = _bonus(model, data, config, ("train",), graph, entities)
+    bonus = bonus_of(bonus, entities)
     found = evidence_by_decoder(z[pair[0]], z[pair[1]], decoders, *options, bonus=bonus)
     matched = {d: f[0].target[row] == true for d, f in found.items()}
     decoder = max(decoders, key=lambda d: int(matched[d].sum()))
@@ -135,6 +138,7 @@ def align_with_confidence(
     trust: Trust,
     config: TrainConfig,
     graph: Graph | None = None,
+    bonus: Tensor | None = None,
 ) -> TrustedAlignment:
     """Proposes a counterpart for every source entity outside the seed pairs.
 
@@ -145,6 +149,8 @@ def align_with_confidence(
             on, the confidence is the softmax of the match and its runner-up.
         config (TrainConfig): The hyper-parameters.
         graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
+        bonus (torch.Tensor, optional): As for :func:`calibrate`; it may know the
+            validation pairs. (default: :obj:`None`)
 
     Returns:
         TrustedAlignment: By source entity, in the order of the graph; empty if all
@@ -158,7 +164,7 @@ def align_with_confidence(
     chosen = dict(zip(pair, entities, strict=True))
     z = encode_entities(models, data, chosen, graph)
     options = (trust.decoder, config.csls_k, config.sinkhorn_temperature)
-    bonus = _bonus(models, data, config, ("train", "val"), graph, entities)
+    bonus = bonus_of(bonus, entities)
     evidence = match_evidence(z[pair[0]], z[pair[1]], *options, bonus=bonus)
     if trust.right.weight is None:
         confidence = torch.sigmoid(evidence.margin / config.temperature)
@@ -216,19 +222,6 @@ def confidence_metrics(
         found = confidence < trust.threshold
         metrics["dangling"] = detection_metrics(found, ~has[asked])
     return metrics
-
-
-def _bonus(
-    model: IBMEA | Sequence[IBMEA],
-    data: HeteroData,
-    config: TrainConfig,
-    known: Sequence[str],
-    graph: Graph | None,
-    entities: Sequence[Tensor],
-) -> Tensor | None:
-    """What neighbourhoods add to the similarities of some entities."""
-    options = (config.neighbor_agreement, known, config.sinkhorn_temperature, graph)
-    return bonus_of(neighborhood_bonus(model, data, *options), entities)
 
 
 def _first_counterparts(

@@ -186,19 +186,24 @@ def test_every_option_changes_the_loss(tmp_path, monkeypatch):
     plain, _ = last(*similarity)
     for option in ("--scale-pos", "--scale-neg", "--base"):
         assert last(*similarity, option, "0.7")[0] != plain
-    assert last("--csls-k", "1")[0] != last()[0]
+    usual, out = last()
+    assert last("--csls-k", "1")[0] != usual
 
     assert last("--graph-channels", "4")[0] != last("--modal-channels", "4")[0]
 
     def tested(out):
         return json.loads(Path(out, "metrics.json").read_text())["test"]
 
-    before, after = tested("run0"), tested(last("--sinkhorn-temperature", "0.2")[1])
+    before = tested(out)
+    for option in ("--neighbor-agreement", "--neighbor-rounds"):
+        lines, out = last(option, "2")
+        assert lines == usual  # They come after the training.
+        assert all(before[decoder] != tested(out)[decoder] for decoder in before)
+    alone = ["--neighbor-agreement", "0"]
+    before = tested(last(*alone)[1])
+    after = tested(last(*alone, "--sinkhorn-temperature", "0.2")[1])
     assert before["csls"] == after["csls"]
     assert before["sinkhorn"] != after["sinkhorn"]
-    lines, out = last("--neighbor-agreement", "1")
-    assert lines == last()[0]  # It comes after the training.
-    assert all(before[decoder] != tested(out)[decoder] for decoder in before)
 
 
 def test_default_run_folder_is_a_new_one(tmp_path):
