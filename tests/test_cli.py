@@ -25,7 +25,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     random = np.random.default_rng(0)
     triples = np.unique(random.integers(0, [120, 4, 120], (700, 3)), axis=0)
     for side in "ab":
-        kept = triples[random.random(len(triples)) < 0.7]
+        kept = triples[random.random(len(triples)) < 0.5]
         rows = [f"{side}{h}\tr{r}\t{side}{t}\n" for h, r, t in kept]
         (folder / f"{side}.tsv").write_text("".join(rows))
         names = [f"{side}{i}\tname {i * 7919}\n" for i in range(0, 120, 3)]
