@@ -23,9 +23,6 @@ from pyg_ibmea.train.links import (
 _LEAST_PROBABILITY = 0.1
 
 
-Bonus = Tensor | None
-
-
 @torch.no_grad()
 def neighborhood_bonus(
     model: IBMEA | Sequence[IBMEA],
@@ -86,7 +83,7 @@ def pair_bonuses(
     data: HeteroData,
     config: TrainConfig,
     graph: Graph | None = None,
-) -> dict[Pair, tuple[Bonus, Bonus]]:
+) -> dict[Pair, tuple[Tensor | None, Tensor | None]]:
     """The bonuses of every linked pair of graphs: for what the validation pairs judge,
     which knows the training pairs only, and for what is aligned in the end.
 
