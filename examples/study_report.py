@@ -294,20 +294,23 @@ def write_report(folder, is_current=lambda result: True, order=()):
     for plot in folder.glob("*_earlier.png"):
         plot.unlink()
     versions = {json.dumps(r["versions"], sort_keys=True) for r in results}
-    dates = sorted(r["date"][:10] for r in results)
+    dates = sorted({r["date"][:10] for r in results})
+    when = " to ".join(dict.fromkeys((dates[0], dates[-1])))
     hours = sum(r["cpu_seconds"] for r in results) / 3600
     text = [
         "# The study",
         "Made by `python examples/study.py run --raw FOLDER` and `python "
         "examples/study.py report` from [runs.jsonl](runs.jsonl): "
         f"{len(results)} trainings, which took {hours:.1f} hours of one CPU core in "
-        f"all, {dates[0]} to {dates[-1]}, with "
+        f"all, {when}, with "
         + "; ".join(
             ", ".join(f"{k} {v}" for k, v in json.loads(version).items())
             for version in sorted(versions)
         )
         + ". Figures are of the test pairs, mean of both directions; validation pairs "
-        "chose the epoch. Where there are several seeds: mean (least to largest).",
+        "chose the epoch. Where there are several seeds: mean (least to largest). "
+        "Ablation, sweeps and the emoji's bottlenecks and modalities alone go by the "
+        "vectors alone (`--neighbor-agreement 0`), which is where layers differ.",
     ]
     names = {(n["file"], n["sha256"]) for r in results if (n := r.get("names_of"))}
     for file, digest in sorted(names):
