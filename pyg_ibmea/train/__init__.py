@@ -1,6 +1,5 @@
 """The parts of a training loop: objective, evaluation, run folder, resuming."""
 
-from pyg_ibmea.train.agreement import neighborhood_bonus, pair_bonuses
 from pyg_ibmea.train.batches import seed_batches
 from pyg_ibmea.train.config import PAPER, TrainConfig, add_arguments, config_from
 from pyg_ibmea.train.device import usable_device
@@ -26,6 +25,7 @@ from pyg_ibmea.train.memory import (
     peak_rss_mib,
     release_freed_memory,
 )
+from pyg_ibmea.train.neighborhoods import neighborhood_bonus, pair_bonuses
 from pyg_ibmea.train.objective import Objective, parse_betas
 from pyg_ibmea.train.progress import Progress
 from pyg_ibmea.train.proposals import outside_seed_pairs, propose_pairs, share_right

@@ -16,10 +16,10 @@ from pyg_ibmea.align import (
     precision_recall_f1,
 )
 from pyg_ibmea.nn import IBMEA
-from pyg_ibmea.train.agreement import pair_bonuses
 from pyg_ibmea.train.config import TrainConfig
 from pyg_ibmea.train.evaluation import Graph
 from pyg_ibmea.train.links import Pair, alignment_pair, links_of, pair_problems
+from pyg_ibmea.train.neighborhoods import pair_bonuses
 from pyg_ibmea.train.trust import (
     Trust,
     TrustedAlignment,

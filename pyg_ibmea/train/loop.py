@@ -11,7 +11,6 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.train._figures import mean_figures
-from pyg_ibmea.train.agreement import neighborhood_bonus
 from pyg_ibmea.train.batches import seed_batches
 from pyg_ibmea.train.config import TrainConfig
 from pyg_ibmea.train.diagnostics import Diagnostics
@@ -25,6 +24,7 @@ from pyg_ibmea.train.links import (
     seed_pairs,
 )
 from pyg_ibmea.train.memory import release_freed_memory
+from pyg_ibmea.train.neighborhoods import neighborhood_bonus
 from pyg_ibmea.train.objective import Objective
 from pyg_ibmea.train.progress import Progress
 from pyg_ibmea.train.proposals import propose_pairs

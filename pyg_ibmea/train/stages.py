@@ -16,7 +16,6 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.align import Decoder
 from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.train._figures import mean_figures
-from pyg_ibmea.train.agreement import pair_bonuses
 from pyg_ibmea.train.config import TrainConfig
 from pyg_ibmea.train.evaluation import Graph, evaluate
 from pyg_ibmea.train.joint import align_pairs, cluster_metrics, join_matches
@@ -30,6 +29,7 @@ from pyg_ibmea.train.links import (
     seed_pairs,
 )
 from pyg_ibmea.train.loop import fit, share_pseudo_seeds
+from pyg_ibmea.train.neighborhoods import pair_bonuses
 from pyg_ibmea.train.objective import Objective
 from pyg_ibmea.train.proposals import outside_seed_pairs, share_right
 from pyg_ibmea.train.run_folder import RunFolder
