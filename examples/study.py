@@ -231,6 +231,13 @@ def train_one(run, raw, root, work, names=None):
     return folder.path
 
 
+def write_whole(path, text):
+    """Writes a file anew, so that an interrupt never leaves half of it."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
 @contextmanager
 def metered(path, every=5.0):
     """Keeps in a file what a run takes of the machine, whatever else runs there; what
@@ -244,9 +251,7 @@ def metered(path, every=5.0):
             "peak_rss_mb": max(before.get("peak_rss_mb", 0.0), train.peak_rss_mib()),
             "threads": torch.get_num_threads(),
         }
-        unfinished = path.with_suffix(".part")
-        unfinished.write_text(json.dumps(cost))
-        unfinished.replace(path)
+        write_whole(path, json.dumps(cost))
 
     def keep_writing():
         while not over.wait(every):
@@ -314,10 +319,8 @@ def options_of(run):
 
 
 def write_results(path, results):
-    """Writes all lines anew, so that an interrupt never leaves half a line."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text("".join(json.dumps(result) + "\n" for result in results))
-    temporary.replace(path)
+    """Writes all lines anew."""
+    write_whole(path, "".join(json.dumps(result) + "\n" for result in results))
 
 
 def in_use(options):

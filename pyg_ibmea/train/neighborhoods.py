@@ -85,7 +85,8 @@ def pair_bonuses(
     graph: Graph | None = None,
 ) -> dict[Pair, tuple[Tensor | None, Tensor | None]]:
     """The bonuses of every linked pair of graphs: for what the validation pairs judge,
-    which knows the training pairs only, and for what is aligned in the end.
+    which knows the training pairs only (``None`` where there are no validation pairs),
+    and for what is aligned in the end.
 
     Args:
         judged (sequence of IBMEA): Models that did not learn from the validation pairs.
@@ -94,13 +95,14 @@ def pair_bonuses(
         config (TrainConfig): The hyper-parameters.
         graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
     """
-    return {
-        alignment_pair(problem): (
-            neighborhood_bonus(judged, problem, config, ("train",), graph),
-            neighborhood_bonus(models, problem, config, ("train", "val"), graph),
-        )
-        for problem in pair_problems(data)
-    }
+    found = {}
+    for problem in pair_problems(data):
+        before = None
+        if links_of(problem, "val").size(1):
+            before = neighborhood_bonus(judged, problem, config, ("train",), graph)
+        after = neighborhood_bonus(models, problem, config, ("train", "val"), graph)
+        found[alignment_pair(problem)] = before, after
+    return found
 
 
 def _agreement(

@@ -20,12 +20,12 @@ def both_ways(edges):
     return triples + [(t, ("back", r), h) for h, r, t in triples]
 
 
-def brute_relations(matches, source, target):
+def brute_relations(matches, source, target, threshold=0.5):
     """By looking at every pair of edges."""
     best = {}
     for j in range(matches.size(1)):
         column = matches[:, j]
-        if column.max() >= 0.5:
+        if column.max() >= threshold:
             # Of those that tie the last; the test has no ties.
             best[j] = int(column.argmax())
     counts = Counter()
@@ -90,14 +90,19 @@ def problem(seed, num_source, num_target, num_edges):
     num_target=st.integers(1, 6),
     num_edges=st.integers(0, 12),
     most_shared=st.integers(1, 4),
+    threshold=st.sampled_from([0.2, 0.5, 0.9]),
 )
-def test_by_brute_force(seed, num_source, num_target, num_edges, most_shared):
+def test_by_brute_force(
+    seed, num_source, num_target, num_edges, most_shared, threshold
+):
     matches, source, target = problem(seed, num_source, num_target, num_edges)
     found = neighborhood_agreement(matches.to_sparse(), source, target, most_shared)
     expected = brute_agreement(matches, source, target, most_shared)
     torch.testing.assert_close(found.to_dense(), expected)
 
-    relations = relation_agreement(matches.to_sparse(), source, target).to_dense()
+    relations = relation_agreement(
+        matches.to_sparse(), source, target, threshold
+    ).to_dense()
     sizes = [int(types.max()) + 1 if num_edges else 0 for _, types in (source, target)]
     assert list(relations.shape) == [2 * size for size in sizes]
     expected = torch.zeros_like(relations)
@@ -105,7 +110,7 @@ def test_by_brute_force(seed, num_source, num_target, num_edges, most_shared):
     def number(relation, size):
         return relation if isinstance(relation, int) else size + relation[1]
 
-    for (r, q), value in brute_relations(matches, source, target).items():
+    for (r, q), value in brute_relations(matches, source, target, threshold).items():
         expected[number(r, sizes[0]), number(q, sizes[1])] = value
     torch.testing.assert_close(relations, expected)
 

@@ -64,6 +64,8 @@ def test_presets_are_the_published_settings():
     [
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
         ({"batch_size": 0}, "batch_size must be at least 1"),
+        ({"neighbor_rounds": 0}, "neighbor_rounds must be at least 1"),
+        ({"neighbor_agreement": -1.0}, "neighbor_agreement must not be negative"),
         ({"heads": 0}, "heads must be at least 1"),
         ({"lr": -1.0}, "lr must not be negative"),
         ({"lr": float("nan")}, "lr must not be negative, got nan"),
