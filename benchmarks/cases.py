@@ -7,7 +7,7 @@ process and the peak memory in a fresh one.
 from collections.abc import Callable
 from types import SimpleNamespace
 
-from benchmarks import _layers, _losses, _searches, _steps
+from benchmarks import _agreement, _layers, _losses, _searches, _steps
 
 TINY = SimpleNamespace(
     nodes=30, edges=90, channels=6, pairs=8, rows=12, big=9, entities=60
@@ -41,6 +41,10 @@ GROUPS: dict[str, list[Callable]] = {
     "InfoNCE, many pairs": [_losses.info_nce_big],
     "ranks": [_searches.ranks_ours, _searches.ranks_products, _searches.ranks_dense],
     "search": [_searches.topk_ours, _searches.topk_faiss],
+    "agreement of neighbours": [
+        _agreement.agreement_ours,
+        _agreement.agreement_loops,
+    ],
     "training step": [_steps.step_ours, _steps.step_textbook],
 }
 """Cases by group; the first of a group is what the others are compared with."""
