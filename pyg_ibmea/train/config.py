@@ -6,6 +6,8 @@ import argparse
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from torch import Tensor
+
 
 def _option(default: Any, text: str, **extra: Any) -> Any:
     return field(default=default, metadata={"help": text, **extra})
@@ -125,7 +127,11 @@ class TrainConfig:
         3, "times that this is done in the end, each with the matches of the last"
     )
     csls_k: int = _option(3, "neighbours of CSLS")
-    sinkhorn_temperature: float = _option(0.02, "temperature of Sinkhorn scaling")
+    sinkhorn_temperature: float = _option(
+        0.02,
+        "temperature of Sinkhorn scaling; in the end, with what neighbours add, times "
+        "1 + neighbor_agreement, for similarities are spread as much wider",
+    )
 
     def __post_init__(self) -> None:
         for name in (
@@ -165,6 +171,19 @@ class TrainConfig:
                 raise ValueError(
                     f"{name} must lie in [0, 1), got {getattr(self, name)}"
                 )
+
+    def final_temperature(self, bonus: Tensor | None) -> float:
+        """The temperature of Sinkhorn scaling in the end.
+
+        What neighbours add spreads the similarities from [-1, 1] to [-1, 1 + its
+        factor]. What is matched on the way is matched at ``sinkhorn_temperature``, so
+        that only few candidates are probable.
+
+        Args:
+            bonus (torch.Tensor): What :func:`neighborhood_bonus` gave, or ``None``.
+        """
+        spread = 1.0 if bonus is None else 1.0 + self.neighbor_agreement
+        return self.sinkhorn_temperature * spread
 
     def proposes_before(self, epoch: int) -> bool:
         """Whether pairs are proposed before an epoch (the first is 1)."""

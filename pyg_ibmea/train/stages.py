@@ -282,12 +282,11 @@ def _ranked(
     bonuses: tuple[Tensor | None, Tensor | None],
 ) -> dict[str, Any]:
     """The ranking metrics of the test and validation pairs of two graphs."""
-    options = (config.csls_k, "counterparts", graph, config.sinkhorn_temperature)
-    return {
-        part: evaluate(members, problem, part, DECODERS, *options, bonus)
-        for part, members, bonus in (
-            ("test", models, bonuses[1]),
-            ("val", twins, bonuses[0]),
-        )
-        if links_of(problem, part).size(1)
-    }
+    found = {}
+    asked = ("test", models, bonuses[1]), ("val", twins, bonuses[0])
+    for part, members, bonus in asked:
+        if links_of(problem, part).size(1):
+            temperature = config.final_temperature(bonus)
+            options = (config.csls_k, "counterparts", graph, temperature, bonus)
+            found[part] = evaluate(members, problem, part, DECODERS, *options)
+    return found

@@ -110,8 +110,8 @@ def calibrate(
     without = torch.full((entities[0].numel(),), -1, device=row.device)
     without[row] = true
     decoders: tuple[Decoder, ...] = ("csls", "sinkhorn")
-    options = (config.csls_k, config.sinkhorn_temperature, without)
     bonus = bonus_of(bonus, entities)
+    options = (config.csls_k, config.final_temperature(bonus), without)
     found = evidence_by_decoder(z[pair[0]], z[pair[1]], decoders, *options, bonus=bonus)
     matched = {d: f[0].target[row] == true for d, f in found.items()}
     decoder = max(decoders, key=lambda d: int(matched[d].sum()))
@@ -163,8 +163,8 @@ def align_with_confidence(
         return TrustedAlignment(none, none, none, nothing, nothing, nothing)
     chosen = dict(zip(pair, entities, strict=True))
     z = encode_entities(models, data, chosen, graph)
-    options = (trust.decoder, config.csls_k, config.sinkhorn_temperature)
     bonus = bonus_of(bonus, entities)
+    options = (trust.decoder, config.csls_k, config.final_temperature(bonus))
     evidence = match_evidence(z[pair[0]], z[pair[1]], *options, bonus=bonus)
     if trust.right.weight is None:
         confidence = torch.sigmoid(evidence.margin / config.temperature)

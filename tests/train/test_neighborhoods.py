@@ -22,6 +22,7 @@ from pyg_ibmea.train import (
     propose_pairs,
     unaligned_entities,
 )
+from pyg_ibmea.train.stages import _ranked
 
 PAIR = ("source", "target")
 
@@ -139,7 +140,9 @@ def test_it_enters_ranks_proposals_and_matches(data, model, config):
     assert trust.right.state_dict() != plain.right.state_dict()
     found = align_with_confidence([model], data, trust, config, bonus=after)
     entities, sides, added = part(("train", "val"))
-    evidence = match_evidence(*sides, trust.decoder, 3, 0.03, bonus=added)
+    # Cosines of at most 1 and as much as .7 from neighbours: 1.7 times as wide.
+    wide = 0.03 * 1.7
+    evidence = match_evidence(*sides, trust.decoder, 3, wide, bonus=added)
     assert found.target.equal(entities[1][evidence.target])
     torch.testing.assert_close(
         found.confidence, trust.right(evidence.features), atol=1e-5, rtol=0.0
@@ -147,3 +150,20 @@ def test_it_enters_ranks_proposals_and_matches(data, model, config):
     joined = align_pairs([model], [model], data, config)[PAIR]
     assert joined[0].right.state_dict() == trust.right.state_dict()
     assert joined[1].target.equal(found.target)
+
+
+def test_final_ranks_are_scaled_at_the_wider_temperature(data, model, config):
+    bonuses = pair_bonuses([model], [model], data, config)[PAIR]
+    found = _ranked([model], [model], data, config, None, bonuses)
+
+    def figures(part, bonus, temperature):
+        options = {"sinkhorn_temperature": temperature, "bonus": bonus}
+        return evaluate(model, data, part, ["sinkhorn"], **options)["sinkhorn"]["mean"]
+
+    for part, bonus in zip(("val", "test"), bonuses, strict=True):
+        expected = figures(part, bonus, 0.03 * 1.7)
+        assert found[part]["sinkhorn"]["mean"] == pytest.approx(expected)
+        assert expected != pytest.approx(figures(part, bonus, 0.03))
+    plain = _ranked([model], [model], data, config, None, (None, None))
+    expected = figures("test", None, 0.03)
+    assert plain["test"]["sinkhorn"]["mean"] == pytest.approx(expected)
