@@ -10,6 +10,7 @@ from pyg_ibmea.align import (
     neighborhood_agreement,
     ranking_metrics,
 )
+from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.train import (
     TrainConfig,
     align_pairs,
@@ -152,7 +153,9 @@ def test_it_enters_ranks_proposals_and_matches(data, model, config):
     assert joined[1].target.equal(found.target)
 
 
-def test_final_ranks_are_scaled_at_the_wider_temperature(data, model, config):
+def test_final_ranks_are_scaled_at_the_wider_temperature(data, config):
+    torch.manual_seed(0)  # A weak model, so that ranks differ.
+    model = IBMEA.from_data(data, modalities=["graph"], graph_channels=8)
     bonuses = pair_bonuses([model], [model], data, config)[PAIR]
     found = _ranked([model], [model], data, config, None, bonuses)
 
@@ -163,7 +166,8 @@ def test_final_ranks_are_scaled_at_the_wider_temperature(data, model, config):
     for part, bonus in zip(("val", "test"), bonuses, strict=True):
         expected = figures(part, bonus, 0.03 * 1.7)
         assert found[part]["sinkhorn"]["mean"] == pytest.approx(expected)
-        assert expected != pytest.approx(figures(part, bonus, 0.03))
+    # Of the many test pairs some rank differs.
+    assert expected != pytest.approx(figures("test", bonuses[1], 0.03))
     plain = _ranked([model], [model], data, config, None, (None, None))
     expected = figures("test", None, 0.03)
     assert plain["test"]["sinkhorn"]["mean"] == pytest.approx(expected)
