@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from pyg_ibmea.nn._neighbors import PREFIX
+
 # A latent that tells less than this tells no more than e entities apart.
 _COLLAPSED_NATS = 1.0
 # Shares of, in turn, the loss of guessing, the whole loss, and the pairs.
@@ -49,7 +51,7 @@ next to nothing about an entity; lower its beta (now 0.01)
         for name, value in losses.items():
             kind, _, modality = name.partition("/")
             # What neighbours have comes with the modality; its weight may well fall.
-            own = not modality.startswith("neighbor_")
+            own = not modality.startswith(PREFIX)
             guess = losses.get(f"guess/{modality}", 0.0)
             if kind == "info_nce" and own and 0 < _NO_SIGNAL * guess < value:
                 messages += self._once(
