@@ -3,6 +3,8 @@
 pytest benchmarks --benchmark-only --full --benchmark-json=results.json
 python -m benchmarks.large large.json
 python -m benchmarks.report results.json large.json --out benchmarks/results
+
+A group that is measured alone (-k) is added to earlier results in the same way.
 """
 
 import argparse
@@ -22,6 +24,14 @@ def machine(results: dict) -> str:
         f"Python {info['python_version']}, PyTorch {results['torch']}, "
         f"{results['datetime'][:10]}, commit {results['commit_info']['id'][:8]}"
     )
+
+
+def noted(benchmark: dict, results: dict) -> dict:
+    """A benchmark of a run of its own, which says when and on what it ran."""
+    if "commit_info" not in results:
+        return benchmark
+    when = f"{results['datetime'][:10]}, commit {results['commit_info']['id'][:8]}"
+    return {**benchmark, "extra_info": {**benchmark["extra_info"], "measured": when}}
 
 
 def groups(results: dict) -> dict[str, list[dict]]:
@@ -110,7 +120,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     args = parser.parse_args()
     results, *others = (json.loads(path.read_text()) for path in args.results)
-    results["benchmarks"] += [b for other in others for b in other["benchmarks"]]
+    for other in others:
+        results["benchmarks"] += [noted(b, other) for b in other["benchmarks"]]
     parts = [
         f"# Benchmarks\n\n{machine(results)}. Medians; ratios are to the first row."
     ]
@@ -120,6 +131,8 @@ def main() -> None:
         if group == "scaling":
             plot_scaling(members, args.out / "scaling.png")
             parts.append(f"![time over nodes](scaling.png)\n\n{exponents(members)}")
+        if later := members[0]["extra_info"].get("measured"):
+            parts.append(f"Measured {later}.")
         parts.append(table(members))
     (args.out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     (args.out / "report.md").write_text("\n\n".join(parts) + "\n")

@@ -1,3 +1,6 @@
+import json
+
+from benchmarks import report
 from benchmarks.report import exponents, groups, machine, table
 
 
@@ -47,3 +50,28 @@ def test_machine_names_what_matters():
     )
     assert "2 threads" in line
     assert "PyTorch 2.13.0, 2026-01-02, commit 01234567" in line
+
+
+def test_results_that_are_added_say_when_they_ran(tmp_path, monkeypatch):
+    about = {
+        "machine_info": {"machine": "x86_64", "python_version": "3.11.7"},
+        "torch": "2.13.0",
+        "datetime": "2026-01-02T03:04:05",
+        "commit_info": {"id": "0123456789abcdef"},
+    }
+    later = {**about, "datetime": "2026-05-06", "commit_info": {"id": "fedcba98765"}}
+    files = {
+        "first.json": {**about, "benchmarks": [result("a", "ours", 1.0)]},
+        "large.json": {"benchmarks": [result("b", "ours", 2.0)]},
+        "later.json": {**later, "benchmarks": [result("c", "ours", 3.0)]},
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_text(json.dumps(content))
+    paths = [str(tmp_path / name) for name in files]
+    argv = ["report", *paths, "--out", str(tmp_path / "out")]
+    monkeypatch.setattr("sys.argv", argv)
+    report.main()
+    _, a, b, c = (tmp_path / "out" / "report.md").read_text().split("\n## ")
+    assert "Measured" not in a + b
+    assert "Measured 2026-05-06, commit fedcba98." in c
+    assert "| ours | 3,000 ms | 1.00 |" in c
