@@ -119,9 +119,9 @@ class TrainConfig:
         "the epoch at which its twin was best",
     )
     neighbor_agreement: float = _option(
-        1.0,
+        0.5,
         "factor of what the neighbours of two entities, as far as they are matched, "
-        "add to their similarity when pairs are proposed and in the end; 0: nothing",
+        "add to their similarity in the end; 0: nothing",
     )
     neighbor_rounds: int = _option(
         3, "times that this is done in the end, each with the matches of the last"

@@ -24,7 +24,6 @@ from pyg_ibmea.train.links import (
     seed_pairs,
 )
 from pyg_ibmea.train.memory import release_freed_memory
-from pyg_ibmea.train.neighborhoods import neighborhood_bonus
 from pyg_ibmea.train.objective import Objective
 from pyg_ibmea.train.progress import Progress
 from pyg_ibmea.train.proposals import propose_pairs
@@ -50,11 +49,7 @@ def propose(
     options = (threshold, config.sinkhorn_temperature, graph)
     proposals = {}
     for problem in pair_problems(data):
-        # One round: the next proposals are the next.
-        bonus = neighborhood_bonus(
-            state.average, problem, config, graph=graph, rounds=1
-        )
-        pairs = propose_pairs(state.average, problem, *options, bonus)
+        pairs = propose_pairs(state.average, problem, *options)
         proposals[alignment_pair(problem)] = pairs
     adopted = state.pseudo_seeds.update(proposals, seed_pairs(data))
     warn(diagnostics.check_pseudo_seeds(adopted))

@@ -30,10 +30,14 @@ def neighborhood_bonus(
     config: TrainConfig,
     known: Sequence[str] = ("train",),
     graph: Graph | None = None,
-    rounds: int | None = None,
 ) -> Tensor | None:
     """How far the neighbourhoods of entities agree, by known pairs and by what the
     model takes for counterparts; see :func:`pyg_ibmea.align.neighborhood_agreement`.
+
+    It is for the end of a training. Among the proposals of pseudo-seeds it has no part:
+    matches that vouch for each other and are learned from in the next epochs confirm
+    their own mistakes, above all where edges of one graph seldom have their like in the
+    other.
 
     In each round after the first, what neighbours say decides with the model what is
     taken for counterparts.
@@ -48,8 +52,6 @@ def neighborhood_bonus(
             granted; all other entities are matched by the model.
             (default: :obj:`('train',)`)
         graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
-        rounds (int, optional): Rounds, in place of ``config.neighbor_rounds``.
-            (default: :obj:`None`)
 
     Returns:
         torch.Tensor: By node ids, sparse ``[N, M]``, or ``None``.
@@ -63,7 +65,7 @@ def neighborhood_bonus(
         return config.neighbor_agreement * _agreement(data, links)
     z = encode_entities(model, data, dict(zip(pair, entities, strict=True)), graph)
     bonus = None
-    for _ in range(rounds or config.neighbor_rounds):
+    for _ in range(config.neighbor_rounds):
         found = match_probabilities(
             z[pair[0]],
             z[pair[1]],

@@ -11,7 +11,7 @@ from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import mutual_nearest
 from pyg_ibmea.nn import IBMEA, RelationalGraph
-from pyg_ibmea.train.evaluation import bonus_of, encode_entities
+from pyg_ibmea.train.evaluation import encode_entities
 from pyg_ibmea.train.links import alignment_pair, links_of, unaligned_entities
 
 
@@ -22,7 +22,6 @@ def propose_pairs(
     threshold: float,
     sinkhorn_temperature: float = 0.02,
     graph: RelationalGraph | EdgeIndex | None = None,
-    bonus: Tensor | None = None,
 ) -> Tensor:
     """Proposes pairs among the entities outside the training pairs: those that are
     each other's best by Sinkhorn scaling, with at least a given probability.
@@ -38,9 +37,6 @@ def propose_pairs(
         sinkhorn_temperature (float, optional): See :func:`pyg_ibmea.align.sinkhorn`.
             (default: :obj:`0.02`)
         graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
-        bonus (torch.Tensor, optional): What is added to the cosines of some pairs, by
-            node ids, sparse ``[N, M]``; see :func:`neighborhood_bonus`.
-            (default: :obj:`None`)
 
     Returns:
         torch.Tensor: Node ids, long ``[2, L]``; no entity is in two pairs.
@@ -56,7 +52,6 @@ def propose_pairs(
         z[pair[1]],
         decoder="sinkhorn",
         sinkhorn_temperature=sinkhorn_temperature,
-        bonus=bonus_of(bonus, entities),
     )
     # The score of Sinkhorn scaling is temperature * log(probability).
     rows = rows[:, (score / sinkhorn_temperature).exp() >= threshold]
