@@ -22,16 +22,21 @@ def machine(results: dict) -> str:
     return (
         f"{name}, {max(threads, default='?')} threads, "
         f"Python {info['python_version']}, PyTorch {results['torch']}, "
-        f"{results['datetime'][:10]}, commit {results['commit_info']['id'][:8]}"
+        f"{measured(results)}"
     )
+
+
+def measured(results: dict) -> str:
+    """When, and of which state of the code."""
+    return f"{results['datetime'][:10]}, commit {results['commit_info']['id'][:8]}"
 
 
 def noted(benchmark: dict, results: dict) -> dict:
     """A benchmark of a run of its own, which says when and on what it ran."""
     if "commit_info" not in results:
         return benchmark
-    when = f"{results['datetime'][:10]}, commit {results['commit_info']['id'][:8]}"
-    return {**benchmark, "extra_info": {**benchmark["extra_info"], "measured": when}}
+    info = {**benchmark["extra_info"], "measured": measured(results)}
+    return {**benchmark, "extra_info": info}
 
 
 def groups(results: dict) -> dict[str, list[dict]]:

@@ -17,21 +17,16 @@ import csv
 import json
 import random
 import time
-from collections import Counter
 from itertools import pairwise
 from pathlib import Path
+
+from study_problems import emoji_files, shared_keywords
 
 from pyg_ibmea.cli import main as pyg_ibmea
 
 VENDORS = {"zh": "google", "en": "twitter", "ja": "google"}
 SHARE = 0.3  # Of the emoji that are known pairs.
 NO_IMAGE, LOST = 0.8, 0.2  # Shares of the emoji of one side.
-
-
-def read_table(path):
-    """The rows of a table separated by tabs."""
-    text = path.read_text(encoding="utf-8")
-    return [line.split("\t") for line in text.splitlines()]
 
 
 def write_table(path, rows):
@@ -50,11 +45,9 @@ def write_graph(raw, out, language, lost=(), unseen=()):
         lost: Emoji that the graph does not have.
         unseen: Emoji without an image.
     """
-    files = {row[0]: row[5] for row in emoji_of(raw) if row[0] not in lost}
-    pairs = read_table(raw / f"keywords_{language}.tsv")
-    pairs = [(emoji, word) for emoji, word in pairs if emoji in files]
-    uses = Counter(word for _, word in pairs)
-    triples = [(e, "keyword", f"word:{w}") for e, w in pairs if uses[w] > 1]
+    files = {e: file for e, file in emoji_files(raw).items() if e not in lost}
+    pairs = shared_keywords(raw, language, files)
+    triples = [(e, "keyword", f"word:{w}") for e, w in pairs]
     folder = raw / f"img_{VENDORS[language]}"
     images = [(e, str(folder / f)) for e, f in files.items() if e not in unseen]
     out.mkdir(parents=True, exist_ok=True)
@@ -66,14 +59,9 @@ def write_graph(raw, out, language, lost=(), unseen=()):
     ]
 
 
-def emoji_of(raw):
-    """The rows of all emoji but flags, whose keywords are names of places."""
-    return [row for row in read_table(raw / "emoji.tsv") if row[2] != "Flags"]
-
-
 def problems(raw, out):
     """By name, the options of ``pyg-ibmea train``, whose files are written."""
-    emoji = [row[0] for row in emoji_of(raw)]
+    emoji = list(emoji_files(raw))
 
     def same(folder, kept, languages=("zh", "en")):
         """The known pairs of every two graphs in turn."""

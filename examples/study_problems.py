@@ -33,25 +33,38 @@ def load_problem(name, ratio, raw, root, names=None):
     return DensestPairs(SMALL_PAIRS, ratio)(data) if name == "zh_en_small" else data
 
 
+def read_table(path):
+    """The rows of a table separated by tabs."""
+    text = path.read_text(encoding="utf-8")
+    return [line.split("\t") for line in text.splitlines()]
+
+
+def emoji_files(folder):
+    """The image file of every emoji but flags, whose keywords are names of places."""
+    return {row[0]: row[5] for row in read_table(folder / "emoji.tsv")
+            if row[2] != "Flags"}  # fmt: skip
+
+
+def shared_keywords(folder, language, emoji):
+    """Pairs of an emoji and a keyword that two of them share."""
+    rows = read_table(folder / f"keywords_{language}.tsv")
+    pairs = [(one, word) for one, word in rows if one in emoji]
+    uses = Counter(word for _, word in pairs)
+    return [(one, word) for one, word in pairs if uses[word] > 1]
+
+
 def emoji_problem(folder, ratio, languages=("zh", "en"), vendors=("google", "twitter")):
     """Emoji with the keywords of one language and the images of one vendor on each
     side. A keyword that two emoji share is an entity of its own; flags are left out.
     """
-    table = [
-        line.split("\t")
-        for line in (folder / "emoji.tsv").read_text(encoding="utf-8").splitlines()
-    ]
-    files = {line[0]: line[5] for line in table if line[2] != "Flags"}
+    files = emoji_files(folder)
     data = HeteroData()
     data.uri = {}
     for language, vendor in zip(languages, vendors, strict=True):
-        text = (folder / f"keywords_{language}.tsv").read_text(encoding="utf-8")
-        pairs = [line.split("\t") for line in text.splitlines()]
-        pairs = [(emoji, word) for emoji, word in pairs if emoji in files]
-        uses = Counter(word for _, word in pairs)
-        words = sorted(word for word, count in uses.items() if count > 1)
+        pairs = shared_keywords(folder, language, files)
+        words = sorted({word for _, word in pairs})
         number = {e: i for i, e in enumerate([*files, *words])}
-        edges = [(number[e], number[w]) for e, w in pairs if w in number]
+        edges = [(number[e], number[w]) for e, w in pairs]
         images = [encode_image(folder / f"img_{vendor}" / f) for f in files.values()]
         x = torch.zeros(len(number), images[0].size)
         x[: len(images)] = torch.from_numpy(np.stack(images))

@@ -61,6 +61,7 @@ def tiny_emoji(folder):
 @pytest.mark.usefixtures("examples")
 def test_own_graphs_writes_files_and_figures(tmp_path, monkeypatch, capsys):
     import own_graphs
+    from study_problems import read_table
 
     raw, out = tmp_path / "raw", tmp_path / "out"
     raw.mkdir()
@@ -82,7 +83,7 @@ def test_own_graphs_writes_files_and_figures(tmp_path, monkeypatch, capsys):
     assert ",".join(rows[0]) in capsys.readouterr().out
 
     def table(folder, name):
-        return own_graphs.read_table(out / folder / name)
+        return read_table(out / folder / name)
 
     # A keyword of a single emoji is no entity, a flag no emoji.
     assert all("alone" not in tail for _, _, tail in table("plain", "triples_zh.tsv"))
