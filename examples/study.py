@@ -80,10 +80,7 @@ def main_runs():
     alone, iterative = ({"iterative": i, "refits": 1} for i in (False, True))
     rows = {
         "seeds only": alone,
-        "seeds only, vectors alone": {**alone, **VECTORS},
         "pseudo-seeds": iterative,
-        "pseudo-seeds, vectors alone": {**iterative, **VECTORS},
-        "pseudo-seeds, three refits": {"iterative": True, "refits": 3},
         "seeds only, names": alone,
         "pseudo-seeds, names": iterative,
     }
@@ -93,8 +90,10 @@ def main_runs():
         for row, config in rows.items():
             yield Run("main", row, seed=seed, config=config, names="names" in row)
         for problem, ratio in others:
-            for row in ("seeds only", "seeds only, vectors alone", "pseudo-seeds"):
+            for row in ("seeds only", "pseudo-seeds"):
                 yield Run("main", row, problem, ratio, seed, rows[row])
+    config = {"iterative": True, "refits": 3}
+    yield Run("main", "pseudo-seeds, three refits", config=config)
 
 
 def ablation_runs():

@@ -56,6 +56,14 @@ def figure_of(result, decoder, name="hits@1"):
     return result["test"][decoder]["mean"][name]
 
 
+def without_neighbours(runs):
+    """Those runs that went by the neighbours too, with the figures that their vectors
+    alone give: the training is the same.
+    """
+    alone = [(r, r["vectors_alone"]) for r in runs if "vectors_alone" in r]
+    return [{**r, "test": figures["test"]} for r, figures in alone]
+
+
 def spread(values, form=".3f"):
     """The mean, and the least and largest of several; nothing of none."""
     if not values:
@@ -94,21 +102,25 @@ def rows_table(results, with_problem):
             [
                 *where,
                 row,
-                len(runs),
-                *(
-                    spread([figure_of(r, d) for r in runs])
-                    for d in ("cosine", "csls", "sinkhorn")
-                ),
-                spread([figure_of(r, "csls", "mrr") for r in runs]),
+                *_figures(runs),
                 f"{statistics.mean(pseudo):.0%}" if pseudo else "",
                 f"{statistics.mean(r['cpu_seconds'] for r in runs):.0f} s",
                 f"{max(r['peak_rss_mb'] for r in runs):.0f}",
             ]
         )
+        if alone := without_neighbours(runs):
+            rows.append([*where, f"{row}; vectors alone", *_figures(alone), "", "", ""])
     header = ["data", "seeds"] if with_problem else []
     header += ["row", "runs", "Hits@1 cosine", "CSLS", "Sinkhorn", "MRR CSLS"]
     header += ["pseudo-seeds right", "core time", "peak memory, MiB"]
     return markdown(header, rows)
+
+
+def _figures(runs):
+    """How many runs, and what they reach."""
+    hits = [[figure_of(r, d) for r in runs] for d in ("cosine", "csls", "sinkhorn")]
+    mrr = [figure_of(r, "csls", "mrr") for r in runs]
+    return [len(runs), *map(spread, (*hits, mrr))]
 
 
 def sweep_points(results):
@@ -310,7 +322,8 @@ def write_report(folder, is_current=lambda result: True, order=()):
         + ". Figures are of the test pairs, mean of both directions; validation pairs "
         "chose the epoch. Where there are several seeds: mean (least to largest). "
         "Ablation, sweeps and the emoji's bottlenecks and modalities alone go by the "
-        "vectors alone (`--neighbor-agreement 0`), which is where layers differ.",
+        "vectors alone (`--neighbor-agreement 0`), which is where layers differ; "
+        "elsewhere a second row gives those figures of the same trainings.",
     ]
     names = {(n["file"], n["sha256"]) for r in results if (n := r.get("names_of"))}
     for file, digest in sorted(names):

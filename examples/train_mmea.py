@@ -17,7 +17,7 @@ import torch
 
 from pyg_ibmea import train
 from pyg_ibmea.datasets import DBP15K, MMKB, SRPRS, MMKGPair, SyntheticMMKG
-from pyg_ibmea.report import metrics_table, plot_curves
+from pyg_ibmea.report import metrics_table, plot_curves, vectors_line
 
 BENCHMARKS = {"DBP15K": DBP15K, "SRPRS": SRPRS, "MMKB": MMKB}
 OPTIONS = {  # flag: default, type, help
@@ -119,6 +119,8 @@ def main():
     epoch = f"weights of epoch {judged[0].best_epoch} (chosen on validation)"
     print(f"\ntest pairs, {epoch}")
     print(metrics_table(metrics["test"], *pair))
+    if "vectors_alone" in metrics:
+        print(vectors_line(metrics["vectors_alone"]["test"]))
     if "pseudo_seeds" in metrics:
         found = metrics["pseudo_seeds"]
         print(f"\n{found['pairs']} pseudo-seeds; of those with a known counterpart "

@@ -301,6 +301,8 @@ def _print_metrics(metrics: dict[str, Any], pair: str) -> None:
                 name = {"val": "validation", "test": "test"}[part]
                 print(f"\n{name} pairs")
                 print(report.metrics_table(figures[part], source, target))
+                if part in figures.get("vectors_alone", {}):
+                    print(report.vectors_line(figures["vectors_alone"][part]))
         text = report.confidence_table(figures.get("confidence", {}))
         print(f"\n{text}" if text else "")
     if "clusters" in metrics:

@@ -11,7 +11,12 @@ from pyg_ibmea.report.matches import (
     write_matches,
 )
 from pyg_ibmea.report.page import write_page
-from pyg_ibmea.report.table import clusters_table, confidence_table, metrics_table
+from pyg_ibmea.report.table import (
+    clusters_table,
+    confidence_table,
+    metrics_table,
+    vectors_line,
+)
 
 __all__ = [
     "FORMATS",
@@ -24,6 +29,7 @@ __all__ = [
     "plot_curves",
     "read_matches",
     "select_matches",
+    "vectors_line",
     "write_matches",
     "write_page",
 ]

@@ -123,24 +123,31 @@ def _inert(value: Any) -> str:
 def _figures(pairs: Mapping[str, Any]) -> str:
     rows = []
     for graphs, metrics in pairs.items():
+        alone = metrics.get("vectors_alone", {})
         for part, name in _PARTS.items():
-            for decoder, values in metrics.get(part, {}).items():
-                cells = "".join(
-                    f"<td>{values['mean'][key]:.3f}</td>"
-                    for key in ("hits@1", "hits@10", "mrr")
-                )
-                rows.append(
-                    f"<tr><th>{escape(graphs)} {name}</th>"
-                    f"<td>{_DECODERS.get(decoder, escape(decoder))}</td>{cells}</tr>"
-                )
+            rows += _figure_rows(f"{graphs} {name}", metrics.get(part, {}))
+            rows += _figure_rows(f"{graphs} {name}, vectors alone", alone.get(part, {}))
     if not rows:
         return ""
     return (
         "<section><h2>Figures</h2><p>Mean of both directions; Sinkhorn scaling "
-        "presumes one counterpart for each.</p><div class='wide'><table><thead><tr>"
+        "presumes one counterpart for each. Vectors alone: without what neighbours say "
+        "of each other in the end.</p><div class='wide'><table><thead><tr>"
         "<th>pairs</th><th>decoder</th><th>Hits@1</th><th>Hits@10</th><th>MRR</th>"
         f"</tr></thead><tbody>{''.join(rows)}</tbody></table></div></section>"
     )
+
+
+def _figure_rows(name: str, figures: Mapping[str, Any]) -> list[str]:
+    rows = []
+    for decoder, values in figures.items():
+        cells = "".join(
+            f"<td>{values['mean'][key]:.3f}</td>"
+            for key in ("hits@1", "hits@10", "mrr")
+        )
+        decoder = _DECODERS.get(decoder, escape(decoder))
+        rows.append(f"<tr><th>{escape(name)}</th><td>{decoder}</td>{cells}</tr>")
+    return rows
 
 
 def _clusters(found: Mapping[str, Any]) -> str:

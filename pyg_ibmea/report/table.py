@@ -52,6 +52,23 @@ def metrics_table(
     )
 
 
+def vectors_line(alone: Mapping[str, Any]) -> str:
+    """Says what the vectors alone give, in Hits@1, mean of both directions.
+
+    Args:
+        alone (dict): By decoder, what ``metrics.json`` holds of a part of the pairs
+            under ``vectors_alone``.
+
+    Example:
+        >>> print(vectors_line({
+        ...     'csls': {'mean': {'hits@1': 0.5}},
+        ...     'sinkhorn': {'mean': {'hits@1': 0.75}}}))
+        by the vectors alone (--neighbor-agreement 0): Hits@1 0.500 csls, 0.750 sinkhorn
+    """
+    hits = [f"{found['mean']['hits@1']:.3f} {name}" for name, found in alone.items()]
+    return f"by the vectors alone (--neighbor-agreement 0): Hits@1 {', '.join(hits)}"
+
+
 def confidence_table(confidence: Mapping[str, Any]) -> str:
     """Lays out how far the confidence can be trusted.
 

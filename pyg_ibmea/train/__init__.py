@@ -3,7 +3,7 @@
 from pyg_ibmea.train.batches import seed_batches
 from pyg_ibmea.train.config import PAPER, TrainConfig, add_arguments, config_from
 from pyg_ibmea.train.device import usable_device
-from pyg_ibmea.train.diagnostics import Diagnostics
+from pyg_ibmea.train.diagnostics import Diagnostics, check_agreement
 from pyg_ibmea.train.evaluation import encode_entities, evaluate
 from pyg_ibmea.train.information import info_nce_bound, information_plane
 from pyg_ibmea.train.interrupt import InterruptGuard
@@ -71,6 +71,7 @@ __all__ = [
     "align_with_confidence",
     "alignment_pair",
     "calibrate",
+    "check_agreement",
     "cluster_metrics",
     "confidence_metrics",
     "config_from",

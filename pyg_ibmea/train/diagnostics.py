@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor
 
@@ -16,11 +18,40 @@ _INACTIVE = 1e-3
 _DRIFT = 0.2
 
 
+def check_agreement(
+    figures: Mapping[str, Any] | None, alone: Mapping[str, Any] | None, pairs: int
+) -> list[str]:
+    """Looks, by the validation pairs, whether neighbours lead astray.
+
+    Args:
+        figures (dict): What :func:`evaluate` returns with the agreement of neighbours;
+            ``None`` without validation pairs.
+        alone (dict): The same by the vectors alone.
+        pairs (int): Number of validation pairs.
+
+    Returns:
+        list: A message if Hits@1 is lower with neighbours by more than two standard
+        errors of the difference, taken as if both erred apart.
+    """
+    if not figures or not alone:
+        return []
+    after, before = (f["csls"]["mean"]["hits@1"] for f in (figures, alone))
+    variance = (after * (1 - after) + before * (1 - before)) / pairs
+    if before - after <= 2 * math.sqrt(variance):
+        return []
+    return [
+        f"what neighbours say lowers Hits@1 on the {pairs} validation pairs from "
+        f"{before:.3f} to {after:.3f}: edges of one graph may seldom have their like "
+        "in the other; lower --neighbor-agreement, or give 0"
+    ]
+
+
 class Diagnostics:
     """Looks at a training for signs that something is not as it seems.
 
     Each message comes once. They say what was seen and what may be done; none of them
-    looks at validation or test pairs.
+    looks at validation or test pairs. Of the end of a training, see
+    :func:`check_agreement`.
 
     Example:
         >>> losses = {'total': 9.0, 'info_nce/name': 1.0, 'kl/name': 0.2}

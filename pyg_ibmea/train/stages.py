@@ -17,6 +17,7 @@ from pyg_ibmea.align import Decoder
 from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.train._figures import mean_figures
 from pyg_ibmea.train.config import TrainConfig
+from pyg_ibmea.train.diagnostics import check_agreement
 from pyg_ibmea.train.evaluation import Graph, evaluate
 from pyg_ibmea.train.joint import align_pairs, cluster_metrics, join_matches
 from pyg_ibmea.train.links import (
@@ -28,7 +29,7 @@ from pyg_ibmea.train.links import (
     pair_problems,
     seed_pairs,
 )
-from pyg_ibmea.train.loop import fit, share_pseudo_seeds
+from pyg_ibmea.train.loop import fit, share_pseudo_seeds, warn
 from pyg_ibmea.train.neighborhoods import pair_bonuses
 from pyg_ibmea.train.objective import Objective
 from pyg_ibmea.train.proposals import outside_seed_pairs, share_right
@@ -232,9 +233,10 @@ def final_test(
             ``pseudo_seeds.tsv``.
 
     Returns:
-        dict: What ``metrics.json`` holds. With several pairs of graphs, ``pairs`` holds
-        the figures of each, ``clusters`` those of their clusters, ``test`` and ``val``
-        are means.
+        dict: What ``metrics.json`` holds: figures of the ``test`` and ``val`` pairs,
+        and under ``vectors_alone`` what they are without what neighbours say. With
+        several pairs of graphs, ``pairs`` holds the figures of each, ``clusters`` those
+        of their clusters; the others are means.
     """
     models = [state.model for state in states]
     graph = models[0].graph_of(data)
@@ -249,6 +251,13 @@ def final_test(
     for problem in pair_problems(data):
         pair = alignment_pair(problem)
         of_pair = _ranked(twins, models, problem, config, graph, bonuses[pair])
+        if any(bonus is not None for bonus in bonuses[pair]):
+            # Training does not depend on what neighbours say: so would it have ended
+            # without.
+            alone = _ranked(twins, models, problem, config, graph, (None, None))
+            of_pair["vectors_alone"] = alone
+            judges = links_of(problem, "val").size(1)
+            warn(check_agreement(of_pair.get("val"), alone.get("val"), judges))
         of_pair["confidence"] = confidence_metrics(problem, *found[pair])
         if config.iterative:
             of_pair["pseudo_seeds"] = share_right(problem, pseudo_seeds[pair])
@@ -256,7 +265,11 @@ def final_test(
     metrics: dict[str, Any] = dict(next(iter(figures.values())))
     if len(figures) > 1:
         ranked: list[dict[str, Any]] = [
-            {part: of_pair[part] for part in ("test", "val") if part in of_pair}
+            {
+                part: of_pair[part]
+                for part in ("test", "val", "vectors_alone")
+                if part in of_pair
+            }
             for of_pair in figures.values()
         ]
         metrics = mean_figures(ranked)

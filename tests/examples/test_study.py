@@ -36,7 +36,7 @@ def test_every_run_has_a_key_of_its_own_and_valid_options(study):
     for run in runs:
         TrainConfig(**run.config)
     main = {(r.problem, r.ratio, r.row, r.seed) for r in runs if r.group == "main"}
-    assert len(main) == 3 * (5 * 3 + 4)
+    assert len(main) == 3 * (5 * 2 + 2) + 1
     sweeps = [r for r in runs if r.group in ("noise", "low resource", "missing")]
     # What is compared differs in the bottleneck and in nothing else.
     assert {r.row for r in sweeps} == set(study.BOTTLENECKS)

@@ -5,7 +5,7 @@ import torch
 
 from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.nn import IBMEA
-from pyg_ibmea.train import Diagnostics
+from pyg_ibmea.train import Diagnostics, check_agreement
 
 HEALTHY = {
     "total": 12.0,
@@ -72,3 +72,16 @@ def test_features_of_neighbours_may_carry_no_signal():
     losses |= {f"guess/{name}": math.log(1000) for name in (own, near)}
     (message,) = Diagnostics(BETA).check(losses)
     assert f"modality {own!r} carries no" in message
+
+
+def test_neighbours_that_lead_astray_by_the_validation_pairs():
+    def figures(hits):
+        return {"csls": {"mean": {"hits@1": hits}}}
+
+    # Two standard errors: 2 * sqrt((.16 + .21) / 100) = .1217.
+    (told,) = check_agreement(figures(0.7), figures(0.8225), 100)
+    assert "on the 100 validation pairs from 0.823 to 0.700" in told
+    assert "--neighbor-agreement" in told
+    assert check_agreement(figures(0.7), figures(0.8), 100) == []
+    assert check_agreement(figures(0.8), figures(0.6), 100) == []
+    assert check_agreement(None, None, 0) == []

@@ -48,6 +48,13 @@ def test_figures_of_each_pair_and_their_means(trained):
         each = [figures[part]["csls"]["mean"]["mrr"]
                 for figures in metrics["pairs"].values()]  # fmt: skip
         assert metrics[part]["csls"]["mean"]["mrr"] == pytest.approx(sum(each) / 3)
+        # Also without what neighbours say.
+        each = [
+            figures["vectors_alone"][part]["csls"]["mean"]["mrr"]
+            for figures in metrics["pairs"].values()
+        ]
+        alone = metrics["vectors_alone"][part]["csls"]["mean"]["mrr"]
+        assert alone == pytest.approx(sum(each) / 3)
     # Guessing would give 1 in 30; that the looks are read, more than half.
     assert metrics["test"]["sinkhorn"]["mean"]["hits@1"] > 0.6
     for figures in metrics["pairs"].values():

@@ -10,16 +10,20 @@ from pyg_ibmea.align import (
     neighborhood_agreement,
     ranking_metrics,
 )
+from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.train import (
+    RunFolder,
     TrainConfig,
     align_pairs,
     align_with_confidence,
     calibrate,
     evaluate,
+    final_test,
     links_of,
     neighborhood_bonus,
     pair_bonuses,
+    train_models,
     unaligned_entities,
 )
 from pyg_ibmea.train.stages import _ranked
@@ -162,3 +166,29 @@ def test_final_ranks_are_scaled_at_the_wider_temperature(data, config):
     plain = _ranked([model], [model], data, config, None, (None, None))
     expected = figures("test", None, 0.03)
     assert plain["test"]["sinkhorn"]["mean"] == pytest.approx(expected)
+
+
+# Notes for a user, which six epochs on a hundred entities earn.
+@pytest.mark.filterwarnings("ignore:(modality|the bottleneck|pseudo-seeds)")
+def test_training_does_not_depend_on_it(tmp_path):
+    """One training gives the figures with neighbours and without."""
+    problem = SyntheticMMKG(num_entities=200, feature_noise=0.8)[0]
+    options = {
+        "epochs": 6, "eval_every": 2, "graph_channels": 16, "modal_channels": 8, "lr": 0.02,
+        "iterative": True, "propose_from": 2, "propose_every": 1,
+        "propose_first_threshold": 0.3, "propose_threshold": 0.3, "refits": 1,
+        "refit_epochs": 2,
+    }  # fmt: skip
+    found = {}
+    for weight in (0.0, 0.5):
+        config = TrainConfig(neighbor_agreement=weight, **options)
+        run = RunFolder(tmp_path / str(weight), {})
+        trained = train_models(problem.clone(), config, run)
+        found[weight] = final_test(problem, *trained, config, run)
+    without, with_them = found[0.0], found[0.5]
+    assert without["pseudo_seeds"] == with_them["pseudo_seeds"]
+    assert without["pseudo_seeds"]["pairs"] > 0
+    assert "vectors_alone" not in without
+    for part in ("test", "val"):
+        assert with_them["vectors_alone"][part] == without[part]
+        assert with_them[part] != without[part]
