@@ -174,8 +174,8 @@ def test_training_does_not_depend_on_it(tmp_path):
     """One training gives the figures with neighbours and without."""
     problem = SyntheticMMKG(num_entities=200, feature_noise=0.8)[0]
     options = {
-        "epochs": 6, "eval_every": 2, "graph_channels": 16, "modal_channels": 8, "lr": 0.02,
-        "iterative": True, "propose_from": 2, "propose_every": 1,
+        "epochs": 6, "eval_every": 2, "graph_channels": 16, "modal_channels": 8,
+        "lr": 0.02, "iterative": True, "propose_from": 2, "propose_every": 1,
         "propose_first_threshold": 0.3, "propose_threshold": 0.3, "refits": 1,
         "refit_epochs": 2,
     }  # fmt: skip
