@@ -122,10 +122,16 @@ def figures_of(name, metrics):
 
 def main():
     """Writes the tables, trains, and prints the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--raw", type=Path, required=True, help="folder of the emoji")
     parser.add_argument("--out", type=Path, default=Path("runs/own_graphs"))
     args, options = parser.parse_known_args()
+    if not (args.raw / "emoji.tsv").is_file():
+        parser.error(
+            f"--raw: {args.raw} has no emoji.tsv; see --help for what it holds"
+        )
     rows = []
     for number, (name, of_problem) in enumerate(problems(args.raw, args.out).items()):
         run = args.out / f"run_{number}"

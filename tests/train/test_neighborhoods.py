@@ -168,7 +168,7 @@ def test_final_ranks_are_scaled_at_the_wider_temperature(data, config):
     assert plain["test"]["sinkhorn"]["mean"] == pytest.approx(expected)
 
 
-# Notes for a user, which six epochs on a hundred entities earn.
+# Notes for a user, which six epochs on two hundred entities earn.
 @pytest.mark.filterwarnings("ignore:(modality|the bottleneck|pseudo-seeds)")
 def test_training_does_not_depend_on_it(tmp_path):
     """One training gives the figures with neighbours and without."""
