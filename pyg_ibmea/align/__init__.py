@@ -29,6 +29,7 @@ from pyg_ibmea.align.metrics import ranking_metrics
 from pyg_ibmea.align.ranks import Ranks, ranks
 from pyg_ibmea.align.search import topk
 from pyg_ibmea.align.sinkhorn import SinkhornPotentials, sinkhorn
+from pyg_ibmea.align.spreading import spread_agreement
 from pyg_ibmea.align.views import join_views
 
 __all__ = [
@@ -62,5 +63,6 @@ __all__ = [
     "relation_agreement",
     "reliability",
     "sinkhorn",
+    "spread_agreement",
     "topk",
 ]

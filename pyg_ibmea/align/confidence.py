@@ -7,9 +7,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from pyg_ibmea.align._best import top_columns
 from pyg_ibmea.align._blocks import unit_sides
 from pyg_ibmea.align._decoders import Decoder, score_blocks
-from pyg_ibmea.align.search import top_columns
 
 
 class Alignment(NamedTuple):

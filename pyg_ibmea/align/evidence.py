@@ -8,10 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from pyg_ibmea.align._best import top_columns
 from pyg_ibmea.align._blocks import cosine_blocks, pair_cosines, unit_sides
 from pyg_ibmea.align._bonus import Bonus
 from pyg_ibmea.align._decoders import Decoder, scoring
-from pyg_ibmea.align.search import top_columns
 
 FEATURES = ("cosine", "csls", "margin", "reverse_margin", "log_probability")
 """What :class:`Evidence` holds of each match."""

@@ -12,10 +12,10 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 from torch import Tensor
 
+from pyg_ibmea.align._best import top_columns
 from pyg_ibmea.align._blocks import cosine_blocks, unit_sides
 from pyg_ibmea.align._bonus import Bonus
 from pyg_ibmea.align._decoders import Decoder, score_blocks, scoring
-from pyg_ibmea.align.search import top_columns
 
 
 @torch.no_grad()

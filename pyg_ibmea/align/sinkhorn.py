@@ -10,6 +10,7 @@ from torch import Tensor
 
 from pyg_ibmea.align._blocks import cosine_blocks, unit_sides
 from pyg_ibmea.align._bonus import Bonus
+from pyg_ibmea.align._nearest import nearest_pairs
 
 # Up to here the whole kernel matrix is held, 0.5 GiB in float32.
 _DENSE_ENTRIES = 2**27
@@ -121,15 +122,63 @@ def sinkhorn(
     if num_candidates is None:
         kernel = _DenseKernel(source, target, temperature, block_size, bonus)
     else:
-        kernel = _CandidateKernel(
-            source, target, temperature, num_candidates, block_size, bonus
-        )
-    # Logarithms of the scaling factors.
-    f = torch.zeros(size[0], dtype=torch.double, device=source.device)
-    g = torch.zeros(size[1], dtype=torch.double, device=source.device)
-    # A column whose sum is below 1 keeps the factor 1: nothing fills it up.
-    most = 0.0 if slack is None and size[0] < size[1] else math.inf
+        k, added = num_candidates, Bonus.of(bonus, source, target)
+        index, entry = nearest_pairs(source, target, k, block_size, added)
+        kernel = _CandidateKernel(index, entry, size, temperature)
     exits = _Slack(slack, temperature, size)
+    f, g, iteration, error = _scale(kernel, exits, size, num_iters, tolerance)
+    factors = (temperature * f).to(source.dtype), (temperature * g).to(source.dtype)
+    slacks = (
+        exits.probability(f, exits.g).to(source.dtype),
+        exits.probability(g, exits.f).to(source.dtype),
+    )
+    if swap:
+        factors, slacks = factors[::-1], slacks[::-1]
+    return SinkhornPotentials(*factors, *slacks, iteration, error)
+
+
+@torch.no_grad()
+def pair_probabilities(
+    pairs: Tensor,
+    similarity: Tensor,
+    size: tuple[int, int],
+    temperature: float,
+    num_iters: int = 20,
+    tolerance: float = 1e-3,
+) -> Tensor:
+    """The probabilities :math:`P_{ij}` of :func:`sinkhorn` where only some pairs count,
+    whose similarities are known.
+
+    Args:
+        pairs: Long ``[2, L]``, without repeats; every row of either side is in one.
+        similarity: What stands in the place of their cosines, ``[L]``.
+        size: Numbers of source and target rows.
+        temperature: As for :func:`sinkhorn`, like the rest.
+        num_iters: Most iterations. (default: ``20``)
+        tolerance: Relative error of the sums at which to stop. (default: ``1e-3``)
+
+    Returns:
+        Float64 ``[L]``.
+    """
+    if size[0] > size[1]:  # As there: the rows are the smaller side.
+        pairs, size = pairs.flip(0), size[::-1]
+    kernel = _CandidateKernel(pairs, similarity, size, temperature)
+    exits = _Slack(None, temperature, size)
+    f, g, *_ = _scale(kernel, exits, size, num_iters, tolerance)
+    return (kernel.log_entry + f[pairs[0]] + g[pairs[1]]).exp()
+
+
+def _scale(
+    kernel: _DenseKernel | _CandidateKernel,
+    exits: _Slack,
+    size: tuple[int, int],
+    num_iters: int,
+    tolerance: float,
+) -> tuple[Tensor, Tensor, int, float]:
+    """The logarithms of the scaling factors, iterations done, and the last error."""
+    g = torch.zeros(size[1], dtype=torch.double, device=kernel.device)
+    # A column whose sum is below 1 keeps the factor 1: nothing fills it up.
+    most = 0.0 if exits.entry == -math.inf and size[0] < size[1] else math.inf
     iteration, error = 0, math.inf
     f = -exits.add(kernel.log_row_sums(g), exits.g)
     while iteration < num_iters and error > tolerance:
@@ -141,14 +190,7 @@ def sinkhorn(
         g = updated
         exits.update_g(f)
         f = -exits.add(kernel.log_row_sums(g), exits.g)
-    factors = (temperature * f).to(source.dtype), (temperature * g).to(source.dtype)
-    slacks = (
-        exits.probability(f, exits.g).to(source.dtype),
-        exits.probability(g, exits.f).to(source.dtype),
-    )
-    if swap:
-        factors, slacks = factors[::-1], slacks[::-1]
-    return SinkhornPotentials(*factors, *slacks, iteration, error)
+    return f, g, iteration, error
 
 
 class _Slack:
@@ -202,6 +244,7 @@ class _DenseKernel:
         bonus: Tensor | None = None,
     ) -> None:
         self.sides, self.temperature, self.block = (source, target), temperature, block
+        self.device = source.device
         self.bonus = Bonus.of(bonus, source, target)
         self.matrix = source.new_empty(source.size(0), target.size(0))
         self._fill()
@@ -240,39 +283,17 @@ class _DenseKernel:
 
 
 class _CandidateKernel:
-    """The best entries of every row and of every column."""
+    """The entries of some pairs."""
 
     def __init__(
         self,
-        source: Tensor,
-        target: Tensor,
+        pairs: Tensor,
+        similarity: Tensor,
+        size: tuple[int, int],
         temperature: float,
-        k: int,
-        block: int | None,
-        bonus: Tensor | None = None,
     ) -> None:
-        # Here and not above: topk can score by Sinkhorn itself.
-        from pyg_ibmea.align.search import topk
-
-        size = source.size(0), target.size(0)
-        parts = []
-        for swap, (side, other) in enumerate(((source, target), (target, source))):
-            k_side = min(k, other.size(0))
-            if swap and bonus is not None:
-                bonus = bonus.to_sparse_coo().t()
-            score, column = topk(side, other, k_side, block_size=block, bonus=bonus)
-            row = torch.arange(side.size(0), device=side.device)[:, None]
-            pair = (row.expand_as(column), column)
-            parts.append((*(pair[::-1] if swap else pair), score))
-        row, column, score = (
-            torch.cat([p.reshape(-1) for p in part])
-            for part in zip(*parts, strict=True)
-        )
-        key, inverse = torch.unique(row * size[1] + column, return_inverse=True)
-        self.log_entry = torch.empty_like(key, dtype=torch.double)
-        self.log_entry[inverse] = score.double() / temperature
-        self.index = torch.stack([key // size[1], key % size[1]])
-        self.size = size
+        self.index, self.size, self.device = pairs, size, pairs.device
+        self.log_entry = similarity.double() / temperature
 
     def log_row_sums(self, g: Tensor) -> Tensor:
         """``log(sum_j exp(cos_ij / temperature + g_j))``."""

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.align import match_probabilities, neighborhood_agreement
+from pyg_ibmea.align import neighborhood_agreement, spread_agreement
 from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.train.config import TrainConfig
-from pyg_ibmea.train.evaluation import Graph, bonus_of, encode_entities
+from pyg_ibmea.train.evaluation import Graph, encode_entities
 from pyg_ibmea.train.links import (
     Pair,
     alignment_pair,
@@ -19,8 +19,6 @@ from pyg_ibmea.train.links import (
     pair_problems,
     unaligned_entities,
 )
-
-_LEAST_PROBABILITY = 0.1
 
 
 @torch.no_grad()
@@ -32,15 +30,12 @@ def neighborhood_bonus(
     graph: Graph | None = None,
 ) -> Tensor | None:
     """How far the neighbourhoods of entities agree, by known pairs and by what the
-    model takes for counterparts; see :func:`pyg_ibmea.align.neighborhood_agreement`.
+    model takes for counterparts; see :func:`pyg_ibmea.align.spread_agreement`.
 
     It is for the end of a training. Among the proposals of pseudo-seeds it has no part:
     matches that vouch for each other and are learned from in the next epochs confirm
     their own mistakes, above all where edges of one graph seldom have their like in the
     other.
-
-    In each round after the first, what neighbours say decides with the model what is
-    taken for counterparts.
 
     Args:
         model (IBMEA or sequence of IBMEA): The model, or several.
@@ -61,22 +56,25 @@ def neighborhood_bonus(
     pair = alignment_pair(data)
     entities = unaligned_entities(data, known)
     links = torch.cat([links_of(data, part) for part in known], dim=1)
+    source, target = (data[kg, "rel", kg] for kg in pair)
+    edges = (source.edge_index, source.edge_type), (target.edge_index, target.edge_type)
+    size = (int(data[pair[0]].num_nodes), int(data[pair[1]].num_nodes))
     if not all(side.numel() for side in entities):
-        return config.neighbor_agreement * _agreement(data, links)
+        sure = torch.ones(links.size(1), device=links.device)
+        matches = torch.sparse_coo_tensor(links, sure, size, check_invariants=False)
+        return config.neighbor_agreement * neighborhood_agreement(matches, *edges)
     z = encode_entities(model, data, dict(zip(pair, entities, strict=True)), graph)
-    bonus = None
-    for _ in range(config.neighbor_rounds):
-        found = match_probabilities(
-            z[pair[0]],
-            z[pair[1]],
-            _LEAST_PROBABILITY,
-            config.sinkhorn_temperature,
-            bonus=bonus_of(bonus, entities),
-        )
-        sides = zip(entities, found.indices(), strict=True)
-        ids = torch.stack([side[row] for side, row in sides])
-        bonus = config.neighbor_agreement * _agreement(data, links, ids, found.values())
-    return bonus
+    return spread_agreement(
+        z[pair[0]],
+        z[pair[1]],
+        *edges,
+        links,
+        entities,
+        size,
+        weight=config.neighbor_agreement,
+        rounds=config.neighbor_rounds,
+        sinkhorn_temperature=config.sinkhorn_temperature,
+    )
 
 
 def pair_bonuses(
@@ -105,25 +103,3 @@ def pair_bonuses(
         after = neighborhood_bonus(models, problem, config, ("train", "val"), graph)
         found[alignment_pair(problem)] = before, after
     return found
-
-
-def _agreement(
-    data: HeteroData,
-    links: Tensor,
-    ids: Tensor | None = None,
-    probability: Tensor | None = None,
-) -> Tensor:
-    """The agreement by known links and, with their probability, other pairs."""
-    values = torch.ones(links.size(1), device=links.device)
-    if ids is not None and probability is not None:
-        links = torch.cat([links, ids], dim=1)
-        values = torch.cat([values, probability])
-    pair = alignment_pair(data)
-    size = [int(data[kg].num_nodes) for kg in pair]
-    matches = torch.sparse_coo_tensor(links, values, size, check_invariants=False)
-    source, target = (data[kg, "rel", kg] for kg in pair)
-    return neighborhood_agreement(
-        matches,
-        (source.edge_index, source.edge_type),
-        (target.edge_index, target.edge_type),
-    )

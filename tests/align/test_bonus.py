@@ -19,7 +19,7 @@ from pyg_ibmea.align import (
     topk,
 )
 
-TEMPERATURE = 0.3
+TEMPERATURE = 1.0  # Twenty iterations come near the end, whatever the problem.
 
 
 def problem(num_source, num_target, seed):
@@ -75,8 +75,8 @@ def test_search_and_matching(num_source, num_target, seed, decoder, block):
     expected = expected_scores(similarity, decoder)
     options = {"decoder": decoder, "block_size": block, "bonus": bonus}
     options["sinkhorn_temperature"] = TEMPERATURE
-    # Twenty iterations of ours, until it has converged there.
-    close = {"atol": 2e-2, "rtol": 0.0} if decoder == "sinkhorn" else {}
+    # Twenty iterations here, until it has converged there.
+    close = {"atol": 2e-3, "rtol": 0.0} if decoder == "sinkhorn" else {}
 
     scores, columns = topk(*sides, k=num_target, **options)
     torch.testing.assert_close(scores, expected.gather(1, columns), **close)
@@ -131,14 +131,16 @@ def test_ranks(few, num_source, num_target, seed, decoder, block):
 def test_sinkhorn_scales_the_sum(num_candidates):
     sides, bonus, similarity = problem(9, 9, 0)
     options = {"num_iters": 5000, "tolerance": 1e-12, "bonus": bonus}
-    found = sinkhorn(*sides, 0.3, num_candidates=num_candidates, **options)
+    found = sinkhorn(*sides, TEMPERATURE, num_candidates=num_candidates, **options)
     scores = similarity + found.source[:, None] + found.target
     torch.testing.assert_close(scores, expected_scores(similarity, "sinkhorn"))
     larger, bonus, _ = problem(9, 5, 1)
     options["bonus"] = bonus
-    forward = sinkhorn(*larger, 0.3, num_candidates=num_candidates, **options)
+    forward = sinkhorn(*larger, TEMPERATURE, num_candidates=num_candidates, **options)
     options["bonus"] = bonus.t()
-    backward = sinkhorn(*larger[::-1], 0.3, num_candidates=num_candidates, **options)
+    backward = sinkhorn(
+        *larger[::-1], TEMPERATURE, num_candidates=num_candidates, **options
+    )
     assert forward.source.equal(backward.target)
     assert forward.target.equal(backward.source)
 

@@ -1,0 +1,128 @@
+"""Matches that vouch for their neighbours, round by round."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from pyg_ibmea.align._blocks import pair_cosines, unit_sides
+from pyg_ibmea.align._bonus import Bonus
+from pyg_ibmea.align._nearest import nearest_pairs
+from pyg_ibmea.align.agreement import Edges, neighborhood_agreement
+from pyg_ibmea.align.sinkhorn import check_temperature, pair_probabilities
+
+_LEAST_PROBABILITY = 0.1
+
+
+@torch.no_grad()
+def spread_agreement(
+    z_source: Tensor,
+    z_target: Tensor,
+    source_edges: Edges,
+    target_edges: Edges,
+    known: Tensor,
+    entities: Sequence[Tensor],
+    size: tuple[int, int],
+    weight: float = 0.5,
+    rounds: int = 3,
+    sinkhorn_temperature: float = 0.02,
+    num_candidates: int = 100,
+    block_size: int | None = None,
+) -> Tensor:
+    r"""What neighbours say about pairs of entities, in addition to their embeddings.
+
+    In each round :func:`sinkhorn` takes for counterparts what embeddings and, after the
+    first round, neighbours say; pairs of a probability of .1 or more, and the known
+    ones, give the next :func:`neighborhood_agreement`. The embeddings of all pairs are
+    compared once, whatever the number of rounds: a pair that is neither among the
+    nearest nor has neighbours that agree does not become a match.
+
+    Args:
+        z_source: Embeddings of the source entities to be matched, :obj:`[n, C]`.
+        z_target: Those of the target entities, :obj:`[m, C]`.
+        source_edges: ``edge_index`` :obj:`[2, E]` and ``edge_type`` :obj:`[E]` of the
+            source graph, by node ids.
+        target_edges: Those of the target graph.
+        known: Pairs that are taken for granted, node ids, long :obj:`[2, L]`.
+        entities: Node ids of the rows of both sides, ascending; none of a known pair.
+        size: Numbers of nodes of both graphs, :obj:`(N, M)`.
+        weight: Factor of the agreement, in units of cosine. (default: :obj:`0.5`)
+        rounds: How often. (default: :obj:`3`)
+        sinkhorn_temperature: Temperature of :func:`sinkhorn`.
+            (default: :obj:`0.02`)
+        num_candidates: Nearest of every entity by embeddings that are compared, next
+            to those whose neighbours agree. (default: :obj:`100`)
+        block_size: Most source rows compared at once; :obj:`None` keeps a block near
+            64 MiB. (default: :obj:`None`)
+
+    Returns:
+        The weighted agreement by node ids, sparse :obj:`[N, M]`: a ``bonus`` for
+        search, decoders and ranks.
+
+    Raises:
+        ValueError: If a side is no finite, floating, non-empty matrix, shapes do not
+            fit, or an option is out of range.
+
+    Example:
+        >>> z = torch.eye(3)
+        >>> path = torch.tensor([[0, 1], [1, 2]]), torch.tensor([0, 1])
+        >>> known, rest = torch.tensor([[0], [0]]), torch.tensor([1, 2])
+        >>> bonus = spread_agreement(
+        ...     z[1:], z[1:], path, path, known, (rest, rest), (3, 3), weight=1.0)
+        >>> bonus.to_dense()
+        tensor([[0.5000, 0.0000, 0.0000],
+                [0.0000, 0.5000, 0.0000],
+                [0.0000, 0.0000, 0.5000]])
+    """
+    check_temperature("sinkhorn_temperature", sinkhorn_temperature)
+    for name, number in (("rounds", rounds), ("num_candidates", num_candidates)):
+        if number < 1:
+            raise ValueError(f"{name} must be at least 1, got {number}.")
+    source, target = unit_sides(z_source, z_target)
+    for ids, side, name in zip(entities, (source, target), "01", strict=True):
+        if ids.numel() != side.size(0):
+            raise ValueError(
+                f"entities[{name}] has {ids.numel()} node ids for {side.size(0)} rows."
+            )
+    rows = source.size(0), target.size(0)
+    pairs, cosine = nearest_pairs(source, target, num_candidates, block_size)
+    sure = torch.ones(known.size(1), device=known.device)
+    bonus: Tensor | None = None
+    for _ in range(rounds):
+        similarity = cosine
+        if bonus is not None:
+            added = bonus.index_select(0, entities[0]).index_select(1, entities[1])
+            told = Bonus.of(added, source, target)
+            assert told is not None
+            pairs, cosine = _with_others(pairs, cosine, told, source, target)
+            similarity = cosine + told.of_pairs(pairs)
+        found = pair_probabilities(pairs, similarity, rows, sinkhorn_temperature)
+        kept = found >= _LEAST_PROBABILITY
+        sides = zip(entities, pairs[:, kept], strict=True)
+        ids = torch.stack([of[row] for of, row in sides])
+        matches = torch.sparse_coo_tensor(
+            torch.cat([known, ids], dim=1),
+            torch.cat([sure, found[kept].to(sure.dtype)]),
+            size,
+            check_invariants=False,
+        )
+        bonus = weight * neighborhood_agreement(matches, source_edges, target_edges)
+    assert bonus is not None
+    return bonus
+
+
+def _with_others(
+    pairs: Tensor, cosine: Tensor, bonus: Bonus, source: Tensor, target: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Pairs, ascending, and their cosines, with those that have a bonus."""
+    keys = pairs[0] * target.size(0) + pairs[1]
+    more = bonus.row * target.size(0) + bonus.column
+    more = more[~torch.isin(more, keys)]
+    if not more.numel():
+        return pairs, cosine
+    others = torch.stack([more // target.size(0), more % target.size(0)])
+    keys, order = torch.cat([keys, more]).sort()
+    cosine = torch.cat([cosine, pair_cosines(source, target, others)])[order]
+    return torch.cat([pairs, others], dim=1)[:, order], cosine

@@ -1,0 +1,117 @@
+"""Rounds of agreement against the same by dense matrices."""
+
+import pytest
+import torch
+
+from pyg_ibmea.align import (
+    match_probabilities,
+    neighborhood_agreement,
+    sinkhorn,
+    spread_agreement,
+)
+from pyg_ibmea.align._blocks import unit_sides
+from pyg_ibmea.align._nearest import nearest_pairs
+from pyg_ibmea.align.sinkhorn import pair_probabilities
+
+SIZE = (40, 50)
+ENTITIES = torch.arange(5, 40), torch.arange(5, 50)
+
+
+@pytest.fixture
+def problem():
+    """Two sides of a graph with noisy vectors; the first five pairs are known."""
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(50, 8, generator=generator)
+    noise = torch.randn(40, 8, generator=generator)
+    edges = torch.randint(40, (2, 120), generator=generator)
+    types = torch.randint(4, (120,), generator=generator)
+    sides = (z[:40] + 0.8 * noise)[5:], z[5:]
+    graphs = (edges, types), (edges[:, 20:], types[20:])
+    return sides, graphs, torch.arange(5).repeat(2, 1)
+
+
+@pytest.mark.parametrize("swap", [False, True])
+@pytest.mark.parametrize("rounds", [1, 2, 3])
+def test_it_is_the_same_as_by_dense_matrices(problem, rounds, swap):
+    sides, graphs, known = problem
+    entities, size = ENTITIES, SIZE
+    if swap:
+        sides, graphs, entities = sides[::-1], graphs[::-1], entities[::-1]
+        size = size[::-1]
+    inside = entities[0][:, None], entities[1]
+    expected = torch.zeros(size)
+    for _ in range(rounds):
+        matches = torch.zeros(size)
+        matches[inside] = match_probabilities(
+            *sides, 0.1, 0.05, bonus=expected[inside].to_sparse()
+        ).to_dense()
+        matches[tuple(known)] = 1.0
+        agreement = neighborhood_agreement(matches.to_sparse(), *graphs)
+        expected = 0.7 * agreement.to_dense()
+    options = {"weight": 0.7, "rounds": rounds, "sinkhorn_temperature": 0.05}
+    found = spread_agreement(*sides, *graphs, known, entities, size, **options)
+    torch.testing.assert_close(found.to_dense(), expected)
+    assert found.is_sparse
+    assert expected.max() > 0.2
+
+
+def test_pairs_whose_neighbours_agree_join_the_nearest(problem):
+    """With one candidate each, what was far by vectors alone may still be found."""
+    sides, graphs, known = problem
+    args = (*sides, *graphs, known, ENTITIES, SIZE, 1.0)
+    once = spread_agreement(*args, rounds=1, num_candidates=1).to_dense()
+    thrice = spread_agreement(*args, rounds=3, num_candidates=1).to_dense()
+    unit = [torch.nn.functional.normalize(side) for side in sides]
+    cosine = unit[0] @ unit[1].t()
+    right = torch.arange(35)
+    far = (cosine.argmax(1) != right) & (cosine.argmax(0)[right] != right)
+    assert far.any()
+    both = [bonus[5:, 5:][right, right][far].sum() for bonus in (once, thrice)]
+    assert both[1] > both[0]
+
+
+@pytest.mark.parametrize("block_size", [None, 1, 7, 35])
+@pytest.mark.parametrize("k", [1, 3, 100])
+def test_the_nearest_of_either_side_in_one_sweep(problem, k, block_size):
+    (source, target), *_ = problem
+    source[3], target[9] = source[4], target[10]  # Ties: the lower row.
+    source, target = unit_sides(source, target)
+    pairs, similarity = nearest_pairs(source, target, k, block_size)
+    cosine = (source.double() @ target.double().t()).float()
+    expected = set()
+    for side, matrix in enumerate((cosine, cosine.t())):
+        order = matrix.sort(dim=1, descending=True, stable=True)[1][:, :k]
+        for row, columns in enumerate(order.tolist()):
+            expected |= {(c, row) if side else (row, c) for c in columns}
+    assert list(map(tuple, pairs.t().tolist())) == sorted(expected)
+    torch.testing.assert_close(similarity, cosine[tuple(pairs)])
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_the_probabilities_of_all_pairs_are_those_of_sinkhorn(problem, swap):
+    sides = problem[0][::-1] if swap else problem[0]
+    source, target = unit_sides(*sides)
+    size = source.size(0), target.size(0)
+    cosine = source @ target.t()
+    pairs = torch.ones(size).nonzero().t()
+    found = pair_probabilities(pairs, cosine[tuple(pairs)], size, 0.05)
+    f, g, *_ = sinkhorn(source, target, 0.05)
+    expected = ((cosine + f[:, None] + g) / 0.05).exp()
+    torch.testing.assert_close(found.float().view(size), expected, atol=1e-5, rtol=1e-4)
+    assert found.view(size).sum(int(swap) ^ 1).allclose(torch.ones(1).double())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rounds": 0}, "rounds must be at least 1, got 0"),
+        ({"num_candidates": 0}, "num_candidates must be at least 1, got 0"),
+        ({"sinkhorn_temperature": 0.0}, "sinkhorn_temperature must be positive"),
+        ({"entities": (ENTITIES[0], ENTITIES[0])}, r"entities\[1\] has 35 node ids"),
+    ],
+)
+def test_bad_options_are_named(problem, change, message):
+    sides, graphs, known = problem
+    options = {"entities": ENTITIES, "size": SIZE, **change}
+    with pytest.raises(ValueError, match=message):
+        spread_agreement(*sides, *graphs, known, **options)
