@@ -6,7 +6,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from pyg_ibmea.align import neighborhood_agreement
+from pyg_ibmea.align import (
+    match_probabilities,
+    neighborhood_agreement,
+    spread_agreement,
+)
 
 Step = Callable[[], object]
 Edges = tuple[Tensor, Tensor]
@@ -37,6 +41,44 @@ def _problem(size) -> tuple[Tensor, Edges, Edges]:
 def agreement_ours(size) -> Step:
     matches, source, target = _problem(size)
     return lambda: neighborhood_agreement(matches, source, target)
+
+
+def rounds_ours(size) -> Step:
+    sides, known, entities, graphs, count = _vectors(size)
+    args = (*sides, *graphs, known, (entities, entities), (count, count))
+    return lambda: spread_agreement(*args)
+
+
+def rounds_by_sweeps(size) -> Step:
+    """The same with all pairs compared anew in every round."""
+    sides, known, entities, graphs, count = _vectors(size)
+    sure = torch.ones(known.size(1))
+
+    def step():
+        bonus = inside = None
+        for _ in range(3):
+            found = match_probabilities(*sides, 0.1, 0.02, bonus=inside)
+            pairs = torch.cat([known, entities[found.indices()]], dim=1)
+            values = torch.cat([sure, found.values()])
+            matches = torch.sparse_coo_tensor(
+                pairs, values, (count, count), check_invariants=False
+            )
+            bonus = 0.5 * neighborhood_agreement(matches, *graphs)
+            inside = bonus.index_select(0, entities).index_select(1, entities)
+        return bonus
+
+    return step
+
+
+def _vectors(size):
+    """Noisy vectors of all entities but a quarter, whose counterparts are known."""
+    _, *graphs = _problem(size)
+    generator = torch.Generator().manual_seed(1)
+    first = size.entities // 4
+    z = torch.randn(2, size.entities - first, size.channels, generator=generator)
+    z[1] += z[0]
+    known = torch.arange(first).repeat(2, 1)
+    return z.unbind(), known, torch.arange(first, size.entities), graphs, size.entities
 
 
 def agreement_loops(size) -> Step:

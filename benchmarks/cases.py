@@ -45,6 +45,7 @@ GROUPS: dict[str, list[Callable]] = {
         _agreement.agreement_ours,
         _agreement.agreement_loops,
     ],
+    "rounds of agreement": [_agreement.rounds_ours, _agreement.rounds_by_sweeps],
     "training step": [_steps.step_ours, _steps.step_textbook],
 }
 """Cases by group; the first of a group is what the others are compared with."""

@@ -41,6 +41,20 @@ def test_losses_compute_the_same(dense, objective):
     torch.testing.assert_close(dense(a, b), loss(a, b))
 
 
+def test_agreement_is_the_same():
+    ours, theirs = (step(TINY)() for step in cases.GROUPS["agreement of neighbours"])
+    found = ours.coalesce()
+    pairs = map(tuple, found.indices().t().tolist())
+    found = dict(zip(pairs, found.values().tolist(), strict=True))
+    least = 1e-9
+    assert {p: v for p, v in found.items() if v > least} == pytest.approx(
+        {p: v for p, v in theirs.items() if v > least}, rel=1e-4
+    )
+    ours, theirs = (step(TINY)() for step in cases.GROUPS["rounds of agreement"])
+    torch.testing.assert_close(ours.to_dense(), theirs.to_dense())
+    assert theirs.to_dense().max() > 0.1
+
+
 @pytest.mark.parametrize(
     "case", [c for members in cases.GROUPS.values() for c in members]
 )
