@@ -80,12 +80,22 @@ def spread_agreement(
     for name, number in (("rounds", rounds), ("num_candidates", num_candidates)):
         if number < 1:
             raise ValueError(f"{name} must be at least 1, got {number}.")
+    if not weight >= 0:
+        raise ValueError(f"weight must not be negative, got {weight}.")
     source, target = unit_sides(z_source, z_target)
-    for ids, side, name in zip(entities, (source, target), "01", strict=True):
+    if known.dim() != 2 or known.size(0) != 2:
+        raise ValueError(f"known must be pairs [2, L], got {list(known.shape)}.")
+    for i, (ids, side) in enumerate(zip(entities, (source, target), strict=True)):
         if ids.numel() != side.size(0):
             raise ValueError(
-                f"entities[{name}] has {ids.numel()} node ids for {side.size(0)} rows."
+                f"entities[{i}] has {ids.numel()} node ids for {side.size(0)} rows."
             )
+        for name, nodes in ((f"entities[{i}]", ids), (f"known[{i}]", known[i])):
+            if (
+                nodes.numel()
+                and not 0 <= int(nodes.min()) <= int(nodes.max()) < size[i]
+            ):
+                raise ValueError(f"{name} must be node ids below {size[i]}.")
     rows = source.size(0), target.size(0)
     pairs, cosine = nearest_pairs(source, target, num_candidates, block_size)
     sure = torch.ones(known.size(1), device=known.device)

@@ -107,11 +107,18 @@ def test_the_probabilities_of_all_pairs_are_those_of_sinkhorn(problem, swap):
         ({"rounds": 0}, "rounds must be at least 1, got 0"),
         ({"num_candidates": 0}, "num_candidates must be at least 1, got 0"),
         ({"sinkhorn_temperature": 0.0}, "sinkhorn_temperature must be positive"),
+        ({"weight": -0.5}, "weight must not be negative, got -0.5"),
         ({"entities": (ENTITIES[0], ENTITIES[0])}, r"entities\[1\] has 35 node ids"),
+        (
+            {"entities": (ENTITIES[0], ENTITIES[1] + 1)},
+            r"entities\[1\] must be node ids",
+        ),
+        ({"known": torch.tensor([[40], [0]])}, r"known\[0\] must be node ids below 40"),
+        ({"known": torch.arange(5)}, r"known must be pairs \[2, L\], got \[5\]"),
     ],
 )
 def test_bad_options_are_named(problem, change, message):
     sides, graphs, known = problem
-    options = {"entities": ENTITIES, "size": SIZE, **change}
+    options = {"known": known, "entities": ENTITIES, "size": SIZE, **change}
     with pytest.raises(ValueError, match=message):
-        spread_agreement(*sides, *graphs, known, **options)
+        spread_agreement(*sides, *graphs, **options)
