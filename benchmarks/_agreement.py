@@ -50,7 +50,9 @@ def rounds_ours(size) -> Step:
 
 
 def rounds_by_sweeps(size) -> Step:
-    """The same with all pairs compared anew in every round."""
+    """The same with all pairs compared anew in every round; of few entities, with the
+    probabilities of all pairs in place of a hundred candidates each.
+    """
     sides, known, entities, graphs, count = _vectors(size)
     sure = torch.ones(known.size(1))
 

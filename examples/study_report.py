@@ -342,6 +342,8 @@ def write_report(folder, is_current=lambda result: True, order=()):
         if current:
             text += _section(group, current, folder, "")
         if earlier:
-            text.append("Made with earlier defaults, not yet again:")
+            text.append(
+                "Made with earlier defaults, not yet again, or no longer in the table:"
+            )
             text += _section(group, earlier, folder, "_earlier")
     (folder / "README.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")

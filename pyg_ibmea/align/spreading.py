@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -36,7 +37,7 @@ def spread_agreement(
     In each round :func:`sinkhorn` takes for counterparts what embeddings and, after the
     first round, neighbours say; pairs of a probability of .1 or more, and the known
     ones, give the next :func:`neighborhood_agreement`. The embeddings of all pairs are
-    compared once, whatever the number of rounds: a pair that is neither among the
+    compared before the first round only: a pair that is neither among the
     nearest nor has neighbours that agree does not become a match.
 
     Args:
@@ -46,7 +47,7 @@ def spread_agreement(
             source graph, by node ids.
         target_edges: Those of the target graph.
         known: Pairs that are taken for granted, node ids, long :obj:`[2, L]`.
-        entities: Node ids of the rows of both sides, ascending; none of a known pair.
+        entities: Node ids of the rows of both sides; none twice or of a known pair.
         size: Numbers of nodes of both graphs, :obj:`(N, M)`.
         weight: Factor of the agreement, in units of cosine. (default: :obj:`0.5`)
         rounds: How often. (default: :obj:`3`)
@@ -62,8 +63,8 @@ def spread_agreement(
         search, decoders and ranks.
 
     Raises:
-        ValueError: If a side is no finite, floating, non-empty matrix, shapes do not
-            fit, or an option is out of range.
+        ValueError: If a side is no finite, floating, non-empty matrix, ids, shapes or
+            devices do not fit, or an option is out of range.
 
     Example:
         >>> z = torch.eye(3)
@@ -80,25 +81,13 @@ def spread_agreement(
     for name, number in (("rounds", rounds), ("num_candidates", num_candidates)):
         if number < 1:
             raise ValueError(f"{name} must be at least 1, got {number}.")
-    if not weight >= 0:
-        raise ValueError(f"weight must not be negative, got {weight}.")
+    if not 0 <= weight < math.inf:
+        raise ValueError(f"weight must not be negative nor infinite, got {weight}.")
     source, target = unit_sides(z_source, z_target)
-    if known.dim() != 2 or known.size(0) != 2:
-        raise ValueError(f"known must be pairs [2, L], got {list(known.shape)}.")
-    for i, (ids, side) in enumerate(zip(entities, (source, target), strict=True)):
-        if ids.numel() != side.size(0):
-            raise ValueError(
-                f"entities[{i}] has {ids.numel()} node ids for {side.size(0)} rows."
-            )
-        for name, nodes in ((f"entities[{i}]", ids), (f"known[{i}]", known[i])):
-            if (
-                nodes.numel()
-                and not 0 <= int(nodes.min()) <= int(nodes.max()) < size[i]
-            ):
-                raise ValueError(f"{name} must be node ids below {size[i]}.")
+    known = _checked_ids(known, entities, (source, target), size)
     rows = source.size(0), target.size(0)
     pairs, cosine = nearest_pairs(source, target, num_candidates, block_size)
-    sure = torch.ones(known.size(1), device=known.device)
+    sure = source.new_ones(known.size(1))
     bonus: Tensor | None = None
     for _ in range(rounds):
         similarity = cosine
@@ -121,6 +110,42 @@ def spread_agreement(
         bonus = weight * neighborhood_agreement(matches, source_edges, target_edges)
     assert bonus is not None
     return bonus
+
+
+def _checked_ids(
+    known: Tensor,
+    entities: Sequence[Tensor],
+    sides: Sequence[Tensor],
+    size: tuple[int, int],
+) -> Tensor:
+    """The known pairs without repeats; raises ValueError unless all ids fit."""
+    if known.dim() != 2 or known.size(0) != 2:
+        raise ValueError(f"known must be pairs [2, L], got {list(known.shape)}.")
+    if len(entities) != 2:
+        raise ValueError(f"entities must be of two sides, got {len(entities)}.")
+    for i, (ids, side) in enumerate(zip(entities, sides, strict=True)):
+        if list(ids.shape) != [side.size(0)]:
+            raise ValueError(
+                f"entities[{i}] has the shape {list(ids.shape)} for {side.size(0)} "
+                "rows of embeddings."
+            )
+        for name, nodes in ((f"entities[{i}]", ids), (f"known[{i}]", known[i])):
+            if nodes.dtype != torch.long or nodes.device != side.device:
+                raise ValueError(
+                    f"{name} must be long and on {side.device}, got {nodes.dtype} on "
+                    f"{nodes.device}."
+                )
+            if (
+                nodes.numel()
+                and not 0 <= int(nodes.min()) <= int(nodes.max()) < size[i]
+            ):
+                raise ValueError(f"{name} must be node ids below {size[i]}.")
+        if ids.unique().numel() < ids.numel() or torch.isin(ids, known[i]).any():
+            raise ValueError(
+                f"entities[{i}] names an entity twice, or one of a known pair."
+            )
+    distinct: Tensor = known.unique(dim=1)
+    return distinct
 
 
 def _with_others(

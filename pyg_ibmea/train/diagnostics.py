@@ -19,7 +19,10 @@ _DRIFT = 0.2
 
 
 def check_agreement(
-    figures: Mapping[str, Any] | None, alone: Mapping[str, Any] | None, pairs: int
+    figures: Mapping[str, Any] | None,
+    alone: Mapping[str, Any] | None,
+    pairs: int,
+    graphs: str,
 ) -> list[str]:
     """Looks, by the validation pairs, whether neighbours lead astray.
 
@@ -28,21 +31,24 @@ def check_agreement(
             ``None`` without validation pairs.
         alone (dict): The same by the vectors alone.
         pairs (int): Number of validation pairs.
+        graphs (str): What the message calls the two graphs.
 
     Returns:
         list: A message if Hits@1 is lower with neighbours by more than two standard
-        errors of the difference, taken as if both erred apart.
+        errors of the difference, taken as if both erred apart and as if there were a
+        hit and a miss more.
     """
     if not figures or not alone:
         return []
     after, before = (f["csls"]["mean"]["hits@1"] for f in (figures, alone))
-    variance = (after * (1 - after) + before * (1 - before)) / pairs
+    shares = [(hits * pairs + 1) / (pairs + 2) for hits in (after, before)]
+    variance = sum(share * (1 - share) for share in shares) / pairs
     if before - after <= 2 * math.sqrt(variance):
         return []
     return [
-        f"what neighbours say lowers Hits@1 on the {pairs} validation pairs from "
-        f"{before:.3f} to {after:.3f}: edges of one graph may seldom have their like "
-        "in the other; lower --neighbor-agreement, or give 0"
+        f"{graphs}: what neighbours say lowers Hits@1 on the {pairs} validation pairs "
+        f"from {before:.3f} to {after:.3f}: edges of one graph may seldom have their "
+        "like in the other; lower --neighbor-agreement, or give 0"
     ]
 
 

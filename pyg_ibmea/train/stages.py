@@ -255,9 +255,10 @@ def final_test(
             # Training does not depend on what neighbours say: so would it have ended
             # without.
             alone = _ranked(twins, models, problem, config, graph, (None, None))
-            of_pair["vectors_alone"] = alone
-            judges = links_of(problem, "val").size(1)
-            warn(check_agreement(of_pair.get("val"), alone.get("val"), judges))
+            judges, name = links_of(problem, "val").size(1), " - ".join(pair)
+            warn(check_agreement(of_pair.get("val"), alone.get("val"), judges, name))
+            if alone:
+                of_pair["vectors_alone"] = alone
         of_pair["confidence"] = confidence_metrics(problem, *found[pair])
         if config.iterative:
             of_pair["pseudo_seeds"] = share_right(problem, pseudo_seeds[pair])

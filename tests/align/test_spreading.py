@@ -55,24 +55,52 @@ def test_it_is_the_same_as_by_dense_matrices(problem, rounds, swap):
     assert expected.max() > 0.2
 
 
-def test_pairs_whose_neighbours_agree_join_the_nearest(problem):
-    """With one candidate each, what was far by vectors alone may still be found."""
+@pytest.mark.parametrize("num_candidates", [1, 3])
+def test_pairs_whose_neighbours_agree_join_the_nearest(problem, num_candidates):
     sides, graphs, known = problem
-    args = (*sides, *graphs, known, ENTITIES, SIZE, 1.0)
-    once = spread_agreement(*args, rounds=1, num_candidates=1).to_dense()
-    thrice = spread_agreement(*args, rounds=3, num_candidates=1).to_dense()
     unit = [torch.nn.functional.normalize(side) for side in sides]
     cosine = unit[0] @ unit[1].t()
-    right = torch.arange(35)
-    far = (cosine.argmax(1) != right) & (cosine.argmax(0)[right] != right)
-    assert far.any()
-    both = [bonus[5:, 5:][right, right][far].sum() for bonus in (once, thrice)]
-    assert both[1] > both[0]
+    listed = torch.zeros_like(cosine, dtype=torch.bool)
+    listed[nearest_pairs(*unit, num_candidates)[0].unbind()] = True
+    inside = ENTITIES[0][:, None], ENTITIES[1]
+    bonus, before = torch.zeros(SIZE), int(listed.sum())
+    for _ in range(3):
+        listed |= bonus[inside] > 0
+        similarity = torch.where(listed, cosine + bonus[inside], -torch.inf).double()
+        g = torch.zeros(45).double()
+        for _ in range(20):  # The 35 rows sum to 1, the 45 columns to at most 1.
+            f = -(similarity / 0.05 + g).logsumexp(1)
+            g = (-(similarity / 0.05 + f[:, None]).logsumexp(0)).clamp(max=0)
+        f = -(similarity / 0.05 + g).logsumexp(1)
+        found = (similarity / 0.05 + f[:, None] + g).exp().float()
+        matches = torch.zeros(SIZE)
+        matches[inside] = torch.where(found >= 0.1, found, 0.0)
+        matches[tuple(known)] = 1.0
+        bonus = 0.7 * neighborhood_agreement(matches.to_sparse(), *graphs).to_dense()
+    assert int(listed.sum()) > 1.5 * before
+    options = {"sinkhorn_temperature": 0.05, "num_candidates": num_candidates}
+    args = (*sides, *graphs, known, ENTITIES, SIZE, 0.7)
+    result = spread_agreement(*args, **options).to_dense()
+    torch.testing.assert_close(result, bonus, atol=1e-3, rtol=0.0)
+
+
+def test_a_known_pair_counts_once_and_the_order_of_ids_does_not(problem):
+    (left, right), graphs, known = problem
+    expected = spread_agreement(left, right, *graphs, known, ENTITIES, SIZE)
+    order = torch.randperm(35)
+    ids = ENTITIES[0][order], ENTITIES[1]
+    twice = torch.cat([known, known], dim=1)
+    found = spread_agreement(left[order], right, *graphs, twice, ids, SIZE)
+    torch.testing.assert_close(found.to_dense(), expected.to_dense())
+    double = spread_agreement(
+        left.double(), right.double(), *graphs, known, ENTITIES, SIZE
+    )
+    assert double.dtype == torch.double
 
 
 @pytest.mark.parametrize("block_size", [None, 1, 7, 35])
 @pytest.mark.parametrize("k", [1, 3, 100])
-def test_the_nearest_of_either_side_in_one_sweep(problem, k, block_size):
+def test_the_nearest_of_either_side(problem, k, block_size):
     (source, target), *_ = problem
     source[3], target[9] = source[4], target[10]  # Ties: the lower row.
     source, target = unit_sides(source, target)
@@ -107,8 +135,21 @@ def test_the_probabilities_of_all_pairs_are_those_of_sinkhorn(problem, swap):
         ({"rounds": 0}, "rounds must be at least 1, got 0"),
         ({"num_candidates": 0}, "num_candidates must be at least 1, got 0"),
         ({"sinkhorn_temperature": 0.0}, "sinkhorn_temperature must be positive"),
-        ({"weight": -0.5}, "weight must not be negative, got -0.5"),
-        ({"entities": (ENTITIES[0], ENTITIES[0])}, r"entities\[1\] has 35 node ids"),
+        ({"weight": -0.5}, "weight must not be negative nor infinite, got -0.5"),
+        ({"weight": float("inf")}, "weight must not be negative nor infinite, got inf"),
+        ({"entities": ENTITIES[:1]}, "entities must be of two sides, got 1"),
+        (
+            {"entities": (ENTITIES[0].int(), ENTITIES[1])},
+            r"entities\[0\] must be long and on cpu, got torch.int32",
+        ),
+        (
+            {"entities": (ENTITIES[0] - 1, ENTITIES[1])},
+            r"entities\[0\] names an entity twice, or one of a known pair",
+        ),
+        (
+            {"entities": (ENTITIES[0], ENTITIES[0])},
+            r"entities\[1\] has the shape \[35\] for 45",
+        ),
         (
             {"entities": (ENTITIES[0], ENTITIES[1] + 1)},
             r"entities\[1\] must be node ids",

@@ -78,10 +78,16 @@ def test_neighbours_that_lead_astray_by_the_validation_pairs():
     def figures(hits):
         return {"csls": {"mean": {"hits@1": hits}}}
 
-    # Two standard errors: 2 * sqrt((.16 + .21) / 100) = .1217.
-    (told,) = check_agreement(figures(0.7), figures(0.8225), 100)
+    def check(with_them, without, pairs):
+        return check_agreement(figures(with_them), figures(without), pairs, "a - b")
+
+    # Two standard errors, of shares with a hit and a miss more: about .122.
+    (told,) = check(0.7, 0.8225, 100)
+    assert "a - b: what neighbours say" in told
     assert "on the 100 validation pairs from 0.823 to 0.700" in told
     assert "--neighbor-agreement" in told
-    assert check_agreement(figures(0.7), figures(0.8), 100) == []
-    assert check_agreement(figures(0.8), figures(0.6), 100) == []
-    assert check_agreement(None, None, 0) == []
+    assert check(0.7, 0.8, 100) == []
+    assert check(0.8, 0.6, 100) == []
+    # One pair says nothing.
+    assert check(0.0, 1.0, 1) == []
+    assert check_agreement(None, None, 0, "a - b") == []
