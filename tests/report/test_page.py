@@ -19,6 +19,7 @@ def folder(tmp_path: Path) -> Path:
     line = {"threshold": 0.9, "precision": 0.9, "recall": 0.4, "f1": 0.55}
     metrics = {
         "test": {"csls": {**row, "target_to_source": row, "mean": row}},
+        "vectors_alone": {"test": {"csls": {"mean": {**row, "hits@1": 0.4375}}}},
         "confidence": {
             "expected_calibration_error": 0.0421,
             "threshold": 0.3,
@@ -50,6 +51,8 @@ def test_everything_is_there_and_escaped(folder: Path) -> None:
     page = write_page(folder, [example()]).read_text(encoding="utf-8")
     for text in ("0.0421"[:5], "0.646", "0.500", "Alignment of zh&lt;b&gt; and en"):
         assert text in page
+    both = r"Test pairs</th>.*?0\.500.*Test pairs, vectors alone</th>.*?0\.438"
+    assert re.search(both, page)
     assert html.escape(HOSTILE) in page
     assert page.count("<script") == 2
     assert "<img src=x" not in page
