@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.cli import main
+from pyg_ibmea.cli import _print_metrics, main
+from pyg_ibmea.report import vectors_line
 
 pytestmark = pytest.mark.filterwarnings("ignore:(modality|the bottleneck|pseudo-seeds)")
 TINY = ["--epochs", "4", "--eval-every", "4", "--graph-channels", "16",
@@ -66,7 +67,9 @@ def test_inspect(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert degrees == sorted(degrees)
 
 
-def test_training_leaves_a_run_folder(trained: Path) -> None:
+def test_training_leaves_a_run_folder(
+    trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     names = {path.name for path in trained.iterdir()}
     assert {"alignment.tsv", "metrics.json", "judged_2", "refit_2"} <= names
     metrics = json.loads((trained / "metrics.json").read_text())
@@ -74,6 +77,10 @@ def test_training_leaves_a_run_folder(trained: Path) -> None:
     assert metrics["confidence"]["calibrated"]
     assert len(metrics["confidence"]["coverage"]) == 10
     assert metrics["pseudo_seeds"]["pairs"] > 0
+    _print_metrics(metrics, "a - b")
+    text = capsys.readouterr().out
+    for part in ("val", "test"):
+        assert vectors_line(metrics["vectors_alone"][part]) in text
 
 
 def test_align_gives_the_same_again(

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import torch
 
+from pyg_ibmea.report import vectors_line
+
 SCRIPT = Path(__file__).parents[2] / "examples" / "train_mmea.py"
 DATA = SCRIPT.parents[2] / "shared" / "data"
 SMALL = ["--graph-channels", "16", "--modal-channels", "8", "--eval-every", "2"]
@@ -70,6 +72,7 @@ def test_run_folder_and_table(finished):
             }
     assert 0 < metrics["seconds"] < 300
     assert f"{metrics['test']['csls']['mean']['hits@1']:.3f}" in out
+    assert vectors_line(metrics["vectors_alone"]["test"]) in out
     # Chance is 1 / 560; eight epochs of a tiny model do at least five times better.
     assert metrics["test"]["csls"]["hits@1"] > 5 / 560
     assert "epoch 8/8: loss " in err

@@ -65,6 +65,10 @@ def test_own_graphs_writes_files_and_figures(tmp_path, monkeypatch, capsys):
 
     raw, out = tmp_path / "raw", tmp_path / "out"
     raw.mkdir()
+    monkeypatch.setattr(sys, "argv", ["own_graphs.py", "--raw", str(raw)])
+    with pytest.raises(SystemExit):
+        own_graphs.main()
+    assert f"{raw} has no emoji.tsv" in capsys.readouterr().err
     tiny_emoji(raw)
     options = ["--epochs", "2", "--refits", "0", "--no-iterative"]
     argv = ["own_graphs.py", "--raw", str(raw), "--out", str(out), *options]

@@ -1,4 +1,5 @@
 import copy
+import warnings
 from dataclasses import replace
 
 import pytest
@@ -170,8 +171,17 @@ def test_final_ranks_are_scaled_at_the_wider_temperature(data, config):
 
 # Notes for a user, which six epochs on two hundred entities earn.
 @pytest.mark.filterwarnings("ignore:(modality|the bottleneck|pseudo-seeds)")
-def test_training_does_not_depend_on_it(tmp_path):
-    """One training gives the figures with neighbours and without."""
+def test_training_does_not_depend_on_it(tmp_path, monkeypatch):
+    """One training gives the figures with neighbours and without; where they lower
+    those of the validation pairs, it says so.
+    """
+    asked = []
+
+    def check_agreement(*given):
+        asked.append(given)
+        return ["neighbours lead astray"]
+
+    monkeypatch.setattr("pyg_ibmea.train.stages.check_agreement", check_agreement)
     problem = SyntheticMMKG(num_entities=200, feature_noise=0.8)[0]
     options = {
         "epochs": 6, "eval_every": 2, "graph_channels": 16, "modal_channels": 8,
@@ -184,11 +194,19 @@ def test_training_does_not_depend_on_it(tmp_path):
         config = TrainConfig(neighbor_agreement=weight, **options)
         run = RunFolder(tmp_path / str(weight), {})
         trained = train_models(problem.clone(), config, run)
-        found[weight] = final_test(problem, *trained, config, run)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            found[weight] = final_test(problem, *trained, config, run)
+        assert [str(w.message) for w in told] == ["neighbours lead astray"] * bool(
+            weight
+        )
     without, with_them = found[0.0], found[0.5]
     assert without["pseudo_seeds"] == with_them["pseudo_seeds"]
     assert without["pseudo_seeds"]["pairs"] > 0
     assert "vectors_alone" not in without
+    judges = links_of(problem, "val").size(1)
+    given = with_them["val"], without["val"], judges, "source - target"
+    assert asked == [given]
     for part in ("test", "val"):
         assert with_them["vectors_alone"][part] == without[part]
         assert with_them[part] != without[part]
