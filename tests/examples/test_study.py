@@ -301,3 +301,21 @@ def test_losses_alone_find_what_there_is(study, row):
     assert step % 10 == 0
     noise, _ = contrastive_alone(row, 5.0, 0, steps=20)
     assert noise["csls"]["mean"]["hits@1"] < 0.05
+
+
+def test_the_page_of_the_study_is_that_of_its_results(study, tmp_path, monkeypatch):
+    made = Path(__file__).parents[2] / "results" / "study"
+    for name in ("runs.jsonl", "published.csv"):
+        (tmp_path / name).write_bytes((made / name).read_bytes())
+    monkeypatch.setattr(sys, "argv", ["study.py", "report", "--results", str(tmp_path)])
+    study.main()
+    page = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert page == (made / "README.md").read_text(encoding="utf-8")
+    plots = {path.name for path in made.glob("*.png")}
+    assert {path.name for path in tmp_path.glob("*.png")} == plots
+    assert "| DBP15K zh-en | 30% | IBMEA | yes | yes | .859 |" in page
+    assert page.index("| IBMEA |") < page.index("## Real images")
+    # Where nothing is known of others, nothing is said of them.
+    (tmp_path / "published.csv").unlink()
+    study.main()
+    assert "IBMEA" not in (tmp_path / "README.md").read_text(encoding="utf-8")
