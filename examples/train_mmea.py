@@ -17,6 +17,7 @@ import torch
 
 from pyg_ibmea import train
 from pyg_ibmea.datasets import DBP15K, MMKB, SRPRS, MMKGPair, SyntheticMMKG
+from pyg_ibmea.problem import PARTS, alignment_pair, links_of
 from pyg_ibmea.report import metrics_table, plot_curves, vectors_line
 
 BENCHMARKS = {"DBP15K": DBP15K, "SRPRS": SRPRS, "MMKB": MMKB}
@@ -100,8 +101,8 @@ def main():
     run = train.RunFolder(out, settings, resume=args.resume)
 
     data = load(args).to(device)
-    pair = source, target = train.alignment_pair(data)
-    links = {part: train.links_of(data, part).size(1) for part in train.PARTS}
+    pair = source, target = alignment_pair(data)
+    links = {part: links_of(data, part).size(1) for part in PARTS}
     print(f"{data[source].num_nodes} {source} and {data[target].num_nodes} {target} "
           f"entities, pairs: {links}")  # fmt: skip
 

@@ -14,8 +14,8 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.data import find_images
 from pyg_ibmea.data.tables import UNNAMED
 from pyg_ibmea.datasets import GraphFiles
+from pyg_ibmea.problem import links_of, pair_problems, triples_of
 from pyg_ibmea.report import Match
-from pyg_ibmea.train import alignment_pair, links_of, pair_problems
 
 _PIXELS = 72
 _NEIGHBOURS = 8
@@ -41,8 +41,7 @@ def hard_examples(
         (a ``data:`` URI), as far as there are any.
     """
     true: dict[tuple[str, str, str], list[str]] = {}
-    for problem in pair_problems(data):
-        pair = alignment_pair(problem)
+    for pair, problem in pair_problems(data):
         left, right = (data.uri[kg] for kg in pair)
         for i, j in links_of(problem, "test").t().tolist():
             true.setdefault((*pair, left[i]), []).append(right[j])
@@ -76,7 +75,7 @@ class _View:
         self.images = {} if source is None else find_images(source, data.uri[kg])
 
     def describe(self, uri: str) -> dict[str, Any]:
-        store = self.data[self.kg, "rel", self.kg]
+        store = triples_of(self.data, self.kg)
         node = self.number[uri]
         uris, relations = self.data.uri[self.kg], self.data.relation_uri[self.kg]
         near = []

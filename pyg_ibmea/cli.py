@@ -25,7 +25,7 @@ from pyg_ibmea.datasets import (
     inspect_problem,
     read_problem,
 )
-from pyg_ibmea.datasets.knowledge_graphs import Pair
+from pyg_ibmea.problem import Pair, linked_pairs, links_of, pair_problems
 from pyg_ibmea.report.page import read_json
 
 GRAPH_HELP = """\
@@ -286,7 +286,7 @@ def _train(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"run": str(out), **metrics}, indent=2))
         return 0
-    _print_metrics(metrics, " - ".join(train.linked_pairs(data)[0]))
+    _print_metrics(metrics, " - ".join(linked_pairs(data)[0]))
     print(f"\ntrained {metrics['seconds']:.0f} s; the alignment is in "
           f"{out / 'alignment.tsv'}")  # fmt: skip
     return 0
@@ -413,9 +413,8 @@ def _export_merged(args: argparse.Namespace) -> tuple[int, str]:
     files = [GraphFiles.parse(words) for words in settings["graphs"]]
     graphs = [file.read() for file in files]
     known = {}
-    for problem in train.pair_problems(data):
-        a, b = train.alignment_pair(problem)
-        parts = [train.links_of(problem, part) for part in ("train", "val")]
+    for (a, b), problem in pair_problems(data):
+        parts = [links_of(problem, part) for part in ("train", "val")]
         # By URI: the problem may lack entities that the files have (leaves=drop).
         ids = torch.cat(parts, dim=1).t().tolist()
         known[a, b] = [(data.uri[a][i], data.uri[b][j]) for i, j in ids]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-Pair = tuple[str, str]
+from pyg_ibmea.problem import Pair
 
 
 class Clusters(NamedTuple):

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from pyg_ibmea.problem import triples_of
+
 Feature = tuple[Tensor, Tensor]
 
 
@@ -102,7 +104,7 @@ def _relations(data: HeteroData, kg: str) -> list[str]:
     """The relations of a graph; their numbers as text where they have no URI."""
     if "relation_uri" in data:
         return list(data.relation_uri[kg])
-    types = data[kg, "rel", kg].edge_type
+    types = triples_of(data, kg).edge_type
     return [str(r) for r in range(int(types.max()) + 1 if types.numel() else 0)]
 
 
@@ -117,7 +119,7 @@ def _extended(
 ) -> HeteroData:
     more = copy.copy(data)
     before, size = int(data[kg].num_nodes), len(uris)
-    store, rel = more[kg], more[kg, "rel", kg]
+    store, rel = more[kg], triples_of(more, kg)
     store.num_nodes = size
     heads, types, tails = torch.tensor(edges, dtype=torch.long).view(-1, 3).t()
     device = rel.edge_index.device

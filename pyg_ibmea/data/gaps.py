@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.data.bags import num_shared_columns
+from pyg_ibmea.problem import has_triples, modalities_of
 
 
 def describe_gaps(data: HeteroData) -> list[str]:
@@ -29,16 +30,12 @@ def describe_gaps(data: HeteroData) -> list[str]:
     """
     gaps = []
     for name in data.node_types:
-        rel = (name, "rel", name)
-        if rel not in data.edge_types or data[rel].edge_index.size(1) == 0:
+        if not has_triples(data, name):
             gaps.append(
                 f"Graph '{name}' has no triples: its entities have no neighbours."
             )
-    stores = [data[name].to_dict() for name in data.node_types]
-    keys = dict.fromkeys(str(key) for store in stores for key in store)
-    for key in keys:
-        if key.startswith("x_"):
-            gaps += _modality_gaps(data, key.removeprefix("x_"))
+    for modality in modalities_of(data):
+        gaps += _modality_gaps(data, modality)
     return gaps
 
 

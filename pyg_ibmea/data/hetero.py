@@ -12,6 +12,7 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.data.bags import FeatureBags, attribute_bags, relation_bags
 from pyg_ibmea.data.gaps import describe_gaps
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
+from pyg_ibmea.problem import PARTS, linked_pairs, links_between, triples_of
 
 _BAGS: dict[str, Callable[[Sequence[KnowledgeGraph], int], FeatureBags]] = {
     "relation": relation_bags,
@@ -83,12 +84,12 @@ def to_hetero_data(
             data[graph.name][f"x_{modality}"] = x
             data[graph.name][f"mask_{modality}"] = mask
     for graph in graphs:
-        store = data[graph.name, "rel", graph.name]
+        store = triples_of(data, graph.name)
         store.edge_index = graph.triples[:, [0, 2]].t().contiguous()
         store.edge_type = graph.triples[:, 1].contiguous()
     for pair, edge_index in links.items():
         _check_links(data, pair, edge_index)
-        data[pair[0], "same_as", pair[1]].edge_index = edge_index.contiguous()
+        links_between(data, pair).edge_index = edge_index.contiguous()
     for pair, split in (splits or {}).items():
         set_split(data, pair, split)
     data.uri = {graph.name: list(graph.entities) for graph in graphs}
@@ -123,11 +124,10 @@ def set_split(
         >>> data["en", "same_as", "nl"].test_mask.tolist()
         [False, True]
     """
-    edge_type = (pair[0], "same_as", pair[1])
-    if edge_type not in data.edge_types:
+    if pair not in linked_pairs(data):
         raise ValueError(f"There are no links from '{pair[0]}' to '{pair[1]}'.")
-    store = data[edge_type]
-    for part, mask in zip(("train", "val", "test"), masks, strict=True):
+    store = links_between(data, pair)
+    for part, mask in zip(PARTS, masks, strict=True):
         if mask.dtype != torch.bool or mask.shape != store.edge_index.shape[1:]:
             raise ValueError(
                 f"The {part} mask must be bool [{store.edge_index.size(1)}], got "

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from pyg_ibmea.data.split import components, split_links
+from pyg_ibmea.problem import Pair
 
-Pair = tuple[str, str]
 Split = tuple[Tensor, Tensor, Tensor]
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
+from pyg_ibmea.problem import triples_of
 
 ENTITY = "entity"
 """Node type of a merged graph."""
@@ -107,7 +108,7 @@ def single_hetero_data(graph: KnowledgeGraph) -> HeteroData:
     for modality, (x, mask) in graph.features.items():
         data[ENTITY][f"x_{modality}"] = x
         data[ENTITY][f"mask_{modality}"] = mask
-    store = data[ENTITY, "rel", ENTITY]
+    store = triples_of(data, ENTITY)
     store.edge_index = graph.triples[:, [0, 2]].t().contiguous()
     store.edge_type = graph.triples[:, 1].contiguous()
     data.uri = {ENTITY: list(graph.entities)}

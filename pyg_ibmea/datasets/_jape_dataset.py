@@ -26,6 +26,7 @@ from pyg_ibmea.data import (
     to_hetero_data,
 )
 from pyg_ibmea.datasets._inputs import JapeInputs
+from pyg_ibmea.problem import links_between
 
 PathLike = str | os.PathLike[str]
 
@@ -149,7 +150,7 @@ class JapeDataset(InMemoryDataset):
 
     def _apply_split(self) -> None:
         """Writes the masks of the published folds, or of a split of our own."""
-        links = self._data[self.names[0], "same_as", self.names[1]].edge_index
+        links = links_between(self._data, self.names).edge_index
         seed_mask: Tensor | None = self._seed_mask
         if self.ratio is None and seed_mask is not None:
             masks = split_folds(links, seed_mask, self.split_seed, self.val_ratio)

@@ -27,7 +27,8 @@ from pyg_ibmea.data import (
     read_tables,
     without_leaves,
 )
-from pyg_ibmea.datasets.knowledge_graphs import KnowledgeGraphs, Pair
+from pyg_ibmea.datasets.knowledge_graphs import KnowledgeGraphs
+from pyg_ibmea.problem import Pair
 
 PathLike = str | os.PathLike[str]
 

@@ -8,6 +8,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.data import describe_gaps
+from pyg_ibmea.problem import PARTS, linked_pairs, links_between, triples_of
 
 
 def inspect_problem(data: HeteroData) -> dict[str, Any]:
@@ -34,11 +35,10 @@ def inspect_problem(data: HeteroData) -> dict[str, Any]:
     graphs = {name: _graph(data, name) for name in data.node_types}
     links = {
         f"{a} - {b}": {
-            part: int(data[a, "same_as", b][f"{part}_mask"].sum())
-            for part in ("train", "val", "test")
+            part: int(links_between(data, (a, b))[f"{part}_mask"].sum())
+            for part in PARTS
         }
-        for a, relation, b in data.edge_types
-        if relation == "same_as"
+        for a, b in linked_pairs(data)
     }
     uris = getattr(data, "relation_uri", None) or {}
     names = [set(uris.get(name, ())) for name in data.node_types]
@@ -68,9 +68,9 @@ def inspect_problem(data: HeteroData) -> dict[str, Any]:
                 f"{pair}: {parts['val']} validation pairs can hardly choose an epoch "
                 "or calibrate confidence; raise the share of validation pairs."
             )
-    for a, relation, b in data.edge_types:
-        for side, name in enumerate((a, b) if relation == "same_as" else ()):
-            store = data[a, "same_as", b]
+    for a, b in linked_pairs(data):
+        store = links_between(data, (a, b))
+        for side, name in enumerate((a, b)):
             known = store.edge_index[side, store.train_mask | store.val_mask].unique()
             if known.numel() == data[name].num_nodes:
                 problems.append(
@@ -91,7 +91,8 @@ def inspect_problem(data: HeteroData) -> dict[str, Any]:
 
 
 def _graph(data: HeteroData, name: str) -> dict[str, Any]:
-    edge_index = data[name, "rel", name].edge_index
+    triples = triples_of(data, name)
+    edge_index = triples.edge_index
     size = int(data[name].num_nodes)
     degree = torch.bincount(edge_index.flatten(), minlength=size)
     quantiles = degree.double().quantile(torch.linspace(0, 1, 11).double())
@@ -99,7 +100,7 @@ def _graph(data: HeteroData, name: str) -> dict[str, Any]:
     return {
         "entities": size,
         "triples": edge_index.size(1),
-        "relations": int(data[name, "rel", name].edge_type.unique().numel()),
+        "relations": int(triples.edge_type.unique().numel()),
         "degree": [round(float(q), 1) for q in quantiles],
         "degrees": _by_powers(degree),
         "isolated": int((degree == 0).sum()),

@@ -21,8 +21,7 @@ from pyg_ibmea.data import (
     to_hetero_data,
 )
 from pyg_ibmea.data.encoders import NameEncoder
-
-Pair = tuple[str, str]
+from pyg_ibmea.problem import Pair, linked_pairs, links_between
 
 
 class KnowledgeGraphs(InMemoryDataset):
@@ -119,9 +118,9 @@ def add_dangling(
     """Writes entities without a counterpart, and their part of the split, onto the
     links of a pair.
     """
-    if (pair[0], "same_as", pair[1]) not in data.edge_types:
+    if pair not in linked_pairs(data):
         raise ValueError(f"there are no links from '{pair[0]}' to '{pair[1]}'")
-    store = data[pair[0], "same_as", pair[1]]
+    store = links_between(data, pair)
     entities = entities.unique()
     both = entities[torch.isin(entities, store.edge_index[0])]
     if both.numel():

@@ -10,6 +10,7 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from pyg_ibmea.data import split_links
+from pyg_ibmea.problem import linked_pairs, links_between, triples_of
 
 
 class RewireEdges(BaseTransform):
@@ -32,7 +33,7 @@ class RewireEdges(BaseTransform):
         """Works on a copy (PyG's transforms make it)."""
         random = torch.Generator().manual_seed(self.seed)
         for kg in data.node_types:
-            edges = data[kg, "rel", kg]
+            edges = triples_of(data, kg)
             edge_index = edges.edge_index.clone()
             chosen = _some(edge_index.size(1), self.share, random)
             tails = torch.randint(
@@ -134,10 +135,8 @@ class WrongSeeds(BaseTransform):
     def forward(self, data: HeteroData) -> HeteroData:
         """Works on a copy (PyG's transforms make it)."""
         random = torch.Generator().manual_seed(self.seed)
-        for kind in data.edge_types:
-            if kind[1] != "same_as":
-                continue
-            links = data[kind]
+        for pair in linked_pairs(data):
+            links = links_between(data, pair)
             train = links.train_mask.nonzero().flatten()
             chosen = train[_some(train.numel(), self.share, random)]
             edge_index = links.edge_index.clone()
@@ -165,19 +164,19 @@ class DensestPairs(BaseTransform):
 
     def forward(self, data: HeteroData) -> HeteroData:
         """Works on a copy (PyG's transforms make it)."""
-        kind = next(kind for kind in data.edge_types if kind[1] == "same_as")
-        links = data[kind].edge_index
+        pair = linked_pairs(data)[0]
+        links = links_between(data, pair).edge_index
         if not 2 <= self.num_pairs <= links.size(1):
             raise ValueError(
                 f"num_pairs must lie in [2, {links.size(1)}], got {self.num_pairs}"
             )
-        sides = dict(zip((kind[0], kind[2]), links, strict=True))
+        sides = dict(zip(pair, links, strict=True))
         for side in sides.values():
             if side.unique().numel() < side.numel():
                 raise ValueError("DensestPairs needs links that are one to one")
         degree = [
             torch.bincount(
-                data[kg, "rel", kg].edge_index.flatten(), minlength=data[kg].num_nodes
+                triples_of(data, kg).edge_index.flatten(), minlength=data[kg].num_nodes
             )[ids]
             for kg, ids in sides.items()
         ]
@@ -200,13 +199,14 @@ class DensestPairs(BaseTransform):
             small.uri[kg] = [data.uri[kg][node] for node in nodes.tolist()]
             number = torch.full((data[kg].num_nodes,), -1)
             number[nodes] = torch.arange(nodes.numel())
-            edges = data[kg, "rel", kg]
+            edges = triples_of(data, kg)
             inside = number[edges.edge_index]
             both = (inside >= 0).all(dim=0)
-            small[kg, "rel", kg].edge_index = inside[:, both]
-            small[kg, "rel", kg].edge_type = edges.edge_type[both]
+            kept_triples = triples_of(small, kg)
+            kept_triples.edge_index = inside[:, both]
+            kept_triples.edge_type = edges.edge_type[both]
         edge_index = torch.stack(new_links)
-        store = small[kind]
+        store = links_between(small, pair)
         store.edge_index = edge_index
         store.train_mask, store.val_mask, store.test_mask = split_links(
             edge_index, self.ratio, self.split_seed

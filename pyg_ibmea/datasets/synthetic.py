@@ -16,6 +16,7 @@ from pyg_ibmea.datasets._synthetic_features import Side, modality_features
 from pyg_ibmea.datasets._synthetic_knobs import MODALITIES, Knobs
 from pyg_ibmea.datasets._synthetic_world import stream
 from pyg_ibmea.datasets.knowledge_graphs import add_dangling
+from pyg_ibmea.problem import links_between, triples_of
 
 # Degrees of the static model follow a power law of exponent 1 + 1 / 0.5 = 3.
 _POPULARITY_EXPONENT = 0.5
@@ -130,7 +131,7 @@ class SyntheticMMKG(InMemoryDataset):
         )
         super().__init__(None, transform)
         data = _draw_problem(self.knobs)
-        links = data[names[0], "same_as", names[1]]
+        links = links_between(data, names)
         links.train_mask, links.val_mask, links.test_mask = split_links(
             links.edge_index, ratio, split_seed, val_ratio
         )
@@ -157,7 +158,7 @@ def _draw_problem(knobs: Knobs) -> HeteroData:
             x, mask = modality_features(knobs, side, modality, is_noise)
             store[f"x_{modality}"], store[f"mask_{modality}"] = x, mask
         head, relation, tail = torch.from_numpy(side.triples.T.copy())
-        edges = data[side.name, "rel", side.name]
+        edges = triples_of(data, side.name)
         edges.edge_index, edges.edge_type = torch.stack([head, tail]), relation
         # Node ids are in random order, so that a URI says nothing of its entity.
         data.uri[side.name] = [
@@ -167,7 +168,7 @@ def _draw_problem(knobs: Knobs) -> HeteroData:
     target = second.node_of_entity[first.entity_of_node]
     source = np.flatnonzero(target >= 0)
     links = torch.from_numpy(np.stack([source, target[source]]))
-    data[first.name, "same_as", second.name].edge_index = links
+    links_between(data, (first.name, second.name)).edge_index = links
     return data
 
 

@@ -5,17 +5,16 @@ from pyg_ibmea.nn.diagonal_gat_conv import DiagonalGATConv
 from pyg_ibmea.nn.entity_embedding import EntityEmbedding
 from pyg_ibmea.nn.fusion import ModalFusion
 from pyg_ibmea.nn.graph_encoder import GraphVIBEncoder
+from pyg_ibmea.nn.graphs import (
+    RelationalGraph,
+    relational_graph,
+    union_graph,
+)
 from pyg_ibmea.nn.ibmea import IBMEA
 from pyg_ibmea.nn.losses import HybridContrastiveLoss
 from pyg_ibmea.nn.modal_encoder import ModalVIBEncoder
 from pyg_ibmea.nn.output import IBMEAOutput
 from pyg_ibmea.nn.posterior import GaussianPosterior
-from pyg_ibmea.nn.problem import (
-    RelationalGraph,
-    feature_channels,
-    relational_graph,
-    union_graph,
-)
 from pyg_ibmea.nn.relational_encoder import RelationalVIBEncoder
 from pyg_ibmea.nn.variational_ib_conv import VariationalIBConv
 
@@ -32,7 +31,6 @@ __all__ = [
     "RelationalGraph",
     "RelationalVIBEncoder",
     "VariationalIBConv",
-    "feature_channels",
     "relational_graph",
     "set_backend",
     "union_graph",

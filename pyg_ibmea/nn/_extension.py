@@ -9,7 +9,12 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.nn.problem import feature_channels, relation_ids
+from pyg_ibmea.problem import (
+    entity_counts,
+    feature_channels,
+    relation_numbers,
+    triples_of,
+)
 
 if TYPE_CHECKING:
     from pyg_ibmea.nn.ibmea import IBMEA
@@ -23,7 +28,7 @@ def extended(
     Raises:
         ValueError: If the data do not fit the model.
     """
-    sizes = {kg: int(data[kg].num_nodes) for kg in data.node_types}
+    sizes = entity_counts(data)
     same = list(sizes) == list(model.num_nodes)
     if not same or any(sizes[kg] < count for kg, count in model.num_nodes.items()):
         raise ValueError(
@@ -34,7 +39,7 @@ def extended(
     if any(found.get(m) != width for m, width in wanted.items()):
         raise ValueError(f"the model has the modalities {dict(wanted)}, got {found}")
     if model.relational and model.graph_encoder is not None:
-        known, there = options["num_edge_types"] // 2, relation_ids(data)[1]
+        known, there = options["num_edge_types"] // 2, relation_numbers(data)[1]
         if there != known:
             raise ValueError(f"the model knows {known} relations, the data {there}")
     state = model.state_dict()
@@ -57,7 +62,7 @@ def _embedding(
         new = sizes[kg] - count
         rows.append(known[begin : begin + count])
         rows.append(torch.arange(table, table + new, device=known.device))
-        head, tail = data[kg, "rel", kg].edge_index.to(known.device)
+        head, tail = triples_of(data, kg).edge_index.to(known.device)
         near = torch.stack([torch.cat([head, tail]), torch.cat([tail, head])])
         near = near[:, (near[0] >= count) & (near[1] < count)].unique(dim=1)
         total = own.new_zeros(new, own.size(1))

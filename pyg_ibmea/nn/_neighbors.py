@@ -9,6 +9,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.nn._sparse import row_lengths
+from pyg_ibmea.problem import triples_of
 
 PREFIX = "neighbor_"
 
@@ -38,7 +39,7 @@ def neighbor_features(
     """
     found: NeighborFeatures = {PREFIX + modality: {} for modality in modalities}
     for kg in data.node_types:
-        near = _mean_of_neighbors(data[kg, "rel", kg].edge_index, data[kg].num_nodes)
+        near = _mean_of_neighbors(triples_of(data, kg).edge_index, data[kg].num_nodes)
         for modality in modalities:
             x, mask = data[kg][f"x_{modality}"], data[kg][f"mask_{modality}"]
             x = x if x.layout == torch.strided else x.to_sparse_coo()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -18,22 +17,24 @@ from pyg_ibmea.nn._pretrained import load_pretrained, push_to_hub, save_pretrain
 from pyg_ibmea.nn.entity_embedding import EntityEmbedding
 from pyg_ibmea.nn.fusion import ModalFusion
 from pyg_ibmea.nn.graph_encoder import GraphVIBEncoder
-from pyg_ibmea.nn.modal_encoder import ModalVIBEncoder, select_bottlenecks
-from pyg_ibmea.nn.output import IBMEAOutput
-from pyg_ibmea.nn.posterior import GaussianPosterior
-from pyg_ibmea.nn.problem import (
+from pyg_ibmea.nn.graphs import (
     RelationalGraph,
-    feature_channels,
     linked_nodes,
-    relation_ids,
     relational_graph,
     seed_rows,
     union_graph,
 )
+from pyg_ibmea.nn.modal_encoder import ModalVIBEncoder, select_bottlenecks
+from pyg_ibmea.nn.output import IBMEAOutput
+from pyg_ibmea.nn.posterior import GaussianPosterior
 from pyg_ibmea.nn.relational_encoder import RelationalVIBEncoder
-
-GRAPH = "graph"
-"""Name of the structural modality, the one that has no ``x_`` of its own."""
+from pyg_ibmea.problem import (
+    GRAPH,
+    entity_counts,
+    feature_channels,
+    first_numbers,
+    relation_numbers,
+)
 
 PRESETS: dict[str, dict[str, Any]] = {
     "paper": {
@@ -220,11 +221,11 @@ class IBMEA(nn.Module):
         share = hyper.pop("share_seeds", True) if share_seeds is None else share_seeds
         if GRAPH in wanted:
             if hyper.get("relational", True):
-                hyper["num_edge_types"] = 2 * relation_ids(data)[1]
+                hyper["num_edge_types"] = 2 * relation_numbers(data)[1]
             if share:
                 hyper["seed_rows"] = seed_rows(data)
         return cls(
-            num_nodes={kg: data[kg].num_nodes for kg in data.node_types},
+            num_nodes=entity_counts(data),
             in_channels={m: available[m] for m in wanted if m != GRAPH},
             use_graph=GRAPH in wanted,
             **hyper,
@@ -306,7 +307,7 @@ class IBMEA(nn.Module):
         """
         if self.embedding is None:
             raise ValueError("a model without the graph modality has no embeddings")
-        start = self._starts()
+        start = first_numbers(self.num_nodes)
         ends = [torch.empty(2, 0, dtype=torch.long, device=self.embedding.row.device)]
         for two in pairs:
             sizes = {kg: ids.numel() for kg, ids in two.items()}
@@ -347,11 +348,6 @@ class IBMEA(nn.Module):
         model = IBMEA(**options, seed_rows=state.get("embedding.seed_row"))
         model.load_state_dict(state)
         return model.to(self.fusion.score.device).train(self.training)
-
-    def _starts(self) -> dict[str, int]:
-        """The position of each graph's first entity among all."""
-        ends = list(itertools.accumulate(self.num_nodes.values()))
-        return dict(zip(self.num_nodes, [0, *ends], strict=False))
 
     def graph_of(self, data: HeteroData) -> RelationalGraph | EdgeIndex:
         """The graph that :meth:`forward` passes messages over; pass it there to build
@@ -459,7 +455,7 @@ class IBMEA(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         assert self.graph_encoder is not None
         assert self.embedding is not None
-        start = self._starts()
+        start = first_numbers(self.num_nodes)
         nodes = torch.cat([ids + start[kg] for kg, ids in entities.items()])
         x = self.embedding(nodes if withhold else None)
         latent, posterior = self.graph_encoder(x, graph, nodes)

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from pyg_ibmea.nn._diagonal_attention import NodeInput
 from pyg_ibmea.nn.diagonal_gat_conv import DiagonalGATConv
+from pyg_ibmea.nn.graphs import RelationalGraph
 from pyg_ibmea.nn.posterior import GaussianPosterior
-from pyg_ibmea.nn.problem import RelationalGraph
 from pyg_ibmea.nn.variational_ib_conv import VariationalIBConv
 
 

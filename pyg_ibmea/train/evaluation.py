@@ -14,7 +14,7 @@ from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Decoder, join_views, ranking_metrics
 from pyg_ibmea.nn import IBMEA, RelationalGraph
-from pyg_ibmea.train.links import alignment_pair, links_of, unaligned_entities
+from pyg_ibmea.problem import alignment_pair, links_of, unaligned_entities
 from pyg_ibmea.train.memory import release_freed_memory
 
 Graph = RelationalGraph | EdgeIndex

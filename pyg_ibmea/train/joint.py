@@ -16,9 +16,9 @@ from pyg_ibmea.align import (
     precision_recall_f1,
 )
 from pyg_ibmea.nn import IBMEA
+from pyg_ibmea.problem import Pair, links_of, pair_problems
 from pyg_ibmea.train.config import TrainConfig
 from pyg_ibmea.train.evaluation import Graph
-from pyg_ibmea.train.links import Pair, alignment_pair, links_of, pair_problems
 from pyg_ibmea.train.neighborhoods import pair_bonuses
 from pyg_ibmea.train.trust import (
     Trust,
@@ -51,8 +51,7 @@ def align_pairs(
     if bonuses is None:
         bonuses = pair_bonuses(judged, models, data, config, graph)
     found = {}
-    for problem in pair_problems(data):
-        pair = alignment_pair(problem)
+    for pair, problem in pair_problems(data):
         before, after = bonuses[pair]
         trust = calibrate(judged, problem, config, graph, before)
         alignment = align_with_confidence(models, problem, trust, config, graph, after)
@@ -73,8 +72,7 @@ def join_matches(
         found (dict): What :func:`align_pairs` gave.
     """
     matches, scores = {}, {}
-    for problem in pair_problems(data):
-        pair = alignment_pair(problem)
+    for pair, problem in pair_problems(data):
         trust, alignment = found[pair]
         known = _known(problem)
         sure = alignment.confidence >= trust.threshold
@@ -106,8 +104,7 @@ def cluster_metrics(
         entities of those, of the ``matches`` and of the ``clusters``.
     """
     every, pairs = {}, {}
-    for problem in pair_problems(data):
-        pair = alignment_pair(problem)
+    for pair, problem in pair_problems(data):
         alignment = found[pair][1]
         given = torch.stack([alignment.source, alignment.target]).cpu()
         every[pair] = _first_of_each(torch.cat([_known(problem), given], dim=1))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from pyg_ibmea.problem import links_of, pair_problems, seed_pairs
 from pyg_ibmea.train._figures import mean_figures
 from pyg_ibmea.train.batches import seed_batches
 from pyg_ibmea.train.config import TrainConfig
@@ -17,12 +18,6 @@ from pyg_ibmea.train.diagnostics import Diagnostics
 from pyg_ibmea.train.evaluation import Graph, evaluate
 from pyg_ibmea.train.information import information_plane
 from pyg_ibmea.train.interrupt import InterruptGuard
-from pyg_ibmea.train.links import (
-    alignment_pair,
-    links_of,
-    pair_problems,
-    seed_pairs,
-)
 from pyg_ibmea.train.memory import release_freed_memory
 from pyg_ibmea.train.objective import Objective
 from pyg_ibmea.train.progress import Progress
@@ -48,9 +43,8 @@ def propose(
     threshold = config.threshold_before(state.epoch)
     options = (threshold, config.sinkhorn_temperature, graph)
     proposals = {}
-    for problem in pair_problems(data):
-        pairs = propose_pairs(state.average, problem, *options)
-        proposals[alignment_pair(problem)] = pairs
+    for pair, problem in pair_problems(data):
+        proposals[pair] = propose_pairs(state.average, problem, *options)
     adopted = state.pseudo_seeds.update(proposals, seed_pairs(data))
     warn(diagnostics.check_pseudo_seeds(adopted))
     share_pseudo_seeds(state, data, config)
@@ -135,7 +129,9 @@ def fit(
     began = time.monotonic() - state.seconds
     progress = Progress(config.epochs, state.epoch)
     diagnostics = Diagnostics(objective.beta)
-    selects = any(links_of(part, "val").size(1) for part in pair_problems(data))
+    selects = any(
+        links_of(problem, "val").size(1) for _, problem in pair_problems(data)
+    )
     with InterruptGuard() as interrupt:
         while state.epoch < config.epochs and not interrupt.requested:
             state.epoch += 1
@@ -174,7 +170,7 @@ def validate(
     """
     # Among all unaligned entities: harder than the validation pairs' own.
     options = (config.csls_k, "unaligned", graph)
-    asked = [p for p in pair_problems(data) if links_of(p, "val").size(1)]
+    asked = [p for _, p in pair_problems(data) if links_of(p, "val").size(1)]
     figures = [evaluate(state.average, p, "val", ["csls"], *options) for p in asked]
     val = mean_figures([found["csls"]["mean"] for found in figures])
     state.offer(val["mrr"])

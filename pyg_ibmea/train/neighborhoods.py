@@ -10,15 +10,16 @@ from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import neighborhood_agreement, spread_agreement
 from pyg_ibmea.nn import IBMEA
-from pyg_ibmea.train.config import TrainConfig
-from pyg_ibmea.train.evaluation import Graph, encode_entities
-from pyg_ibmea.train.links import (
+from pyg_ibmea.problem import (
     Pair,
     alignment_pair,
     links_of,
     pair_problems,
+    triples_of,
     unaligned_entities,
 )
+from pyg_ibmea.train.config import TrainConfig
+from pyg_ibmea.train.evaluation import Graph, encode_entities
 
 
 @torch.no_grad()
@@ -56,7 +57,7 @@ def neighborhood_bonus(
     pair = alignment_pair(data)
     entities = unaligned_entities(data, known)
     links = torch.cat([links_of(data, part) for part in known], dim=1)
-    source, target = (data[kg, "rel", kg] for kg in pair)
+    source, target = (triples_of(data, kg) for kg in pair)
     edges = (source.edge_index, source.edge_type), (target.edge_index, target.edge_type)
     size = (int(data[pair[0]].num_nodes), int(data[pair[1]].num_nodes))
     if not all(side.numel() for side in entities):
@@ -96,10 +97,10 @@ def pair_bonuses(
         graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
     """
     found = {}
-    for problem in pair_problems(data):
+    for pair, problem in pair_problems(data):
         before = None
         if links_of(problem, "val").size(1):
             before = neighborhood_bonus(judged, problem, config, ("train",), graph)
         after = neighborhood_bonus(models, problem, config, ("train", "val"), graph)
-        found[alignment_pair(problem)] = before, after
+        found[pair] = before, after
     return found

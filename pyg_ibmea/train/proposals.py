@@ -11,8 +11,13 @@ from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import mutual_nearest
 from pyg_ibmea.nn import IBMEA, RelationalGraph
+from pyg_ibmea.problem import (
+    alignment_pair,
+    links_between,
+    links_of,
+    unaligned_entities,
+)
 from pyg_ibmea.train.evaluation import encode_entities
-from pyg_ibmea.train.links import alignment_pair, links_of, unaligned_entities
 
 
 @torch.no_grad()
@@ -85,7 +90,7 @@ def share_right(data: HeteroData, pairs: Tensor) -> dict[str, float]:
         (0 where there are none). The others may be right or wrong: nobody knows.
     """
     pair = alignment_pair(data)
-    links = data[pair[0], "same_as", pair[1]].edge_index.cpu()
+    links = links_between(data, pair).edge_index.cpu()
     size = data[pair[1]].num_nodes
     pairs = pairs.cpu()
     known = torch.isin(pairs[0], links[0]) | torch.isin(pairs[1], links[1])

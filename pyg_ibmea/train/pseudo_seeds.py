@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pyg_ibmea.align import cluster_matches
-from pyg_ibmea.train.links import Pair
+from pyg_ibmea.problem import Pair
 
 
 class PseudoSeeds:

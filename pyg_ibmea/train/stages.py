@@ -15,20 +15,19 @@ from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Decoder
 from pyg_ibmea.nn import IBMEA
-from pyg_ibmea.train._figures import mean_figures
-from pyg_ibmea.train.config import TrainConfig
-from pyg_ibmea.train.diagnostics import check_agreement
-from pyg_ibmea.train.evaluation import Graph, evaluate
-from pyg_ibmea.train.joint import align_pairs, cluster_metrics, join_matches
-from pyg_ibmea.train.links import (
+from pyg_ibmea.problem import (
     Pair,
     add_validation_pairs,
-    alignment_pair,
     linked_pairs,
     links_of,
     pair_problems,
     seed_pairs,
 )
+from pyg_ibmea.train._figures import mean_figures
+from pyg_ibmea.train.config import TrainConfig
+from pyg_ibmea.train.diagnostics import check_agreement
+from pyg_ibmea.train.evaluation import Graph, evaluate
+from pyg_ibmea.train.joint import align_pairs, cluster_metrics, join_matches
 from pyg_ibmea.train.loop import fit, share_pseudo_seeds, warn
 from pyg_ibmea.train.neighborhoods import pair_bonuses
 from pyg_ibmea.train.objective import Objective
@@ -136,8 +135,8 @@ def train_models(
     if config.iterative:
         found = _pseudo_seeds(chosen, data)
         begin = {
-            alignment_pair(p): outside_seed_pairs(p, found[alignment_pair(p)])
-            for p in pair_problems(known)
+            pair: outside_seed_pairs(problem, found[pair])
+            for pair, problem in pair_problems(known)
         }
         epochs = [config.refit_epochs] * config.refits
         if _has_twins(data, config):
@@ -151,7 +150,7 @@ def _has_twins(data: HeteroData, config: TrainConfig) -> bool:
     """Whether the refits differ from the first training in more than the validation
     pairs, and there are some to judge that by.
     """
-    judges = any(links_of(problem, "val").size(1) for problem in pair_problems(data))
+    judges = any(links_of(problem, "val").size(1) for _, problem in pair_problems(data))
     return config.iterative and config.refits > 0 and judges
 
 
@@ -248,8 +247,7 @@ def final_test(
     # How many pseudo-seeds were right is asked here, when nothing depends on it any
     # more.
     pseudo_seeds = _pseudo_seeds(judged[0], data)
-    for problem in pair_problems(data):
-        pair = alignment_pair(problem)
+    for pair, problem in pair_problems(data):
         of_pair = _ranked(twins, models, problem, config, graph, bonuses[pair])
         if any(bonus is not None for bonus in bonuses[pair]):
             # Training does not depend on what neighbours say: so would it have ended

@@ -12,8 +12,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from pyg_ibmea.nn import IBMEA
+from pyg_ibmea.problem import Pair
 from pyg_ibmea.train.config import TrainConfig
-from pyg_ibmea.train.links import Pair
 from pyg_ibmea.train.pseudo_seeds import JointPseudoSeeds
 from pyg_ibmea.train.schedule import warmup_cosine
 

@@ -21,14 +21,9 @@ from pyg_ibmea.align import (
     reliability,
 )
 from pyg_ibmea.nn import IBMEA
+from pyg_ibmea.problem import alignment_pair, dangling_of, links_of, unaligned_entities
 from pyg_ibmea.train.config import TrainConfig
 from pyg_ibmea.train.evaluation import Graph, bonus_of, encode_entities
-from pyg_ibmea.train.links import (
-    alignment_pair,
-    dangling_of,
-    links_of,
-    unaligned_entities,
-)
 
 
 @dataclass

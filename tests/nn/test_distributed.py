@@ -7,7 +7,8 @@ from torch.nn.parallel import DistributedDataParallel
 
 from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.nn import IBMEA, HybridContrastiveLoss
-from pyg_ibmea.train import Objective, links_of
+from pyg_ibmea.problem import links_of
+from pyg_ibmea.train import Objective
 
 PAIR = ("source", "target")
 # Unequal parts, so that the blocks that are exchanged differ in size.

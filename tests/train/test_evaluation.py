@@ -3,10 +3,8 @@ import torch
 
 from pyg_ibmea.align import join_views, ranking_metrics
 from pyg_ibmea.nn import IBMEA
-from pyg_ibmea.train import (
-    evaluate,
-    links_of,
-)
+from pyg_ibmea.problem import links_of
+from pyg_ibmea.train import evaluate
 
 
 def encode(model, data):

@@ -6,7 +6,8 @@ import torch.nn.functional as F
 
 from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.nn import IBMEA, GaussianPosterior
-from pyg_ibmea.train import info_nce_bound, information_plane, links_of
+from pyg_ibmea.problem import links_of
+from pyg_ibmea.train import info_nce_bound, information_plane
 
 
 def correlated(n, channels, rho):

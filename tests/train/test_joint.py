@@ -7,6 +7,7 @@ from three_graphs import three_graphs
 
 from pyg_ibmea import train
 from pyg_ibmea.nn import IBMEA
+from pyg_ibmea.problem import PARTS, linked_pairs, links_of, pair_problems, seed_pairs
 from pyg_ibmea.train._figures import mean_figures
 from pyg_ibmea.train.loop import _batches
 
@@ -32,10 +33,10 @@ def table(path):
 
 def test_links_between_the_others_follow():
     data = three_graphs(ratio=0.5, val_ratio=0.4)
-    assert set(train.linked_pairs(data)) == {("a", "b"), ("a", "c"), ("b", "c")}
+    assert set(linked_pairs(data)) == {("a", "b"), ("a", "c"), ("b", "c")}
     counts = {
-        tuple(train.links_of(p, part).size(1) for part in train.PARTS)
-        for p in train.pair_problems(data)
+        tuple(links_of(p, part).size(1) for part in PARTS)
+        for _, p in pair_problems(data)
     }
     assert counts == {(18, 12, 30)}
 
@@ -43,7 +44,7 @@ def test_links_between_the_others_follow():
 def test_figures_of_each_pair_and_their_means(trained):
     data, run, metrics, _ = trained
     assert json.loads((run.path / "metrics.json").read_text()) == metrics
-    assert list(metrics["pairs"]) == [" - ".join(p) for p in train.linked_pairs(data)]
+    assert list(metrics["pairs"]) == [" - ".join(p) for p in linked_pairs(data)]
     for part in ("test", "val"):
         each = [figures[part]["csls"]["mean"]["mrr"]
                 for figures in metrics["pairs"].values()]  # fmt: skip
@@ -67,7 +68,7 @@ def test_alignment_and_pseudo_seeds_name_the_graphs(trained):
     rows = table(run.path / "alignment.tsv")
     assert rows[0][-2:] == ["source_graph", "target_graph"]
     found = {tuple(row[-2:]) for row in rows[1:]}
-    assert found == set(train.linked_pairs(data))
+    assert found == set(linked_pairs(data))
     for row in rows[1:]:  # Entities are named after their graph.
         assert (row[0][0], row[1][0]) == tuple(row[-2:])
     for row in table(run.path / "pseudo_seeds.tsv")[1:]:
@@ -84,10 +85,9 @@ def test_clusters_keep_what_is_known_and_never_two_of_a_graph(trained):
         assert len(set(named)) == len(named)
     known = {
         (data.uri[pair[0]][i], data.uri[pair[1]][j])
-        for problem in train.pair_problems(data)
-        for pair in [train.alignment_pair(problem)]
+        for pair, problem in pair_problems(data)
         for part in ("train", "val")
-        for i, j in train.links_of(problem, part).t().tolist()
+        for i, j in links_of(problem, part).t().tolist()
     }
     together = {(x, y) for row in rows[1:] for x in row[:3] for y in row[:3]}
     assert known <= together
@@ -97,11 +97,10 @@ def test_what_the_clusters_repair_is_counted_by_hand(trained):
     data, run, metrics, _ = trained
     clusters = [row[:3] for row in table(run.path / "clusters.tsv")[1:]]
     matches = table(run.path / "alignment.tsv")[1:]
-    for problem in train.pair_problems(data):
-        pair = train.alignment_pair(problem)
+    for pair, problem in pair_problems(data):
         true = {
             data.uri[pair[0]][i]: data.uri[pair[1]][j]
-            for i, j in train.links_of(problem, "test").t().tolist()
+            for i, j in links_of(problem, "test").t().tolist()
         }
         sides = ["abc".index(name) for name in pair]
         by_cluster = {row[sides[0]]: row[sides[1]] for row in clusters if row[sides[1]]}
@@ -128,7 +127,7 @@ def test_an_epoch_has_the_steps_of_two_of_three_pairs():
     data = three_graphs()
     model = IBMEA.from_data(data, **CONFIG.model_options())
     state = train.TrainingState.create(model, CONFIG)
-    seen = {pair: set() for pair in train.linked_pairs(data)}
+    seen = {pair: set() for pair in linked_pairs(data)}
     for _ in range(12):
         batches = _batches(state, data, CONFIG)
         assert len(batches) == 8  # Of three times four; a batch withholds 30 %.
@@ -136,7 +135,7 @@ def test_an_epoch_has_the_steps_of_two_of_three_pairs():
         assert len(set(found)) == len(found)  # None twice in an epoch.
         for pair, ids in batches:
             seen[pair] |= {tuple(two) for two in ids.t().tolist()}
-    for pair, links in train.seed_pairs(data).items():
+    for pair, links in seed_pairs(data).items():
         assert seen[pair] == {tuple(two) for two in links.t().tolist()}
 
 

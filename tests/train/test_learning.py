@@ -5,12 +5,12 @@ import torch
 
 from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.nn import IBMEA
+from pyg_ibmea.problem import links_of
 from pyg_ibmea.train import (
     Objective,
     TrainConfig,
     TrainingState,
     evaluate,
-    links_of,
     seed_batches,
 )
 

@@ -28,7 +28,7 @@ def test_peak_grows_by_what_is_touched():
 _MALLOC_TWICE = """
 import resource
 import numpy as np
-from pyg_ibmea.train import keep_freed_memory
+from pyg_ibmea.train import (keep_freed_memory)
 print(keep_freed_memory() if {keep} else True)
 faults = []
 for _ in range(3):
@@ -59,7 +59,7 @@ _RESIDENT = """
 import resource
 from pathlib import Path
 import numpy as np
-from pyg_ibmea.train import keep_freed_memory, release_freed_memory
+from pyg_ibmea.train import (keep_freed_memory, release_freed_memory)
 def resident():
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 2**20

@@ -13,6 +13,7 @@ from pyg_ibmea.align import (
 )
 from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.nn import IBMEA
+from pyg_ibmea.problem import links_of, unaligned_entities
 from pyg_ibmea.train import (
     RunFolder,
     TrainConfig,
@@ -21,11 +22,9 @@ from pyg_ibmea.train import (
     calibrate,
     evaluate,
     final_test,
-    links_of,
     neighborhood_bonus,
     pair_bonuses,
     train_models,
-    unaligned_entities,
 )
 from pyg_ibmea.train.stages import _ranked
 

@@ -6,6 +6,7 @@ import pytest
 
 from pyg_ibmea import train
 from pyg_ibmea.datasets import SyntheticMMKG
+from pyg_ibmea.problem import PARTS
 
 
 def trained(data, config, folder):
@@ -32,7 +33,7 @@ def deleted(store):
     """Nothing says any more which entities have a counterpart."""
     kept = ~store.test_mask
     store.edge_index = store.edge_index[:, kept]
-    for part in train.PARTS:
+    for part in PARTS:
         store[f"{part}_mask"] = store[f"{part}_mask"][kept]
 
 

@@ -3,14 +3,13 @@ import torch
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import sinkhorn
+from pyg_ibmea.problem import links_of, unaligned_entities
 from pyg_ibmea.train import (
     RunFolder,
     TrainConfig,
-    links_of,
     propose_pairs,
     share_right,
     train_model,
-    unaligned_entities,
 )
 
 

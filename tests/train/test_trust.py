@@ -2,14 +2,12 @@ import pytest
 import torch
 
 from pyg_ibmea.align import match_evidence
+from pyg_ibmea.problem import dangling_of, links_of, unaligned_entities
 from pyg_ibmea.train import (
     TrainConfig,
     align_with_confidence,
     calibrate,
     confidence_metrics,
-    dangling_of,
-    links_of,
-    unaligned_entities,
 )
 from pyg_ibmea.train.evaluation import encode_entities
 from pyg_ibmea.train.trust import _best_threshold

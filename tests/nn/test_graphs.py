@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.nn import feature_channels, relational_graph, union_graph
-from pyg_ibmea.nn.problem import relation_ids, seed_rows
+from pyg_ibmea.nn import relational_graph, union_graph
+from pyg_ibmea.nn.graphs import seed_rows
 
 
 @pytest.fixture
@@ -33,16 +33,6 @@ def test_union_graph_is_undirected_merged_and_without_links(data):
     assert pairs == expected
     assert graph.size(1) == len(expected)
     assert graph.is_sorted_by_col
-
-
-def test_modalities_must_fit_both_graphs(data):
-    assert feature_channels(data) == {"image": 8, "attribute": 7}
-    data["type"].x_image = torch.zeros(6, 9)
-    with pytest.raises(ValueError, match=r"9 channels in graph 'type'"):
-        feature_channels(data)
-    del data["type"].x_image
-    with pytest.raises(ValueError, match="graph 'type' needs both x_image and mask"):
-        feature_channels(data)
 
 
 def triples_by_hand(data, numbers, num_relations):
@@ -79,17 +69,6 @@ def test_relational_graph_has_every_triple_once_each_way(data, uris):
     assert graph.incidence.sparse_size() == (2 * num_relations, 11)
     graph.edge_index.validate()
     graph.incidence.validate()
-
-
-def test_relations_are_numbered_by_uri_over_all_graphs(data):
-    ids, total = relation_ids(data)
-    assert (ids["zh"].tolist(), ids["type"].tolist(), total) == ([0, 1], [2, 3, 4], 5)
-    data.relation_uri = {"zh": ["a", "b"], "type": ["b", "c", "a"]}
-    ids, total = relation_ids(data)
-    assert (ids["zh"].tolist(), ids["type"].tolist(), total) == ([0, 1], [1, 2, 0], 3)
-    data.relation_uri = {"zh": ["a"], "type": ["b", "c", "a"]}
-    with pytest.raises(ValueError, match="'zh' has a triple of relation 1, but lists"):
-        relation_ids(data)
 
 
 def test_graphs_without_triples(data):

@@ -1,0 +1,430 @@
+"""What an alignment problem in ``HeteroData`` is: its names, links, split, numbering.
+
+Every room reads and writes a problem through this module, so that each name of the
+contract stands in one place.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+from torch_geometric.data import HeteroData
+from torch_geometric.data.storage import EdgeStorage
+
+__all__ = [
+    "GRAPH",
+    "PARTS",
+    "Pair",
+    "add_validation_pairs",
+    "alignment_pair",
+    "check_problem",
+    "dangling_of",
+    "entity_counts",
+    "feature_channels",
+    "first_numbers",
+    "linked_pairs",
+    "links_between",
+    "links_of",
+    "modalities_of",
+    "pair_problems",
+    "relation_numbers",
+    "seed_pairs",
+    "triples_of",
+    "unaligned_entities",
+]
+
+Pair = tuple[str, str]
+"""Names of a source and a target graph."""
+
+PARTS = ("train", "val", "test")
+"""The parts of a split."""
+
+GRAPH = "graph"
+"""Name of the structural modality, the one that has no ``x_`` of its own."""
+
+_TRIPLES = "rel"
+_LINKS = "same_as"
+
+
+def triples_of(data: HeteroData, kg: str) -> EdgeStorage:
+    """The triples of a graph: ``edge_index`` long ``[2, E]``, head to tail, and
+    ``edge_type`` long ``[E]``.
+
+    Args:
+        data (HeteroData): The problem.
+        kg (str): Name of the graph; a graph that has no triples yet gets an empty store
+            to write to.
+    """
+    return data[kg, _TRIPLES, kg]
+
+
+def links_between(data: HeteroData, pair: Pair) -> EdgeStorage:
+    """The links of two graphs: ``edge_index`` long ``[2, L]`` and, once split,
+    ``train_mask``, ``val_mask`` and ``test_mask`` bool ``[L]``.
+
+    Args:
+        data (HeteroData): The problem.
+        pair (tuple): Names of the two graphs; a pair that has no links yet gets an
+            empty store to write to.
+    """
+    return data[pair[0], _LINKS, pair[1]]
+
+
+def has_triples(data: HeteroData, kg: str) -> bool:
+    """Whether a graph has one triple or more."""
+    kind = (kg, _TRIPLES, kg)
+    return kind in data.edge_types and data[kind].edge_index.size(1) > 0
+
+
+def modalities_of(data: HeteroData) -> list[str]:
+    """The modalities that some graph has features of, in their order.
+
+    Args:
+        data (HeteroData): The problem.
+
+    Example:
+        >>> from pyg_ibmea.datasets import SyntheticMMKG
+        >>> modalities_of(SyntheticMMKG(num_entities=100)[0])
+        ['relation', 'attribute', 'image', 'name']
+    """
+    keys = (str(key) for kg in data.node_types for key in data[kg].to_dict())
+    return list(dict.fromkeys(key[2:] for key in keys if key.startswith("x_")))
+
+
+def feature_channels(data: HeteroData) -> dict[str, int]:
+    """The feature channels of each modality.
+
+    Args:
+        data (HeteroData): The problem.
+
+    Raises:
+        ValueError: If a modality is not on every graph, differs in width between
+            graphs, or has no mask.
+    """
+    channels: dict[str, int] = {}
+    for modality in modalities_of(data):
+        for kg in data.node_types:
+            x = data[kg].get(f"x_{modality}")
+            mask = data[kg].get(f"mask_{modality}")
+            if x is None or mask is None:
+                raise ValueError(
+                    f"graph {kg!r} needs both x_{modality} and mask_{modality}; where "
+                    "it lacks the modality they are all zero and all False"
+                )
+            if x.size(1) != channels.setdefault(modality, x.size(1)):
+                raise ValueError(
+                    f"modality {modality!r} has {x.size(1)} channels in graph {kg!r} "
+                    f"and {channels[modality]} in another; all graphs share one encoder"
+                )
+    return channels
+
+
+def entity_counts(data: HeteroData) -> dict[str, int]:
+    """The number of entities of each graph."""
+    return {kg: int(data[kg].num_nodes) for kg in data.node_types}
+
+
+def first_numbers(counts: Mapping[str, int]) -> dict[str, int]:
+    """The number of each graph's first entity where the entities of all graphs are
+    numbered one graph after the other.
+
+    Args:
+        counts (dict): Number of entities by graph; see :func:`entity_counts`.
+
+    Example:
+        >>> first_numbers({"zh": 3, "en": 2})
+        {'zh': 0, 'en': 3}
+    """
+    return dict(zip(counts, [0, *accumulate(counts.values())], strict=False))
+
+
+def relation_numbers(data: HeteroData) -> tuple[dict[str, Tensor], int]:
+    """Numbers the relations of all graphs together.
+
+    A relation that has the same URI in two graphs (``data.relation_uri``) is one;
+    without URIs every graph has relations of its own.
+
+    Args:
+        data (HeteroData): The problem.
+
+    Returns:
+        tuple: For each graph the common number of each of its relations, and how many
+        there are in all.
+
+    Raises:
+        ValueError: If a triple has a relation that the graph does not list.
+    """
+    numbers: dict[object, int] = {}
+    found = {}
+    uris = data.to_dict().get("_global_store", {}).get("relation_uri", {})
+    for kg in data.node_types:
+        edge_type = triples_of(data, kg).edge_type
+        used = int(edge_type.max()) + 1 if edge_type.numel() else 0
+        names = uris.get(kg, [(kg, relation) for relation in range(used)])
+        if used > len(names):
+            raise ValueError(
+                f"graph {kg!r} has a triple of relation {used - 1}, but lists "
+                f"{len(names)} relations"
+            )
+        found[kg] = torch.tensor(
+            [numbers.setdefault(name, len(numbers)) for name in names],
+            dtype=torch.long,
+            device=edge_type.device,
+        )
+    return found, len(numbers)
+
+
+def linked_pairs(data: HeteroData) -> list[Pair]:
+    """The pairs of graphs that have links, by name; empty if there are none."""
+    return [(a, b) for a, kind, b in data.edge_types if kind == _LINKS]
+
+
+def pair_problems(data: HeteroData) -> Iterator[tuple[Pair, HeteroData]]:
+    """Each linked pair of graphs, with the alignment problem of these two.
+
+    A problem holds all graphs, but the links of its pair only: whatever takes a problem
+    of two graphs takes it, and a model of all graphs fits all of them.
+
+    Args:
+        data (HeteroData): The problem, of two graphs or more; it is left as it is.
+
+    Yields:
+        tuple: Names of the two graphs and their problem, in the order of
+        :func:`linked_pairs`; with one pair the problem itself.
+
+    Raises:
+        ValueError: If no graphs are linked.
+    """
+    pairs = linked_pairs(data)
+    if not pairs:
+        raise ValueError(f"no graphs are linked by {_LINKS!r}")
+    for pair in pairs:
+        problem = data
+        if len(pairs) > 1:
+            problem = copy.copy(data)
+            for a, b in pairs:
+                if (a, b) != pair:
+                    del problem[a, _LINKS, b]
+        yield pair, problem
+
+
+def alignment_pair(data: HeteroData) -> Pair:
+    """The names of the two graphs of a problem that links one pair.
+
+    Raises:
+        ValueError: If there is not exactly one pair.
+    """
+    pairs = linked_pairs(data)
+    if len(pairs) != 1:
+        raise ValueError(
+            f"one pair of linked graphs is needed, got {pairs}; take them one by one "
+            "with pair_problems"
+        )
+    return pairs[0]
+
+
+def links_of(data: HeteroData, part: str) -> Tensor:
+    """The links of a part of the split.
+
+    Args:
+        data (HeteroData): The problem of one pair of graphs.
+        part (str): ``'train'``, ``'val'`` or ``'test'``.
+
+    Returns:
+        torch.Tensor: Node ids, long ``[2, L]``.
+
+    Raises:
+        ValueError: If there is no such part or not exactly one pair.
+    """
+    store = links_between(data, alignment_pair(data))
+    links: Tensor = store.edge_index[:, store[f"{_checked_part(part)}_mask"]]
+    return links
+
+
+def seed_pairs(data: HeteroData) -> dict[Pair, Tensor]:
+    """The training pairs of every linked pair of graphs, long ``[2, L]``."""
+    return {pair: links_of(problem, "train") for pair, problem in pair_problems(data)}
+
+
+def add_validation_pairs(data: HeteroData) -> HeteroData:
+    """The problem with the validation pairs among the training pairs, for a last
+    training when there is nothing left to choose.
+
+    Args:
+        data (HeteroData): The problem; it is left as it is.
+    """
+    known = copy.copy(data)
+    for pair in linked_pairs(data):
+        store = links_between(known, pair)
+        store.train_mask = store.train_mask | store.val_mask
+        store.val_mask = torch.zeros_like(store.val_mask)
+    return known
+
+
+def unaligned_entities(data: HeteroData, parts: Sequence[str]) -> list[Tensor]:
+    """Node ids of both graphs, ascending, that are in no pair of the given parts.
+
+    Args:
+        data (HeteroData): The problem of one pair of graphs.
+        parts (sequence of str): Parts of the split.
+    """
+    known = [links_of(data, part) for part in parts]
+    device = links_of(data, "train").device
+    entities = []
+    for side, kg in enumerate(alignment_pair(data)):
+        free = torch.ones(data[kg].num_nodes, dtype=torch.bool)
+        for links in known:
+            free[links[side].cpu()] = False
+        entities.append(free.nonzero().flatten().to(device))
+    return entities
+
+
+def dangling_of(data: HeteroData, part: str) -> Tensor:
+    """The source entities of a part of the split that are known to have no counterpart.
+
+    Args:
+        data (HeteroData): The problem of one pair of graphs; its links may hold
+            ``dangling``, node ids of such entities, long ``[D]``, and
+            ``dangling_part``, the number of the part each belongs to: 0 training,
+            1 validation, 2 test.
+        part (str): ``'train'``, ``'val'`` or ``'test'``.
+
+    Returns:
+        torch.Tensor: Node ids, long; empty if nothing is known.
+
+    Raises:
+        ValueError: If there is no such part or not exactly one pair.
+    """
+    number = PARTS.index(_checked_part(part))
+    store = links_between(data, alignment_pair(data))
+    if "dangling" not in store:
+        return torch.empty(0, dtype=torch.long, device=store.edge_index.device)
+    found: Tensor = store.dangling[store.dangling_part == number]
+    return found
+
+
+def check_problem(data: HeteroData) -> None:
+    """Checks that data keep the contract of an alignment problem.
+
+    Args:
+        data (HeteroData): The data.
+
+    Raises:
+        ValueError: If something is missing or does not fit; the message names the store
+            and the key, and says what is expected.
+
+    Example:
+        >>> data = HeteroData()
+        >>> data["en"].num_nodes = data["nl"].num_nodes = 2
+        >>> check_problem(data)
+        Traceback (most recent call last):
+        ...
+        ValueError: data['en', 'rel', 'en'] needs edge_index [2, E] and edge_type [E], \
+both long; a graph without triples has empty ones
+    """
+    if len(data.node_types) < 2:
+        raise ValueError(
+            "an alignment problem has two graphs or more, node types of HeteroData; "
+            f"got {list(data.node_types)}"
+        )
+    for kg in data.node_types:
+        _check_graph(data, kg)
+    feature_channels(data)
+    uris = data.to_dict().get("_global_store", {}).get("uri")
+    for kg, count in entity_counts(data).items():
+        if uris is not None and len(uris.get(kg, ())) != count:
+            raise ValueError(
+                f"data.uri[{kg!r}] must name the {count} entities of the graph, it "
+                f"names {len(uris.get(kg, ()))}"
+            )
+    if not linked_pairs(data):
+        raise ValueError(
+            "no graphs are linked: data[a, 'same_as', b] needs edge_index [2, L] with "
+            "the known pairs of two graphs a and b"
+        )
+    for pair in linked_pairs(data):
+        _check_links(data, pair)
+
+
+def _check_graph(data: HeteroData, kg: str) -> None:
+    # PyG would infer it from the features, and warn.
+    count = data[kg].to_dict().get("num_nodes")
+    if count is None:
+        raise ValueError(f"data[{kg!r}] needs num_nodes, the number of entities")
+    where = f"data[{kg!r}, {_TRIPLES!r}, {kg!r}]"
+    store = data[kg, _TRIPLES, kg] if (kg, _TRIPLES, kg) in data.edge_types else {}
+    edge_index, edge_type = store.get("edge_index"), store.get("edge_type")
+    if (
+        not isinstance(edge_index, Tensor)
+        or not isinstance(edge_type, Tensor)
+        or not _is_long_pairs(edge_index)
+        or edge_type.dtype != torch.long
+        or edge_type.shape != edge_index.shape[1:]
+    ):
+        raise ValueError(
+            f"{where} needs edge_index [2, E] and edge_type [E], both long; a graph "
+            "without triples has empty ones"
+        )
+    _check_ids(f"{where}.edge_index", edge_index, (count, count))
+    for modality in modalities_of(data):
+        for key in (f"x_{modality}", f"mask_{modality}"):
+            value = data[kg].get(key)
+            if isinstance(value, Tensor) and value.size(0) != count:
+                raise ValueError(
+                    f"data[{kg!r}].{key} has {value.size(0)} rows for {count} entities"
+                )
+        mask = data[kg].get(f"mask_{modality}")
+        if isinstance(mask, Tensor) and (mask.dtype != torch.bool or mask.dim() != 1):
+            raise ValueError(
+                f"data[{kg!r}].mask_{modality} must be bool [{count}], got "
+                f"{mask.dtype} {list(mask.shape)}"
+            )
+
+
+def _check_links(data: HeteroData, pair: Pair) -> None:
+    where = f"data[{pair[0]!r}, {_LINKS!r}, {pair[1]!r}]"
+    store, counts = links_between(data, pair), entity_counts(data)
+    edge_index = store.get("edge_index")
+    if not _is_long_pairs(edge_index):
+        raise ValueError(f"{where}.edge_index must be long [2, L]")
+    _check_ids(f"{where}.edge_index", edge_index, (counts[pair[0]], counts[pair[1]]))
+    masks = [store.get(f"{part}_mask") for part in PARTS]
+    for part, mask in zip(PARTS, masks, strict=True):
+        if (
+            not isinstance(mask, Tensor)
+            or mask.dtype != torch.bool
+            or mask.shape != edge_index.shape[1:]
+        ):
+            got = "none" if mask is None else f"{mask.dtype} {list(mask.shape)}"
+            raise ValueError(
+                f"{where}.{part}_mask must be bool [{edge_index.size(1)}], got {got}; "
+                "pyg_ibmea.data.set_split writes the masks"
+            )
+    if bool((sum(mask.long() for mask in masks) > 1).any()):
+        raise ValueError(f"{where}: a link is in more than one part of the split")
+
+
+def _check_ids(where: str, ids: Tensor, counts: tuple[int, int]) -> None:
+    for side, count in zip(ids, counts, strict=True):
+        if side.numel() and not 0 <= int(side.min()) <= int(side.max()) < count:
+            wrong = int(side[(side < 0) | (side >= count)][0])
+            raise ValueError(f"{where} names node {wrong}, but there are {count} nodes")
+
+
+def _is_long_pairs(value: object) -> bool:
+    return (
+        isinstance(value, Tensor)
+        and value.dtype == torch.long
+        and value.dim() == 2
+        and value.size(0) == 2
+    )
+
+
+def _checked_part(part: str) -> str:
+    if part not in PARTS:
+        raise ValueError(f"part must be one of {PARTS}, got {part!r}")
+    return part

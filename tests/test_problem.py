@@ -1,0 +1,203 @@
+import pytest
+import torch
+from three_graphs import three_graphs
+from torch_geometric.data import HeteroData
+
+from pyg_ibmea.datasets import SyntheticMMKG
+from pyg_ibmea.problem import (
+    add_validation_pairs,
+    alignment_pair,
+    check_problem,
+    entity_counts,
+    feature_channels,
+    first_numbers,
+    linked_pairs,
+    links_of,
+    modalities_of,
+    pair_problems,
+    relation_numbers,
+    seed_pairs,
+)
+
+
+@pytest.fixture
+def data():
+    return SyntheticMMKG(num_entities=120)[0]
+
+
+def test_links_of_the_parts(data):
+    parts = [links_of(data, part) for part in ("train", "val", "test")]
+    together = torch.cat(parts, dim=1).t().tolist()
+    links = data["source", "same_as", "target"].edge_index.t().tolist()
+    assert sorted(together) == sorted(links)
+    with pytest.raises(ValueError, match="got 'dev'"):
+        links_of(data, "dev")
+
+
+def test_pair(data):
+    assert alignment_pair(data) == ("source", "target")
+    [(pair, problem)] = pair_problems(data)
+    assert pair == ("source", "target")
+    assert problem is data
+    del data["source", "same_as", "target"]
+    assert linked_pairs(data) == []
+    with pytest.raises(ValueError, match="one pair of linked graphs is needed"):
+        alignment_pair(data)
+    with pytest.raises(ValueError, match="no graphs are linked by 'same_as'"):
+        list(pair_problems(data))
+
+
+def test_problem_of_each_pair():
+    data = three_graphs()
+    with pytest.raises(ValueError, match=r"one pair .* pair_problems"):
+        alignment_pair(data)
+    problems = dict(pair_problems(data))
+    assert list(problems) == linked_pairs(data)
+    assert len(linked_pairs(data)) == 3  # The problem is as it was.
+    for pair, problem in problems.items():
+        assert alignment_pair(problem) == pair
+        store = data[pair[0], "same_as", pair[1]]
+        wanted = store.edge_index[:, store.train_mask]
+        assert links_of(problem, "train").equal(wanted)
+        assert seed_pairs(data)[pair].equal(wanted)
+        assert problem.node_types == data.node_types
+        assert problem["a"].x_relation is data["a"].x_relation
+    known = add_validation_pairs(data)
+    assert all(links_of(p, "val").size(1) == 0 for _, p in pair_problems(known))
+    assert all(links_of(p, "val").size(1) > 0 for p in problems.values())
+
+
+def test_validation_pairs_become_training_pairs(data):
+    before = {part: links_of(data, part).clone() for part in ("train", "val", "test")}
+    known = add_validation_pairs(data)
+    both = torch.cat([before["train"], before["val"]], dim=1).t().tolist()
+    assert sorted(links_of(known, "train").t().tolist()) == sorted(both)
+    assert links_of(known, "val").size(1) == 0
+    assert links_of(known, "test").equal(before["test"])
+    for part, links in before.items():
+        assert links_of(data, part).equal(links)
+
+
+@pytest.fixture
+def small():
+    data = HeteroData()
+    for kg, size in (("zh", 5), ("type", 6)):
+        data[kg].num_nodes = size
+        data[kg].x_image = torch.randn(size, 8)
+        data[kg].mask_image = torch.ones(size, dtype=torch.bool)
+        data[kg].x_attribute = torch.ones(size, 7).to_sparse()
+        data[kg].mask_attribute = torch.ones(size, dtype=torch.bool)
+    # A parallel edge, one both ways and a self-loop.
+    data["zh", "rel", "zh"].edge_index = torch.tensor([[0, 1, 2, 1], [1, 2, 3, 0]])
+    data["type", "rel", "type"].edge_index = torch.tensor([[0, 1, 1, 4], [1, 2, 2, 4]])
+    # The third triple of zh is there twice.
+    data["zh", "rel", "zh"].edge_type = torch.tensor([0, 1, 1, 1])
+    data["type", "rel", "type"].edge_type = torch.tensor([2, 0, 1, 1])
+    data["zh", "same_as", "type"].edge_index = torch.tensor([[0, 1], [0, 1]])
+    return data
+
+
+def test_modalities_must_fit_both_graphs(small):
+    assert feature_channels(small) == {"image": 8, "attribute": 7}
+    small["type"].x_image = torch.zeros(6, 9)
+    with pytest.raises(ValueError, match=r"9 channels in graph 'type'"):
+        feature_channels(small)
+    del small["type"].x_image
+    with pytest.raises(ValueError, match="graph 'type' needs both x_image and mask"):
+        feature_channels(small)
+
+
+def test_relations_are_numbered_by_uri_over_all_graphs(small):
+    ids, total = relation_numbers(small)
+    assert (ids["zh"].tolist(), ids["type"].tolist(), total) == ([0, 1], [2, 3, 4], 5)
+    small.relation_uri = {"zh": ["a", "b"], "type": ["b", "c", "a"]}
+    ids, total = relation_numbers(small)
+    assert (ids["zh"].tolist(), ids["type"].tolist(), total) == ([0, 1], [1, 2, 0], 3)
+    small.relation_uri = {"zh": ["a"], "type": ["b", "c", "a"]}
+    with pytest.raises(ValueError, match="'zh' has a triple of relation 1, but lists"):
+        relation_numbers(small)
+
+
+def broken(**changes):
+    """Two graphs of which one thing is not as it should be."""
+    data = SyntheticMMKG(num_entities=60)[0]
+    links, triples = (
+        data["source", "same_as", "target"],
+        data["source", "rel", "source"],
+    )
+    for where, change in changes.items():
+        store = {"links": links, "triples": triples}.get(where, data["source"])
+        change(store)
+    return data
+
+
+def set_to(key, value):
+    return lambda store: setattr(store, key, value(store[key]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"node": set_to("num_nodes", lambda _: None)},
+            r"\['source'\] needs num_nodes",
+        ),
+        (
+            {"node": set_to("mask_name", lambda mask: mask.long())},
+            r"mask_name must be bool \[\d+\], got torch.int64",
+        ),
+        (
+            {"node": set_to("x_image", lambda x: x[:-1])},
+            r"\['source'\].x_image has (\d+) rows for \d+ entities",
+        ),
+        (
+            {"triples": set_to("edge_type", lambda kind: kind[:-1])},
+            r"'rel', 'source'\] needs edge_index \[2, E\] and edge_type \[E\]",
+        ),
+        (
+            {"triples": set_to("edge_index", lambda ids: ids + 1000)},
+            r"'rel', 'source'\].edge_index names node 10\d\d, but there are",
+        ),
+        (
+            {"links": set_to("edge_index", lambda ids: ids.float())},
+            r"'same_as', 'target'\].edge_index must be long \[2, L\]",
+        ),
+        (
+            {"links": set_to("edge_index", lambda ids: -ids - 1)},
+            r"'same_as', 'target'\].edge_index names node -\d+",
+        ),
+        (
+            {"links": lambda store: store.pop("val_mask")},
+            r"val_mask must be bool \[\d+\], got none; .*set_split",
+        ),
+        (
+            {"links": set_to("train_mask", lambda mask: mask | True)},
+            "a link is in more than one part of the split",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_problem_is_named(changes, message):
+    check_problem(broken())
+    with pytest.raises(ValueError, match=message):
+        check_problem(broken(**changes))
+
+
+def test_a_problem_has_graphs_uris_and_links():
+    data = HeteroData()
+    data["en"].num_nodes = 2
+    with pytest.raises(ValueError, match=r"two graphs or more, .* got \['en'\]"):
+        check_problem(data)
+    data = broken()
+    data.uri = {**data.uri, "target": ["a"]}
+    with pytest.raises(ValueError, match=r"data.uri\['target'\] must name the"):
+        check_problem(data)
+    data = broken()
+    del data["source", "same_as", "target"]
+    with pytest.raises(ValueError, match="no graphs are linked: data"):
+        check_problem(data)
+
+
+def test_entities_are_numbered_graph_after_graph(small):
+    assert entity_counts(small) == {"zh": 5, "type": 6}
+    assert first_numbers({"a": 2, "b": 0, "c": 3}) == {"a": 0, "b": 2, "c": 2}
+    assert modalities_of(small) == ["image", "attribute"]
