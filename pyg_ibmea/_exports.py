@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pyg_ibmea._writing import replacing
 from pyg_ibmea.align import Clusters, cluster_matches
 from pyg_ibmea.data import SAME_AS, KnowledgeGraph, merge_graphs, single_hetero_data
+from pyg_ibmea.files import replacing
 from pyg_ibmea.report import Match, as_iri
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_ibmea._writing import replacing
+from pyg_ibmea.files import replacing
 
 Vector = NDArray[np.float32]
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pyg_ibmea._writing import replacing
 from pyg_ibmea.data._rows import PARQUET, TEXT, read_rows
 from pyg_ibmea.data.builder import GraphBuilder
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
 from pyg_ibmea.data.rdf import is_rdf, read_same_as
+from pyg_ibmea.files import replacing
 
 PathLike = str | os.PathLike[str]
 

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData, InMemoryDataset
 
-from pyg_ibmea._writing import replacing
 from pyg_ibmea.data import (
     describe_gaps,
     missing_jape_files,
@@ -26,6 +25,7 @@ from pyg_ibmea.data import (
     to_hetero_data,
 )
 from pyg_ibmea.datasets._inputs import JapeInputs
+from pyg_ibmea.files import replacing
 from pyg_ibmea.problem import links_between
 
 PathLike = str | os.PathLike[str]

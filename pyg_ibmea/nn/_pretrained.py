@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from pyg_ibmea._writing import replacing
+from pyg_ibmea.files import replacing
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pyg_ibmea._writing import replacing
+from pyg_ibmea.files import replacing
 
 
 def plot_curves(folder: str | Path) -> Path:

@@ -12,12 +12,12 @@ from urllib.parse import quote
 
 import torch
 
-from pyg_ibmea._writing import replacing
 from pyg_ibmea.align import (
     coverage_curve,
     expected_calibration_error,
     precision_recall_f1,
 )
+from pyg_ibmea.files import replacing
 
 COLUMNS = (
     *("source", "target", "score", "confidence", "runner_up", "margin"),

@@ -10,7 +10,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from pyg_ibmea._writing import replacing
+from pyg_ibmea.files import replacing
 from pyg_ibmea.report._page_parts import SCRIPT, STYLE
 from pyg_ibmea.report._page_plots import plane_plot, reliability_plot
 from pyg_ibmea.report.matches import read_matches

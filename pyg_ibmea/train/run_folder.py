@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea._writing import replacing
 from pyg_ibmea.align import Clusters
+from pyg_ibmea.files import replacing
 from pyg_ibmea.problem import Pair
 from pyg_ibmea.train.memory import peak_rss_mib
 from pyg_ibmea.train.state import TrainingState

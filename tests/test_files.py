@@ -2,7 +2,7 @@
 
 import pytest
 
-from pyg_ibmea._writing import replacing
+from pyg_ibmea.files import replacing
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path):
