@@ -1,6 +1,5 @@
 """From embeddings to an alignment: search, CSLS, ranking metrics, confidence."""
 
-from pyg_ibmea.align._decoders import Decoder
 from pyg_ibmea.align.agreement import neighborhood_agreement, relation_agreement
 from pyg_ibmea.align.approximate import approximate_topk
 from pyg_ibmea.align.calibration import (
@@ -14,11 +13,13 @@ from pyg_ibmea.align.calibration import (
 from pyg_ibmea.align.clusters import Clusters, cluster_matches, cycle_consistency
 from pyg_ibmea.align.confidence import Alignment, align_greedy
 from pyg_ibmea.align.csls import csls, neighborhood_means
-from pyg_ibmea.align.evidence import (
-    FEATURES,
-    Evidence,
-    evidence_by_decoder,
-    match_evidence,
+from pyg_ibmea.align.decoders import (
+    CSLS,
+    Cosine,
+    Decoder,
+    Scoring,
+    Similarity,
+    Sinkhorn,
 )
 from pyg_ibmea.align.matching import (
     assignment,
@@ -33,13 +34,16 @@ from pyg_ibmea.align.spreading import spread_agreement
 from pyg_ibmea.align.views import join_views
 
 __all__ = [
-    "FEATURES",
+    "CSLS",
     "Alignment",
     "Calibration",
     "Clusters",
+    "Cosine",
     "Decoder",
-    "Evidence",
     "Ranks",
+    "Scoring",
+    "Similarity",
+    "Sinkhorn",
     "SinkhornPotentials",
     "align_greedy",
     "approximate_topk",
@@ -49,10 +53,8 @@ __all__ = [
     "csls",
     "cycle_consistency",
     "detection_metrics",
-    "evidence_by_decoder",
     "expected_calibration_error",
     "join_views",
-    "match_evidence",
     "match_probabilities",
     "mutual_nearest",
     "neighborhood_agreement",

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor
 
 from pyg_ibmea.align._best import top_columns
-from pyg_ibmea.align._blocks import unit_sides
-from pyg_ibmea.align._decoders import Decoder, score_blocks
+from pyg_ibmea.align.decoders import Decoder, Similarity, score_blocks
 
 
 class Alignment(NamedTuple):
@@ -30,11 +29,9 @@ class Alignment(NamedTuple):
 def align_greedy(
     z_source: Tensor,
     z_target: Tensor,
-    decoder: Decoder = "csls",
+    decoder: Decoder | str = "csls",
     temperature: float = 0.05,
-    csls_k: int = 3,
     block_size: int | None = None,
-    sinkhorn_temperature: float = 0.05,
     bonus: Tensor | None = None,
 ) -> Alignment:
     r"""Aligns every source row with its best target row, each on its own.
@@ -53,16 +50,13 @@ def align_greedy(
     Args:
         z_source: Source embeddings :obj:`[N, C]`.
         z_target: Target embeddings :obj:`[M, C]`.
-        decoder: Score, :obj:`"cosine"`, :obj:`"csls"` (see :func:`csls`) or
-            :obj:`"sinkhorn"` (cosine and potentials of :func:`sinkhorn`).
+        decoder (Decoder or str, optional): What makes scores of cosines:
+            :class:`Cosine`, :class:`CSLS`, :class:`Sinkhorn`, one of your own, or a
+            name in lower case for one of ours with its defaults.
             (default: :obj:`"csls"`)
         temperature: :math:`\tau`, in units of the score. (default: :obj:`0.05`)
-        csls_k: Neighbours in the CSLS means; all where a side has fewer rows.
-            (default: :obj:`3`)
         block_size: Most source rows scored at once; :obj:`None` keeps a block near
             64 MiB. (default: :obj:`None`)
-        sinkhorn_temperature: Temperature of :func:`sinkhorn`.
-            (default: :obj:`0.05`)
         bonus: What is added to the cosines of some pairs before anything else, sparse
             :obj:`[N, M]`, such as :func:`neighborhood_agreement` gives.
             (default: :obj:`None`)
@@ -81,14 +75,14 @@ def align_greedy(
         >>> alignment.target, alignment.confidence
         (tensor([1, 0]), tensor([1.0000, 0.5000]))
     """
-    source, target = unit_sides(z_source, z_target)
+    similarity = Similarity.of(z_source, z_target, bonus, block_size)
+    source = similarity.source
     if not 0 < temperature < float("inf"):
         raise ValueError(f"temperature must be positive and finite, got {temperature}.")
     choice = torch.empty(source.size(0), dtype=torch.long, device=source.device)
     score = source.new_empty(source.size(0))
     confidence = torch.empty_like(score)
-    options = (decoder, csls_k, sinkhorn_temperature, block_size, bonus)
-    for rows, block in score_blocks(source, target, *options):
+    for rows, block in score_blocks(similarity, decoder):
         best, column = top_columns(block, k=1)
         score[rows], choice[rows] = best[:, 0], column[:, 0]
         # Relative to the best score no exponential overflows and the best is 1.

@@ -13,9 +13,14 @@ from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 from torch import Tensor
 
 from pyg_ibmea.align._best import top_columns
-from pyg_ibmea.align._blocks import cosine_blocks, unit_sides
-from pyg_ibmea.align._bonus import Bonus
-from pyg_ibmea.align._decoders import Decoder, score_blocks, scoring
+from pyg_ibmea.align._blocks import cosine_blocks
+from pyg_ibmea.align.decoders import (
+    Decoder,
+    Similarity,
+    Sinkhorn,
+    score_blocks,
+    scores_of,
+)
 
 
 @torch.no_grad()
@@ -23,7 +28,7 @@ def match_probabilities(
     z_source: Tensor,
     z_target: Tensor,
     least: float = 0.1,
-    sinkhorn_temperature: float = 0.05,
+    decoder: Sinkhorn | None = None,
     block_size: int | None = None,
     bonus: Tensor | None = None,
 ) -> Tensor:
@@ -34,8 +39,7 @@ def match_probabilities(
         z_target: Target embeddings :obj:`[M, C]`.
         least: Probability from which on a pair is kept; the smaller side has at most
             :obj:`1 / least` pairs a row. (default: :obj:`0.1`)
-        sinkhorn_temperature: Temperature of :func:`sinkhorn`.
-            (default: :obj:`0.05`)
+        decoder (Sinkhorn, optional): The scaling. (default: :obj:`Sinkhorn()`)
         block_size: Most source rows scored at once; :obj:`None` keeps a block near
             64 MiB. (default: :obj:`None`)
         bonus: What is added to the cosines of some pairs before anything else, sparse
@@ -55,18 +59,19 @@ def match_probabilities(
     """
     if not 0 < least <= 1:
         raise ValueError(f"least is a probability above 0, got {least}.")
-    source, target = unit_sides(z_source, z_target)
-    least_score = sinkhorn_temperature * math.log(least)
-    options = (3, sinkhorn_temperature, block_size, bonus)
+    decoder = Sinkhorn() if decoder is None else decoder
+    similarity = Similarity.of(z_source, z_target, bonus, block_size)
+    least_score = decoder.temperature * math.log(least)
     index, score = [], []
-    for rows, block in score_blocks(source, target, "sinkhorn", *options):
+    for rows, block in score_blocks(similarity, decoder):
         row, column = (block >= least_score).nonzero(as_tuple=True)
         index.append(torch.stack([row + rows.start, column]))
         score.append(block[row, column])
-    probability = (torch.cat(score) / sinkhorn_temperature).exp()
-    size = source.size(0), target.size(0)
     matrix = torch.sparse_coo_tensor(
-        torch.cat(index, dim=1), probability, size, check_invariants=False
+        torch.cat(index, dim=1),
+        decoder.probability(torch.cat(score)),
+        similarity.shape,
+        check_invariants=False,
     )
     return matrix.coalesce()
 
@@ -75,10 +80,8 @@ def match_probabilities(
 def mutual_nearest(
     z_source: Tensor,
     z_target: Tensor,
-    decoder: Decoder = "csls",
-    csls_k: int = 3,
+    decoder: Decoder | str = "csls",
     block_size: int | None = None,
-    sinkhorn_temperature: float = 0.05,
     bonus: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     r"""Finds the pairs that are each other's best candidates.
@@ -89,15 +92,12 @@ def mutual_nearest(
     Args:
         z_source: Source embeddings :obj:`[N, C]`.
         z_target: Target embeddings :obj:`[M, C]`.
-        decoder: Score, :obj:`"cosine"`, :obj:`"csls"` (see :func:`csls`) or
-            :obj:`"sinkhorn"` (cosine and potentials of :func:`sinkhorn`).
+        decoder (Decoder or str, optional): What makes scores of cosines:
+            :class:`Cosine`, :class:`CSLS`, :class:`Sinkhorn`, one of your own, or a
+            name in lower case for one of ours with its defaults.
             (default: :obj:`"csls"`)
-        csls_k: Neighbours in the CSLS means; all where a side has fewer rows.
-            (default: :obj:`3`)
         block_size: Most source rows scored at once; :obj:`None` keeps a block near
             64 MiB. (default: :obj:`None`)
-        sinkhorn_temperature: Temperature of :func:`sinkhorn`.
-            (default: :obj:`0.05`)
         bonus: What is added to the cosines of some pairs before anything else, sparse
             :obj:`[N, M]`, such as :func:`neighborhood_agreement` gives.
             (default: :obj:`None`)
@@ -117,14 +117,14 @@ def mutual_nearest(
         tensor([[0],
                 [0]])
     """
-    source, target = unit_sides(z_source, z_target)
-    num_rows, num_columns = source.size(0), target.size(0)
+    similarity = Similarity.of(z_source, z_target, bonus, block_size)
+    source = similarity.source
+    num_rows, num_columns = similarity.shape
     choice = torch.empty(num_rows, dtype=torch.long, device=source.device)
     score = source.new_empty(num_rows)
     best = source.new_full((num_columns,), -torch.inf)
     chosen_by = torch.zeros(num_columns, dtype=torch.long, device=source.device)
-    options = (decoder, csls_k, sinkhorn_temperature, block_size, bonus)
-    for rows, block in score_blocks(source, target, *options):
+    for rows, block in score_blocks(similarity, decoder):
         value, column = top_columns(block, k=1)
         score[rows], choice[rows] = value[:, 0], column[:, 0]
         value = block.amax(dim=0)
@@ -142,12 +142,10 @@ def mutual_nearest(
 def assignment(
     z_source: Tensor,
     z_target: Tensor,
-    decoder: Decoder = "csls",
+    decoder: Decoder | str = "csls",
     num_candidates: int | None = 50,
     threshold: float | None = None,
-    csls_k: int = 3,
     block_size: int | None = None,
-    sinkhorn_temperature: float = 0.05,
     bonus: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     r"""Finds the one-to-one alignment with the largest sum of scores.
@@ -163,19 +161,16 @@ def assignment(
     Args:
         z_source: Source embeddings :obj:`[N, C]`.
         z_target: Target embeddings :obj:`[M, C]`.
-        decoder: Score, :obj:`"cosine"`, :obj:`"csls"` (see :func:`csls`) or
-            :obj:`"sinkhorn"` (cosine and potentials of :func:`sinkhorn`).
+        decoder (Decoder or str, optional): What makes scores of cosines:
+            :class:`Cosine`, :class:`CSLS`, :class:`Sinkhorn`, one of your own, or a
+            name in lower case for one of ours with its defaults.
             (default: :obj:`"csls"`)
         num_candidates: Candidates of every row of either side, its best by score;
             :obj:`None` for all pairs, whose matrix is then held. (default: :obj:`50`)
         threshold: Least score of a pair, and what leaving a row alone is worth;
             :obj:`None` for none. (default: :obj:`None`)
-        csls_k: Neighbours in the CSLS means; all where a side has fewer rows.
-            (default: :obj:`3`)
         block_size: Most source rows scored at once; :obj:`None` keeps a block near
             64 MiB. (default: :obj:`None`)
-        sinkhorn_temperature: Temperature of :func:`sinkhorn`.
-            (default: :obj:`0.05`)
         bonus: What is added to the cosines of some pairs before anything else, sparse
             :obj:`[N, M]`, such as :func:`neighborhood_agreement` gives.
             (default: :obj:`None`)
@@ -195,14 +190,13 @@ def assignment(
         tensor([[0, 1],
                 [0, 1]])
     """
-    source, target = unit_sides(z_source, z_target)
+    similarity = Similarity.of(z_source, z_target, bonus, block_size)
+    source, target, added = similarity.source, similarity.target, similarity.added
     if num_candidates is not None and num_candidates < 1:
         raise ValueError(f"num_candidates must be at least 1, got {num_candidates}.")
     if threshold is not None and math.isnan(threshold):
         raise ValueError("threshold must be a number or None, got nan.")
-    options = (decoder, csls_k, sinkhorn_temperature, block_size, bonus)
-    score = scoring(source, target, *options)
-    added = Bonus.of(bonus, source, target)
+    score = scores_of(similarity, decoder)
     k = num_candidates
     candidates = []
     for side, other, offsets, extra in (
@@ -220,7 +214,7 @@ def assignment(
         if k is None:
             break
     row, column, value = torch.cat(candidates, dim=1).numpy()
-    size = source.size(0), target.size(0)
+    size = similarity.shape
     chosen = _best_matching(row.astype(int), column.astype(int), value, size, threshold)
     pairs = torch.from_numpy(np.stack([row[chosen], column[chosen]]).astype(np.int64))
     scores = torch.from_numpy(value[chosen]).to(source.dtype)

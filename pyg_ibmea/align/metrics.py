@@ -8,19 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pyg_ibmea.align._decoders import Decoder
+from pyg_ibmea.align.decoders import Decoder
 from pyg_ibmea.align.ranks import Ranks, ranks
 
 
 def ranking_metrics(
     z_source: Tensor,
     z_target: Tensor,
-    decoder: Decoder = "csls",
+    decoder: Decoder | str = "csls",
     ks: Sequence[int] = (1, 10),
-    csls_k: int = 3,
     pairs: Tensor | None = None,
     block_size: int | None = None,
-    sinkhorn_temperature: float = 0.05,
     bonus: Tensor | None = None,
 ) -> dict[str, Any]:
     r"""Ranks every true counterpart among all rows of the other side.
@@ -40,20 +38,17 @@ def ranking_metrics(
     Args:
         z_source: Source embeddings :obj:`[N, C]`.
         z_target: Target embeddings :obj:`[M, C]`.
-        decoder: Score, :obj:`"cosine"`, :obj:`"csls"` (see :func:`csls`) or
-            :obj:`"sinkhorn"` (cosine and potentials of :func:`sinkhorn`).
+        decoder (Decoder or str, optional): What makes scores of cosines:
+            :class:`Cosine`, :class:`CSLS`, :class:`Sinkhorn`, one of your own, or a
+            name in lower case for one of ours with its defaults.
             (default: :obj:`"csls"`)
         ks: Ranks up to which a hit counts. (default: :obj:`(1, 10)`)
-        csls_k: Neighbours in the CSLS means; all where a side has fewer rows.
-            (default: :obj:`3`)
         pairs: True pairs as rows of :obj:`z_source` and :obj:`z_target`, long
             :obj:`[2, L]`, many-to-one links included; every row that occurs is a
             query, ranked by its best true counterpart with its other ones removed.
             :obj:`None` pairs row i with row i. (default: :obj:`None`)
         block_size: Most source rows scored at once; :obj:`None` keeps a block near
             64 MiB. (default: :obj:`None`)
-        sinkhorn_temperature: Temperature of :func:`sinkhorn`.
-            (default: :obj:`0.05`)
         bonus: What is added to the cosines of some pairs before anything else, sparse
             :obj:`[N, M]`, such as :func:`neighborhood_agreement` gives.
             (default: :obj:`None`)
@@ -77,16 +72,7 @@ def ranking_metrics(
     """
     if len(ks) == 0 or min(ks) < 1:
         raise ValueError(f"ks must be one or more ranks from 1 on, got {tuple(ks)}.")
-    to_target, to_source = ranks(
-        z_source,
-        z_target,
-        decoder,
-        csls_k,
-        pairs,
-        block_size,
-        sinkhorn_temperature,
-        bonus,
-    )
+    to_target, to_source = ranks(z_source, z_target, decoder, pairs, block_size, bonus)
     forward = _expected_metrics(to_target, ks)
     backward = _expected_metrics(to_source, ks)
     mean = {name: (forward[name] + backward[name]) / 2 for name in forward}

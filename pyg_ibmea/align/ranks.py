@@ -7,12 +7,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pyg_ibmea.align._blocks import cosine_blocks, pair_cosines, unit_sides
+from pyg_ibmea.align._blocks import cosine_blocks
 from pyg_ibmea.align._bonus import Bonus
-from pyg_ibmea.align._decoders import Decoder, Scoring, scoring
+from pyg_ibmea.align.decoders import Decoder, Scoring, Similarity, scores_of
 
-# Cosines that go into a score: CSLS is 2 cos - r_T - r_S, and Sinkhorn cos + f + g.
-_NUM_COSINES = {"cosine": 1, "csls": 4, "sinkhorn": 4}
+# Cosines that go into a score with offsets: CSLS is 2 cos - r_T - r_S.
+_NUM_COSINES = 4
 
 
 class Ranks(NamedTuple):
@@ -33,11 +33,9 @@ class Ranks(NamedTuple):
 def ranks(
     z_source: Tensor,
     z_target: Tensor,
-    decoder: Decoder = "csls",
-    csls_k: int = 3,
+    decoder: Decoder | str = "csls",
     pairs: Tensor | None = None,
     block_size: int | None = None,
-    sinkhorn_temperature: float = 0.05,
     bonus: Tensor | None = None,
 ) -> tuple[Ranks, Ranks]:
     r"""Counts the candidates that beat or tie each true counterpart.
@@ -51,17 +49,13 @@ def ranks(
     Args:
         z_source: Source embeddings :obj:`[N, C]`.
         z_target: Target embeddings :obj:`[M, C]`.
-        decoder: Score, :obj:`"cosine"`, :obj:`"csls"` or :obj:`"sinkhorn"`.
+        decoder (Decoder or str, optional): What makes scores of cosines.
             (default: :obj:`"csls"`)
-        csls_k: Neighbours in the CSLS means; all where a side has fewer rows.
-            (default: :obj:`3`)
         pairs: True pairs as rows of :obj:`z_source` and :obj:`z_target`, long
             :obj:`[2, L]`; :obj:`None` pairs row i with row i. (default:
             :obj:`None`)
         block_size: Most source rows scored at once; :obj:`None` keeps a block near
             64 MiB. (default: :obj:`None`)
-        sinkhorn_temperature: Temperature of :func:`sinkhorn`.
-            (default: :obj:`0.05`)
         bonus: What is added to the cosines of some pairs before anything else, sparse
             :obj:`[N, M]`, such as :func:`neighborhood_agreement` gives.
             (default: :obj:`None`)
@@ -79,14 +73,15 @@ def ranks(
         >>> to_target.greater, to_target.tied
         (tensor([0, 0, 0]), tensor([0, 1, 1]))
     """
-    source, target = unit_sides(z_source, z_target)
+    similarity = Similarity.of(z_source, z_target, bonus, block_size)
+    source, target, added = similarity.source, similarity.target, similarity.added
     pairs = _check_pairs(pairs, source, target)
-    options = (decoder, csls_k, sinkhorn_temperature, block_size, bonus)
-    score = scoring(source, target, *options)
-    added = Bonus.of(bonus, source, target)
-    true_scores = score.of_pairs(pair_cosines(source, target, pairs, added), pairs)
+    score = scores_of(similarity, decoder)
+    true_scores = score.of_pairs(similarity.of_pairs(pairs), pairs)
 
-    tolerance = _NUM_COSINES[decoder] * _cosine_tolerance(source)
+    shifted = score.source is not None or score.target is not None
+    num_cosines = _NUM_COSINES if shifted else max(1.0, abs(score.factor))
+    tolerance = num_cosines * _cosine_tolerance(source)
     source_counts = _Counts(pairs[0], true_scores, source.size(0), tolerance)
     target_counts = _Counts(pairs[1], true_scores, target.size(0), tolerance)
     num_queries = [int(side.is_query.sum()) for side in (source_counts, target_counts)]
@@ -98,7 +93,7 @@ def ranks(
         _count_queries(target, source, swapped, pairs, target_counts, block_size, added)
         return source_counts.ranks(), target_counts.ranks()
     flags_for = _Room()
-    for rows, scores in cosine_blocks(source, target, block_size, added):
+    for rows, scores in similarity.blocks():
         score.apply_(scores, rows)
         local = _pairs_inside(pairs, rows)
         scores[local[0], local[1]] = -torch.inf  # True counterparts do not compete.

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from pyg_ibmea.align._best import top_columns
-from pyg_ibmea.align._blocks import unit_sides
-from pyg_ibmea.align._decoders import Decoder, score_blocks
+from pyg_ibmea.align.decoders import Decoder, Similarity, score_blocks
 
 
 @torch.no_grad()
@@ -15,10 +14,8 @@ def topk(
     z_source: Tensor,
     z_target: Tensor,
     k: int,
-    decoder: Decoder = "cosine",
-    csls_k: int = 3,
+    decoder: Decoder | str = "cosine",
     block_size: int | None = None,
-    sinkhorn_temperature: float = 0.05,
     bonus: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     r"""Finds the :obj:`k` best target rows of every source row, exactly.
@@ -32,15 +29,12 @@ def topk(
             unit length, zero rows score as cosine 0 to everything.
         z_target: Target embeddings :obj:`[M, C]`.
         k: Candidates a source row, at most :obj:`M`.
-        decoder: Score, :obj:`"cosine"`, :obj:`"csls"` (see :func:`csls`) or
-            :obj:`"sinkhorn"` (cosine and potentials of :func:`sinkhorn`).
+        decoder (Decoder or str, optional): What makes scores of cosines:
+            :class:`Cosine`, :class:`CSLS`, :class:`Sinkhorn`, one of your own, or a
+            name in lower case for one of ours with its defaults.
             (default: :obj:`"cosine"`)
-        csls_k: Neighbours in the CSLS means; all where a side has fewer rows.
-            (default: :obj:`3`)
         block_size: Most source rows scored at once; :obj:`None` keeps a block near
             64 MiB. (default: :obj:`None`)
-        sinkhorn_temperature: Temperature of :func:`sinkhorn`.
-            (default: :obj:`0.05`)
         bonus: What is added to the cosines of some pairs before anything else, sparse
             :obj:`[N, M]`, such as :func:`neighborhood_agreement` gives.
             (default: :obj:`None`)
@@ -58,14 +52,14 @@ def topk(
         >>> candidates
         tensor([[1, 2]])
     """
-    source, target = unit_sides(z_source, z_target)
-    if not 1 <= k <= target.size(0):
+    similarity = Similarity.of(z_source, z_target, bonus, block_size)
+    num_rows, num_targets = similarity.shape
+    if not 1 <= k <= num_targets:
         raise ValueError(
-            f"k must lie between 1 and the {target.size(0)} rows of z_target, got {k}."
+            f"k must lie between 1 and the {num_targets} rows of z_target, got {k}."
         )
-    scores = source.new_empty(source.size(0), k)
+    scores = similarity.source.new_empty(num_rows, k)
     candidates = torch.empty_like(scores, dtype=torch.long)
-    options = (decoder, csls_k, sinkhorn_temperature, block_size, bonus)
-    for rows, block in score_blocks(source, target, *options):
+    for rows, block in score_blocks(similarity, decoder):
         scores[rows], candidates[rows] = top_columns(block, k)
     return scores, candidates

@@ -47,7 +47,7 @@ class SinkhornPotentials(NamedTuple):
 def sinkhorn(
     z_source: Tensor,
     z_target: Tensor,
-    temperature: float = 0.05,
+    temperature: float = 0.02,
     num_iters: int = 20,
     tolerance: float = 1e-3,
     slack: float | None = None,
@@ -77,7 +77,7 @@ def sinkhorn(
         z_source: Source embeddings :obj:`[N, C]`, any scale.
         z_target: Target embeddings :obj:`[M, C]`.
         temperature: :math:`\tau`; the lower, the nearer to a hard assignment and the
-            slower to converge. (default: :obj:`0.05`)
+            slower to converge. (default: :obj:`0.02`)
         num_iters: Most iterations. (default: :obj:`20`)
         tolerance: Relative error of the sums at which to stop.
             (default: :obj:`1e-3`)
@@ -109,7 +109,7 @@ def sinkhorn(
         tensor([0, 1])
     """
     source, target = unit_sides(z_source, z_target)
-    _check_options(temperature, num_iters, tolerance, slack, num_candidates)
+    check_sinkhorn_options(temperature, num_iters, tolerance, slack, num_candidates)
     Bonus.of(bonus, source, target)  # Before it is turned over.
     size = source.size(0), target.size(0)
     if num_candidates is None and size[0] * size[1] > _DENSE_ENTRIES:
@@ -318,13 +318,14 @@ def check_temperature(name: str, temperature: float) -> None:
         raise ValueError(f"{name} must be positive and finite, got {temperature}.")
 
 
-def _check_options(
+def check_sinkhorn_options(
     temperature: float,
     num_iters: int,
     tolerance: float,
     slack: float | None,
     num_candidates: int | None,
 ) -> None:
+    """Raises ValueError unless the options of :func:`sinkhorn` are in range."""
     check_temperature("temperature", temperature)
     if num_iters < 1:
         raise ValueError(f"num_iters must be at least 1, got {num_iters}.")

@@ -12,7 +12,8 @@ from pyg_ibmea.align._blocks import pair_cosines, unit_sides
 from pyg_ibmea.align._bonus import Bonus
 from pyg_ibmea.align._nearest import nearest_pairs
 from pyg_ibmea.align.agreement import Edges, neighborhood_agreement
-from pyg_ibmea.align.sinkhorn import check_temperature, pair_probabilities
+from pyg_ibmea.align.decoders import Sinkhorn
+from pyg_ibmea.align.sinkhorn import pair_probabilities
 
 _LEAST_PROBABILITY = 0.1
 
@@ -28,7 +29,7 @@ def spread_agreement(
     size: tuple[int, int],
     weight: float = 0.5,
     rounds: int = 3,
-    sinkhorn_temperature: float = 0.02,
+    decoder: Sinkhorn | None = None,
     num_candidates: int = 100,
     block_size: int | None = None,
 ) -> Tensor:
@@ -51,8 +52,7 @@ def spread_agreement(
         size: Numbers of nodes of both graphs, :obj:`(N, M)`.
         weight: Factor of the agreement, in units of cosine. (default: :obj:`0.5`)
         rounds: How often. (default: :obj:`3`)
-        sinkhorn_temperature: Temperature of :func:`sinkhorn`.
-            (default: :obj:`0.02`)
+        decoder (Sinkhorn, optional): The scaling. (default: :obj:`Sinkhorn()`)
         num_candidates: Nearest of every entity by embeddings that are compared, next
             to those whose neighbours agree. (default: :obj:`100`)
         block_size: Most source rows compared at once; :obj:`None` keeps a block near
@@ -77,7 +77,7 @@ def spread_agreement(
                 [0.0000, 0.5000, 0.0000],
                 [0.0000, 0.0000, 0.5000]])
     """
-    check_temperature("sinkhorn_temperature", sinkhorn_temperature)
+    decoder = Sinkhorn() if decoder is None else decoder
     for name, number in (("rounds", rounds), ("num_candidates", num_candidates)):
         if number < 1:
             raise ValueError(f"{name} must be at least 1, got {number}.")
@@ -97,7 +97,12 @@ def spread_agreement(
             assert told is not None
             pairs, cosine = _with_others(pairs, cosine, told, source, target)
             similarity = cosine + told.of_pairs(pairs)
-        found = pair_probabilities(pairs, similarity, rows, sinkhorn_temperature)
+        found = pair_probabilities(
+            *(pairs, similarity, rows),
+            decoder.temperature,
+            decoder.num_iters,
+            decoder.tolerance,
+        )
         kept = found >= _LEAST_PROBABILITY
         sides = zip(entities, pairs[:, kept], strict=True)
         ids = torch.stack([of[row] for of, row in sides])

@@ -22,7 +22,6 @@ from pyg_ibmea.train.pseudo_seeds import JointPseudoSeeds, PseudoSeeds
 from pyg_ibmea.train.run_folder import RunFolder
 from pyg_ibmea.train.schedule import warmup_cosine
 from pyg_ibmea.train.stages import (
-    DECODERS,
     Stopped,
     final_test,
     load_models,
@@ -39,7 +38,6 @@ from pyg_ibmea.train.trust import (
 )
 
 __all__ = [
-    "DECODERS",
     "PAPER",
     "Diagnostics",
     "InterruptGuard",

@@ -13,6 +13,7 @@ from torch_geometric import EdgeIndex
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Decoder, join_views, ranking_metrics
+from pyg_ibmea.align.decoders import as_decoder
 from pyg_ibmea.nn import IBMEA, RelationalGraph
 from pyg_ibmea.problem import alignment_pair, links_of, unaligned_entities
 from pyg_ibmea.train.memory import release_freed_memory
@@ -25,11 +26,9 @@ def evaluate(
     model: IBMEA | Sequence[IBMEA],
     data: HeteroData,
     part: str,
-    decoders: Sequence[Decoder] = ("csls",),
-    csls_k: int = 3,
+    decoders: Sequence[Decoder | str] = ("csls",),
     candidates: str = "counterparts",
     graph: RelationalGraph | EdgeIndex | None = None,
-    sinkhorn_temperature: float = 0.02,
     bonus: Tensor | None = None,
 ) -> dict[str, Any]:
     """Ranks the true counterparts of the pairs of one part, in evaluation mode.
@@ -39,23 +38,21 @@ def evaluate(
             are averaged; their modes are restored afterwards.
         data (HeteroData): The problem.
         part (str): ``'val'`` or ``'test'``.
-        decoders (sequence of str, optional): See
+        decoders (sequence of Decoder or str, optional): See
             :func:`pyg_ibmea.align.ranking_metrics`. (default: :obj:`('csls',)`)
-        csls_k (int, optional): Neighbours of CSLS. (default: :obj:`3`)
         candidates (str, optional): ``'counterparts'``: ranks among the counterparts
             of the part's pairs, as the literature reports them; ``'unaligned'``:
             among all entities outside the training pairs, which is harder and needs
             no knowledge of any pair outside the part.
             (default: :obj:`'counterparts'`)
         graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
-        sinkhorn_temperature (float, optional): See :func:`pyg_ibmea.align.sinkhorn`.
-            (default: :obj:`0.02`)
         bonus (torch.Tensor, optional): What is added to the cosines of some pairs, by
             node ids, sparse ``[N, M]``; see :func:`neighborhood_bonus`.
             (default: :obj:`None`)
 
     Returns:
-        dict: By decoder, what :func:`pyg_ibmea.align.ranking_metrics` returns.
+        dict: By the decoder's name, what :func:`pyg_ibmea.align.ranking_metrics`
+        returns.
 
     Raises:
         ValueError: If the part has no pairs or shares an entity with a training pair,
@@ -85,16 +82,10 @@ def evaluate(
     z = encode_entities(model, data, chosen, graph)
     added = bonus_of(bonus, entities)
     return {
-        decoder: ranking_metrics(
-            z[pair[0]],
-            z[pair[1]],
-            decoder=decoder,
-            csls_k=csls_k,
-            pairs=rows,
-            sinkhorn_temperature=sinkhorn_temperature,
-            bonus=added,
+        decoder.name: ranking_metrics(
+            z[pair[0]], z[pair[1]], decoder, pairs=rows, bonus=added
         )
-        for decoder in decoders
+        for decoder in map(as_decoder, decoders)
     }
 
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from pyg_ibmea.align import CSLS, Sinkhorn
 from pyg_ibmea.problem import links_of, pair_problems, seed_pairs
 from pyg_ibmea.train._figures import mean_figures
 from pyg_ibmea.train.batches import seed_batches
@@ -41,7 +42,7 @@ def propose(
 ) -> None:
     """Lets the averaged model propose pairs; those adopted count as seed pairs."""
     threshold = config.threshold_before(state.epoch)
-    options = (threshold, config.sinkhorn_temperature, graph)
+    options = (threshold, Sinkhorn(config.sinkhorn_temperature), graph)
     proposals = {}
     for pair, problem in pair_problems(data):
         proposals[pair] = propose_pairs(state.average, problem, *options)
@@ -169,9 +170,9 @@ def validate(
     several pairs of graphs, these are means over them.
     """
     # Among all unaligned entities: harder than the validation pairs' own.
-    options = (config.csls_k, "unaligned", graph)
+    options = ([CSLS(config.csls_k)], "unaligned", graph)
     asked = [p for _, p in pair_problems(data) if links_of(p, "val").size(1)]
-    figures = [evaluate(state.average, p, "val", ["csls"], *options) for p in asked]
+    figures = [evaluate(state.average, p, "val", *options) for p in asked]
     val = mean_figures([found["csls"]["mean"] for found in figures])
     state.offer(val["mrr"])
     weights = state.average.fusion.weights()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.align import neighborhood_agreement, spread_agreement
+from pyg_ibmea.align import Sinkhorn, neighborhood_agreement, spread_agreement
 from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.problem import (
     Pair,
@@ -74,7 +74,7 @@ def neighborhood_bonus(
         size,
         weight=config.neighbor_agreement,
         rounds=config.neighbor_rounds,
-        sinkhorn_temperature=config.sinkhorn_temperature,
+        decoder=Sinkhorn(config.sinkhorn_temperature),
     )
 
 

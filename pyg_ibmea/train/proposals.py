@@ -9,7 +9,7 @@ from torch import Tensor
 from torch_geometric import EdgeIndex
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.align import mutual_nearest
+from pyg_ibmea.align import Sinkhorn, mutual_nearest
 from pyg_ibmea.nn import IBMEA, RelationalGraph
 from pyg_ibmea.problem import (
     alignment_pair,
@@ -25,7 +25,7 @@ def propose_pairs(
     model: IBMEA | Sequence[IBMEA],
     data: HeteroData,
     threshold: float,
-    sinkhorn_temperature: float = 0.02,
+    decoder: Sinkhorn | None = None,
     graph: RelationalGraph | EdgeIndex | None = None,
 ) -> Tensor:
     """Proposes pairs among the entities outside the training pairs: those that are
@@ -39,27 +39,21 @@ def propose_pairs(
             are off, their modes are restored.
         data (HeteroData): The problem.
         threshold (float): Least probability of a proposal.
-        sinkhorn_temperature (float, optional): See :func:`pyg_ibmea.align.sinkhorn`.
-            (default: :obj:`0.02`)
+        decoder (Sinkhorn, optional): The scaling. (default: :obj:`Sinkhorn()`)
         graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
 
     Returns:
         torch.Tensor: Node ids, long ``[2, L]``; no entity is in two pairs.
     """
+    decoder = Sinkhorn() if decoder is None else decoder
     pair = alignment_pair(data)
     entities = unaligned_entities(data, ("train",))
     if not all(side.numel() for side in entities):
         return torch.stack([side[:0] for side in entities])
     chosen = dict(zip(pair, entities, strict=True))
     z = encode_entities(model, data, chosen, graph)
-    rows, score = mutual_nearest(
-        z[pair[0]],
-        z[pair[1]],
-        decoder="sinkhorn",
-        sinkhorn_temperature=sinkhorn_temperature,
-    )
-    # The score of Sinkhorn scaling is temperature * log(probability).
-    rows = rows[:, (score / sinkhorn_temperature).exp() >= threshold]
+    rows, score = mutual_nearest(z[pair[0]], z[pair[1]], decoder)
+    rows = rows[:, decoder.probability(score) >= threshold]
     return torch.stack([entities[0][rows[0]], entities[1][rows[1]]])
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch_geometric import seed_everything
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.align import Decoder
+from pyg_ibmea.align import CSLS, Cosine, Sinkhorn
 from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.problem import (
     Pair,
@@ -35,8 +35,6 @@ from pyg_ibmea.train.proposals import outside_seed_pairs, share_right
 from pyg_ibmea.train.run_folder import RunFolder
 from pyg_ibmea.train.state import TrainingState
 from pyg_ibmea.train.trust import confidence_metrics
-
-DECODERS: tuple[Decoder, ...] = ("cosine", "csls", "sinkhorn")
 
 
 class Stopped(Exception):
@@ -298,7 +296,11 @@ def _ranked(
     asked = ("test", models, bonuses[1]), ("val", twins, bonuses[0])
     for part, members, bonus in asked:
         if links_of(problem, part).size(1):
-            temperature = config.final_temperature(bonus)
-            options = (config.csls_k, "counterparts", graph, temperature, bonus)
-            found[part] = evaluate(members, problem, part, DECODERS, *options)
+            decoders = (
+                Cosine(),
+                CSLS(config.csls_k),
+                Sinkhorn(config.final_temperature(bonus)),
+            )
+            options = (decoders, "counterparts", graph, bonus)
+            found[part] = evaluate(members, problem, part, *options)
     return found

@@ -11,19 +11,22 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import (
+    CSLS,
     Calibration,
-    Decoder,
+    Sinkhorn,
     coverage_curve,
     detection_metrics,
-    evidence_by_decoder,
     expected_calibration_error,
-    match_evidence,
     reliability,
 )
+from pyg_ibmea.align._evidence import match_evidence
 from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.problem import alignment_pair, dangling_of, links_of, unaligned_entities
 from pyg_ibmea.train.config import TrainConfig
 from pyg_ibmea.train.evaluation import Graph, bonus_of, encode_entities
+
+# Of the softmax of a match and its runner-up where nothing could be calibrated.
+_UNCALIBRATED_TEMPERATURE = 0.1
 
 
 @dataclass
@@ -39,7 +42,7 @@ class Trust:
             counterpart.
     """
 
-    decoder: Decoder
+    decoder: str
     right: Calibration
     threshold: float
 
@@ -104,19 +107,19 @@ def calibrate(
     lonely = torch.cat([dangling_of(data, part) for part in ("train", "val")])
     without = torch.full((entities[0].numel(),), -1, device=row.device)
     without[row] = true
-    decoders: tuple[Decoder, ...] = ("csls", "sinkhorn")
     bonus = bonus_of(bonus, entities)
-    options = (config.csls_k, config.final_temperature(bonus), without)
-    found = evidence_by_decoder(z[pair[0]], z[pair[1]], decoders, *options, bonus=bonus)
-    matched = {d: f[0].target[row] == true for d, f in found.items()}
-    decoder = max(decoders, key=lambda d: int(matched[d].sum()))
-    evidence, lost = found[decoder]
+    decoders = CSLS(config.csls_k), Sinkhorn(config.final_temperature(bonus))
+    options = (decoders, *decoders, without)
+    found = match_evidence(z[pair[0]], z[pair[1]], *options, bonus=bonus)
+    matched = [evidence.target[row] == true for evidence, _ in found]
+    best = max(range(len(decoders)), key=lambda i: int(matched[i].sum()))
+    decoder, (evidence, lost) = decoders[best].name, found[best]
     alone = torch.isin(entities[0], lonely)
     share = lonely.numel() / max(1, links.size(1) + links_of(data, "train").size(1))
     features = [evidence.features[row], evidence.features[alone], lost.features[row]]
     count = [len(f) for f in features]
     right = torch.zeros(sum(count), dtype=torch.bool)
-    right[: count[0]] = matched[decoder].cpu()
+    right[: count[0]] = matched[best].cpu()
     # Together, those without a counterpart weigh what their share among the known is.
     weight = torch.ones(sum(count), dtype=torch.double)
     weight[count[0] :] = share * count[0] / max(1, count[1] + count[2])
@@ -159,10 +162,12 @@ def align_with_confidence(
     chosen = dict(zip(pair, entities, strict=True))
     z = encode_entities(models, data, chosen, graph)
     bonus = bonus_of(bonus, entities)
-    options = (trust.decoder, config.csls_k, config.final_temperature(bonus))
-    evidence = match_evidence(z[pair[0]], z[pair[1]], *options, bonus=bonus)
+    csls, sinkhorn = CSLS(config.csls_k), Sinkhorn(config.final_temperature(bonus))
+    by = csls if trust.decoder == csls.name else sinkhorn
+    options = ([by], csls, sinkhorn)
+    [(evidence, _)] = match_evidence(z[pair[0]], z[pair[1]], *options, bonus=bonus)
     if trust.right.weight is None:
-        confidence = torch.sigmoid(evidence.margin / config.temperature)
+        confidence = torch.sigmoid(evidence.margin / _UNCALIBRATED_TEMPERATURE)
     else:
         confidence = trust.right(evidence.features)
     runner_up = evidence.runner_up

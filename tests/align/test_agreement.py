@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyg_ibmea.align import (
+    Sinkhorn,
     match_probabilities,
     neighborhood_agreement,
     relation_agreement,
@@ -144,7 +145,7 @@ def test_probable_pairs_are_those_of_the_whole_plan(num_target):
     f, g, *_ = sinkhorn(*sides, temperature=0.2)
     unit = [torch.nn.functional.normalize(side) for side in sides]
     plan = ((unit[0] @ unit[1].t() + f[:, None] + g) / 0.2).exp()
-    found = match_probabilities(*sides, 0.15, 0.2, block_size=3).to_dense()
+    found = match_probabilities(*sides, 0.15, Sinkhorn(0.2), block_size=3).to_dense()
     torch.testing.assert_close(found, torch.where(plan >= 0.15, plan, 0.0))
     assert 0 < (found > 0).sum() < found.numel()
 

@@ -9,15 +9,16 @@ from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
 from pyg_ibmea.align import (
+    Sinkhorn,
     align_greedy,
     assignment,
-    match_evidence,
     mutual_nearest,
     ranking_metrics,
     ranks,
     sinkhorn,
     topk,
 )
+from pyg_ibmea.align._evidence import match_evidence
 
 TEMPERATURE = 1.0  # Twenty iterations come near the end, whatever the problem.
 
@@ -33,6 +34,10 @@ def problem(num_source, num_target, seed):
     bonus *= torch.rand(num_source, num_target, generator=generator) < 0.3
     unit = [torch.nn.functional.normalize(side) for side in sides]
     return sides, bonus.to_sparse(), unit[0] @ unit[1].t() + bonus
+
+
+def decoder_of(name):
+    return Sinkhorn(TEMPERATURE) if name == "sinkhorn" else name
 
 
 def expected_scores(similarity, decoder):
@@ -73,8 +78,7 @@ def test_search_and_matching(num_source, num_target, seed, decoder, block):
         num_source = num_target
     sides, bonus, similarity = problem(num_source, num_target, seed)
     expected = expected_scores(similarity, decoder)
-    options = {"decoder": decoder, "block_size": block, "bonus": bonus}
-    options["sinkhorn_temperature"] = TEMPERATURE
+    options = {"decoder": decoder_of(decoder), "block_size": block, "bonus": bonus}
     # Twenty iterations here, until it has converged there.
     close = {"atol": 2e-3, "rtol": 0.0} if decoder == "sinkhorn" else {}
 
@@ -94,7 +98,7 @@ def test_search_and_matching(num_source, num_target, seed, decoder, block):
         row, column = linear_sum_assignment(expected.numpy(), maximize=True)
         assert float(scores.sum()) == pytest.approx(expected[row, column].sum())
         torch.testing.assert_close(scores, expected[pairs[0], pairs[1]])
-    found = match_evidence(*sides, **options)
+    [(found, _)] = match_evidence(*sides, [decoder], block_size=block, bonus=bonus)
     assert found.target.equal(expected.argmax(1))
     torch.testing.assert_close(
         found.features[:, 0], similarity[rows, expected.argmax(1)]
@@ -109,7 +113,7 @@ def test_ranks(few, num_source, num_target, seed, decoder, block):
     sides, bonus, similarity = problem(num_source, num_target, seed)
     num_pairs = 1 if few else min(num_source, num_target)
     pairs = torch.stack([torch.arange(num_pairs), torch.arange(num_pairs).flip(0)])
-    options = {"decoder": decoder, "sinkhorn_temperature": TEMPERATURE}
+    options = {"decoder": decoder_of(decoder)}
     options |= {"block_size": block, "bonus": bonus, "pairs": pairs}
     if decoder == "sinkhorn":
         potentials = sinkhorn(*sides, TEMPERATURE, bonus=bonus)
@@ -153,10 +157,20 @@ def test_sinkhorn_scales_the_sum(num_candidates):
         (torch.full((3, 2), torch.nan).to_sparse(), "bonus holds NaN or infinity"),
     ],
 )
-@pytest.mark.parametrize("function", [mutual_nearest, sinkhorn, match_evidence])
+@pytest.mark.parametrize("function", [mutual_nearest, sinkhorn, ranks])
 def test_bad_bonus(function, bonus, message):
     with pytest.raises(ValueError, match=message):
         function(torch.eye(3, 2), torch.eye(2), bonus=bonus)
+
+
+def test_bad_bonus_of_evidence():
+    with pytest.raises(ValueError, match="bonus holds NaN or infinity"):
+        match_evidence(
+            torch.eye(3, 2),
+            torch.eye(2),
+            ["csls"],
+            bonus=torch.full((3, 2), torch.nan).to_sparse(),
+        )
 
 
 def test_any_sparse_layout():

@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.special import softmax
 
-from pyg_ibmea.align import align_greedy, csls
+from pyg_ibmea.align import CSLS, align_greedy, csls
 
 
 @pytest.mark.parametrize("decoder", ["cosine", "csls"])
@@ -19,9 +19,8 @@ def test_equals_the_dense_softmax(decoder, block_size, temperature):
         scores = torch.nn.functional.cosine_similarity(
             z_source[:, None], z_target[None], dim=-1
         ).numpy()
-    alignment = align_greedy(
-        z_source, z_target, decoder, temperature, csls_k=2, block_size=block_size
-    )
+    by = CSLS(2) if decoder == "csls" else decoder
+    alignment = align_greedy(z_source, z_target, by, temperature, block_size=block_size)
     best = scores.argmax(axis=1)
     assert alignment.target.tolist() == best.tolist()
     np.testing.assert_allclose(alignment.score, scores.max(axis=1), atol=1e-12)

@@ -3,13 +3,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyg_ibmea.align import (
-    FEATURES,
-    csls,
-    evidence_by_decoder,
-    match_evidence,
-    sinkhorn,
-)
+from pyg_ibmea.align import CSLS, Sinkhorn, csls, sinkhorn
+from pyg_ibmea.align._evidence import FEATURES, match_evidence
 
 
 def sides(num_source: int, num_target: int, seed: int = 0):
@@ -49,7 +44,8 @@ def test_against_whole_matrices(num_source, num_target, seed, decoder, lost, blo
         without[0] = -1
         for row in range(1, num_source):
             allowed[row, without[row]] = -torch.inf
-    found = match_evidence(source, target, decoder, without=without, block_size=block)
+    options = {"without": without, "block_size": block}
+    [(_, found)] = match_evidence(source, target, [decoder], **options)
     rows = torch.arange(num_source)
     best = allowed.argmax(dim=1)
     assert found.target.equal(best)
@@ -77,22 +73,23 @@ def test_against_whole_matrices(num_source, num_target, seed, decoder, lost, blo
 def test_several_decoders_at_once_are_each_alone(order):
     decoders = [("cosine", "csls", "sinkhorn")[i] for i in order]
     z, without = sides(12, 15), torch.arange(12)
-    options = (3, 0.1, without, 5)
-    found = evidence_by_decoder(*z, decoders, *options)
-    assert list(found) == list(dict.fromkeys(decoders))
-    for decoder, (every, some) in found.items():
-        alone = match_evidence(*z, decoder, 3, 0.1, block_size=5)
+    options = (CSLS(4), Sinkhorn(0.1), without, 5)
+    found = match_evidence(*z, decoders, *options)
+    for decoder, (every, some) in zip(decoders, found, strict=True):
+        [(alone, _)] = match_evidence(*z, [decoder], *options[:2], block_size=5)
         for ours, theirs in zip(every, alone, strict=True):
             torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
-        lost = match_evidence(*z, decoder, *options)
+        [(_, lost)] = match_evidence(*z, [decoder], *options)
         for ours, theirs in zip(some, lost, strict=True):
             torch.testing.assert_close(ours, theirs, rtol=0, atol=0)
 
 
 def test_one_target_row() -> None:
     source, target = sides(3, 1)
-    found = match_evidence(source, target)
+    [(found, _)] = match_evidence(source, target, ["csls"])
     assert found.runner_up.tolist() == [-1, -1, -1]
     assert not found.margin.any()
     with pytest.raises(ValueError, match="another one to match"):
-        match_evidence(source, target, without=torch.zeros(3, dtype=torch.long))
+        match_evidence(
+            source, target, ["csls"], without=torch.zeros(3, dtype=torch.long)
+        )

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyg_ibmea.align import csls, ranking_metrics
+from pyg_ibmea.align import CSLS, csls, ranking_metrics
 from pyg_ibmea.align.metrics import _expected_metrics
 from pyg_ibmea.align.ranks import Ranks
 
@@ -49,7 +49,8 @@ def test_equals_sorting_the_dense_scores(decoder):
         scores = torch.nn.functional.cosine_similarity(
             z_source[:, None], z_target[None], dim=-1
         ).numpy()
-    metrics = ranking_metrics(z_source, z_target, decoder, ks=(1, 3), csls_k=5)
+    by = CSLS(5) if decoder == "csls" else decoder
+    metrics = ranking_metrics(z_source, z_target, by, ks=(1, 3))
 
     def by_sorting(scores):
         order = np.argsort(-scores, axis=1)

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyg_ibmea.align import csls, topk
+from pyg_ibmea.align import CSLS, csls, topk
 
 # Rows along the axes: cosines are exactly 0 or ±1, so ties are exact and plenty.
 _AXIS_ROWS = st.lists(st.integers(-3, 3), min_size=1, max_size=12)
@@ -50,9 +50,8 @@ def test_equals_a_full_sort(decoder, block_size, k):
         dense = torch.nn.functional.cosine_similarity(
             z_source[:, None], z_target[None], dim=-1
         ).numpy()
-    scores, candidates = topk(
-        z_source, z_target, k, decoder, csls_k=4, block_size=block_size
-    )
+    by = CSLS(4) if decoder == "csls" else decoder
+    scores, candidates = topk(z_source, z_target, k, by, block_size=block_size)
     assert candidates.tolist() == np.argsort(-dense, axis=1)[:, :k].tolist()
     np.testing.assert_allclose(scores, -np.sort(-dense, axis=1)[:, :k], atol=1e-12)
 
@@ -69,7 +68,7 @@ def test_more_candidates_than_rows_are_refused(k):
 
 
 def test_an_unknown_decoder_is_refused():
-    with pytest.raises(ValueError, match="'csls', 'sinkhorn', got 'dot'"):
+    with pytest.raises(ValueError, match=r"'csls', 'sinkhorn' or an .* got 'dot'"):
         topk(torch.ones(2, 2), torch.ones(2, 2), 1, decoder="dot")
-    with pytest.raises(ValueError, match="csls_k must be at least 1"):
-        topk(torch.ones(2, 2), torch.ones(2, 2), 1, csls_k=0)
+    with pytest.raises(ValueError, match="k must be at least 1 neighbour"):
+        CSLS(k=0)

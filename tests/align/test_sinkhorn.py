@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyg_ibmea.align import ranks, sinkhorn, topk
+from pyg_ibmea.align import Sinkhorn, ranks, sinkhorn, topk
 from pyg_ibmea.align.sinkhorn import _DenseKernel
 
 
@@ -177,7 +177,7 @@ def test_as_a_decoder():
     z_source, z_target, cosine = _sides(15, 15)
     potentials = sinkhorn(z_source, z_target, 0.07)
     scores = cosine + potentials.source[:, None] + potentials.target
-    options = {"decoder": "sinkhorn", "sinkhorn_temperature": 0.07}
+    options = {"decoder": Sinkhorn(0.07)}
     found, column = topk(z_source, z_target, 1, **options)
     torch.testing.assert_close(found[:, 0], scores.amax(1))
     assert column[:, 0].tolist() == scores.argmax(1).tolist()
@@ -201,3 +201,5 @@ def test_as_a_decoder():
 def test_bad_options(options, message):
     with pytest.raises(ValueError, match=message):
         sinkhorn(torch.eye(3), torch.eye(3), **options)
+    with pytest.raises(ValueError, match=message):
+        Sinkhorn(**options)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from pyg_ibmea.align import (
+    Sinkhorn,
     match_probabilities,
     neighborhood_agreement,
     sinkhorn,
@@ -43,12 +44,12 @@ def test_it_is_the_same_as_by_dense_matrices(problem, rounds, swap):
     for _ in range(rounds):
         matches = torch.zeros(size)
         matches[inside] = match_probabilities(
-            *sides, 0.1, 0.05, bonus=expected[inside].to_sparse()
+            *sides, 0.1, Sinkhorn(0.05), bonus=expected[inside].to_sparse()
         ).to_dense()
         matches[tuple(known)] = 1.0
         agreement = neighborhood_agreement(matches.to_sparse(), *graphs)
         expected = 0.7 * agreement.to_dense()
-    options = {"weight": 0.7, "rounds": rounds, "sinkhorn_temperature": 0.05}
+    options = {"weight": 0.7, "rounds": rounds, "decoder": Sinkhorn(0.05)}
     found = spread_agreement(*sides, *graphs, known, entities, size, **options)
     torch.testing.assert_close(found.to_dense(), expected)
     assert found.is_sparse
@@ -78,7 +79,7 @@ def test_pairs_whose_neighbours_agree_join_the_nearest(problem, num_candidates):
         matches[tuple(known)] = 1.0
         bonus = 0.7 * neighborhood_agreement(matches.to_sparse(), *graphs).to_dense()
     assert int(listed.sum()) > 1.5 * before
-    options = {"sinkhorn_temperature": 0.05, "num_candidates": num_candidates}
+    options = {"decoder": Sinkhorn(0.05), "num_candidates": num_candidates}
     args = (*sides, *graphs, known, ENTITIES, SIZE, 0.7)
     result = spread_agreement(*args, **options).to_dense()
     torch.testing.assert_close(result, bonus, atol=1e-3, rtol=0.0)
@@ -134,7 +135,6 @@ def test_the_probabilities_of_all_pairs_are_those_of_sinkhorn(problem, swap):
     [
         ({"rounds": 0}, "rounds must be at least 1, got 0"),
         ({"num_candidates": 0}, "num_candidates must be at least 1, got 0"),
-        ({"sinkhorn_temperature": 0.0}, "sinkhorn_temperature must be positive"),
         ({"weight": -0.5}, "weight must not be negative nor infinite, got -0.5"),
         ({"weight": float("inf")}, "weight must not be negative nor infinite, got inf"),
         ({"entities": ENTITIES[:1]}, "entities must be of two sides, got 1"),

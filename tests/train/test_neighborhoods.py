@@ -6,11 +6,13 @@ import pytest
 import torch
 
 from pyg_ibmea.align import (
-    match_evidence,
+    CSLS,
+    Sinkhorn,
     match_probabilities,
     neighborhood_agreement,
     ranking_metrics,
 )
+from pyg_ibmea.align._evidence import match_evidence
 from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.problem import links_of, unaligned_entities
@@ -50,7 +52,7 @@ def by_hand(model, data, config, known, rounds):
     for _ in range(rounds):
         matches = torch.zeros_like(bonus)
         matches[inside] = match_probabilities(
-            *chosen, 0.1, 0.03, bonus=bonus[inside].to_sparse()
+            *chosen, 0.1, Sinkhorn(0.03), bonus=bonus[inside].to_sparse()
         ).to_dense()
         for part in known:
             matches[tuple(links_of(data, part))] = 1.0
@@ -137,8 +139,9 @@ def test_it_enters_ranks_and_matches(data, model, config):
     found = align_with_confidence([model], data, trust, config, bonus=after)
     entities, sides, added = part(("train", "val"))
     # Cosines of at most 1 and as much as .7 from neighbours: 1.7 times as wide.
-    wide = 0.03 * 1.7
-    evidence = match_evidence(*sides, trust.decoder, 3, wide, bonus=added)
+    wide = Sinkhorn(0.03 * 1.7)
+    by = wide if trust.decoder == "sinkhorn" else CSLS()
+    [(evidence, _)] = match_evidence(*sides, [by], CSLS(), wide, bonus=added)
     assert found.target.equal(entities[1][evidence.target])
     torch.testing.assert_close(
         found.confidence, trust.right(evidence.features), atol=1e-5, rtol=0.0
@@ -155,8 +158,9 @@ def test_final_ranks_are_scaled_at_the_wider_temperature(data, config):
     found = _ranked([model], [model], data, config, None, bonuses)
 
     def figures(part, bonus, temperature):
-        options = {"sinkhorn_temperature": temperature, "bonus": bonus}
-        return evaluate(model, data, part, ["sinkhorn"], **options)["sinkhorn"]["mean"]
+        decoders = [Sinkhorn(temperature)]
+        found = evaluate(model, data, part, decoders, bonus=bonus)
+        return found["sinkhorn"]["mean"]
 
     for part, bonus in zip(("val", "test"), bonuses, strict=True):
         expected = figures(part, bonus, 0.03 * 1.7)

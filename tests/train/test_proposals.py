@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.align import sinkhorn
+from pyg_ibmea.align import Sinkhorn, sinkhorn
 from pyg_ibmea.problem import links_of, unaligned_entities
 from pyg_ibmea.train import (
     RunFolder,
@@ -32,7 +32,7 @@ def test_proposals_are_mutual_sure_and_outside_the_training_pairs(data, model):
     }
     assert len(expected) > 5
     model.train()
-    pairs = propose_pairs(model, data, threshold=0.2, sinkhorn_temperature=0.03)
+    pairs = propose_pairs(model, data, threshold=0.2, decoder=Sinkhorn(0.03))
     assert set(map(tuple, pairs.t().tolist())) == expected
     assert model.training
 

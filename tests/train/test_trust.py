@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from pyg_ibmea.align import match_evidence
+from pyg_ibmea.align import CSLS, Sinkhorn
+from pyg_ibmea.align._evidence import match_evidence
 from pyg_ibmea.problem import dangling_of, links_of, unaligned_entities
 from pyg_ibmea.train import (
     TrainConfig,
@@ -18,6 +19,12 @@ PAIR = ("source", "target")
 @pytest.fixture
 def config():
     return TrainConfig(sinkhorn_temperature=0.05)
+
+
+def evidence_of(z, name):
+    decoders = {"csls": CSLS(), "sinkhorn": Sinkhorn(0.05)}
+    [(evidence, _)] = match_evidence(*z.values(), [decoders[name]], *decoders.values())
+    return evidence
 
 
 def with_dangling(data):
@@ -38,7 +45,7 @@ def test_matches_cover_every_unaligned_source_entity(data, model, config):
     z = encode_entities(
         model, data, dict(zip(PAIR, (free_source, free_target), strict=True))
     )
-    evidence = match_evidence(*z.values(), trust.decoder, 3, 0.05)
+    evidence = evidence_of(z, trust.decoder)
     assert found.target.equal(free_target[evidence.target])
     assert found.runner_up.equal(free_target[evidence.runner_up])
     assert found.confidence.equal(trust.right(evidence.features))
@@ -55,7 +62,7 @@ def test_the_decoder_is_the_one_with_more_right(data, model, config):
         torch.searchsorted(e, side) for e, side in zip(entities, links, strict=True)
     )
     right = {
-        d: int((match_evidence(*z.values(), d, 3, 0.05).target[row] == true).sum())
+        d: int((evidence_of(z, d).target[row] == true).sum())
         for d in ("csls", "sinkhorn")
     }
     assert right[trust.decoder] == max(right.values())

@@ -9,14 +9,18 @@ import torch
 from torch import Tensor
 
 from pyg_ibmea.align._best import top_columns
-from pyg_ibmea.align._blocks import cosine_blocks, pair_cosines, unit_sides
-from pyg_ibmea.align._bonus import Bonus
-from pyg_ibmea.align._decoders import Decoder, scoring
+from pyg_ibmea.align.decoders import (
+    CSLS,
+    Decoder,
+    Scoring,
+    Similarity,
+    Sinkhorn,
+    as_decoder,
+    scores_of,
+)
 
 FEATURES = ("cosine", "csls", "margin", "reverse_margin", "log_probability")
 """What :class:`Evidence` holds of each match."""
-
-_IN_FEATURES: tuple[Decoder, ...] = ("csls", "sinkhorn")
 _NONE = -1
 
 
@@ -45,32 +49,33 @@ class Evidence(NamedTuple):
 def match_evidence(
     z_source: Tensor,
     z_target: Tensor,
-    decoder: Decoder = "csls",
-    csls_k: int = 3,
-    sinkhorn_temperature: float = 0.02,
+    decoders: Sequence[Decoder | str],
+    csls: CSLS | None = None,
+    sinkhorn: Sinkhorn | None = None,
     without: Tensor | None = None,
     block_size: int | None = None,
     bonus: Tensor | None = None,
-) -> Evidence:
-    """Finds the best match of every source row and gathers what speaks for it.
+) -> list[tuple[Evidence, Evidence]]:
+    """Finds the best match of every source row by each of some decoders and gathers
+    what speaks for it, all from the same sweeps over all pairs.
 
     Args:
-        z_source: Source embeddings :obj:`[N, C]`.
-        z_target: Target embeddings :obj:`[M, C]`.
-        decoder: What the best match is chosen by. (default: :obj:`"csls"`)
-        csls_k: Neighbours in the CSLS means. (default: :obj:`3`)
-        sinkhorn_temperature: Temperature of :func:`sinkhorn`. (default: :obj:`0.02`)
-        without: Target row that a source row may not be matched with, long ``[N]``, -1
-            for none: the true counterparts, to see what is found for entities that
-            have lost theirs. (default: :obj:`None`)
-        block_size: Most source rows scored at once; :obj:`None` keeps a block near
-            64 MiB. (default: :obj:`None`)
-        bonus: What is added to the cosines of some pairs before anything else, sparse
-            :obj:`[N, M]`, such as :func:`neighborhood_agreement` gives.
-            (default: :obj:`None`)
+        z_source (torch.Tensor): Source embeddings ``[N, C]``.
+        z_target (torch.Tensor): Target embeddings ``[M, C]``.
+        decoders (sequence of Decoder): What best matches are chosen by.
+        csls (CSLS, optional): What the features take from it. (default: :obj:`CSLS()`)
+        sinkhorn (Sinkhorn, optional): Likewise. (default: :obj:`Sinkhorn()`)
+        without (torch.Tensor, optional): Target row that a source row may not be
+            matched with, long ``[N]``, -1 for none: the true counterparts, to see what
+            is found for entities that have lost theirs. (default: :obj:`None`)
+        block_size (int, optional): Most source rows scored at once; :obj:`None` keeps a
+            block near 64 MiB. (default: :obj:`None`)
+        bonus (torch.Tensor, optional): What is added to the cosines of some pairs
+            before anything else, sparse ``[N, M]``. (default: :obj:`None`)
 
     Returns:
-        The :class:`Evidence`.
+        list: For each decoder, the evidence with all target rows and that ``without``
+        some (the same if none are forbidden).
 
     Raises:
         ValueError: If a side is no finite, floating matrix of one row or more (two with
@@ -78,87 +83,57 @@ def match_evidence(
 
     Example:
         >>> z = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-        >>> match_evidence(z, z).target
-        tensor([0, 1])
-    """
-    options = (csls_k, sinkhorn_temperature, without, block_size, bonus)
-    return evidence_by_decoder(z_source, z_target, [decoder], *options)[decoder][1]
-
-
-@torch.no_grad()
-def evidence_by_decoder(
-    z_source: Tensor,
-    z_target: Tensor,
-    decoders: Sequence[Decoder],
-    csls_k: int = 3,
-    sinkhorn_temperature: float = 0.02,
-    without: Tensor | None = None,
-    block_size: int | None = None,
-    bonus: Tensor | None = None,
-) -> dict[Decoder, tuple[Evidence, Evidence]]:
-    """What :func:`match_evidence` gives by each of several decoders, with all target
-    rows and without the forbidden ones, from the same sweeps over all pairs.
-
-    Args:
-        z_source: Source embeddings :obj:`[N, C]`.
-        z_target: Target embeddings :obj:`[M, C]`.
-        decoders: What best matches are chosen by.
-        csls_k: As for :func:`match_evidence`, like the rest. (default: :obj:`3`)
-        sinkhorn_temperature: (default: :obj:`0.02`)
-        without: (default: :obj:`None`)
-        block_size: (default: :obj:`None`)
-        bonus: (default: :obj:`None`)
-
-    Returns:
-        By decoder, the evidence with all target rows and that ``without`` some (the
-        same if none are forbidden).
-
-    Raises:
-        ValueError: As :func:`match_evidence`.
-
-    Example:
-        >>> z = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
-        >>> found = evidence_by_decoder(z, z, ["csls"], without=torch.tensor([0, 1]))
-        >>> [evidence.target.tolist() for evidence in found["csls"]]
+        >>> [found] = match_evidence(z, z, [CSLS()], without=torch.tensor([0, 1]))
+        >>> [evidence.target.tolist() for evidence in found]
         [[0, 1], [1, 0]]
     """
-    source, target = unit_sides(z_source, z_target)
+    csls, sinkhorn = csls or CSLS(), sinkhorn or Sinkhorn()
+    similarity = Similarity.of(z_source, z_target, bonus, block_size)
+    source, target = similarity.source, similarity.target
     most = min(target.size(0), 2 if without is None else 3)
     if without is not None and target.size(0) < 2:
         raise ValueError("without a target row there must be another one to match")
-    options = (csls_k, sinkhorn_temperature, block_size, bonus)
-    added = Bonus.of(bonus, source, target)
-    # Each needs sweeps over all pairs: none is prepared twice.
-    by = {
-        name: scoring(source, target, name, *options)
-        for name in dict.fromkeys((*decoders, *_IN_FEATURES))
-    }
-    best = {decoder: _Best(source, target, most) for decoder in decoders}
-    for rows, cosine in cosine_blocks(source, target, block_size, added):
-        for number, (decoder, found) in enumerate(best.items(), start=1):
+    # Each needs sweeps over all pairs: none is prepared twice. (A list, as a decoder of
+    # the user's need not be hashable.)
+    prepared: list[tuple[Decoder, Scoring]] = []
+
+    def scoring(decoder: Decoder | str) -> Scoring:
+        decoder = as_decoder(decoder)
+        for known, found in prepared:
+            if known is decoder or known == decoder:
+                return found
+        prepared.append((decoder, scores_of(similarity, decoder)))
+        return prepared[-1][1]
+
+    by = [scoring(decoder) for decoder in decoders]
+    by_csls, by_sinkhorn = scoring(csls), scoring(sinkhorn)
+    best = [_Best(source, target, most) for _ in decoders]
+    for rows, cosine in similarity.blocks():
+        for number, (score, found) in enumerate(zip(by, best, strict=True), start=1):
             # The last may write over what no other needs any more.
             block = cosine if number == len(best) else cosine.clone()
-            found.update(rows, by[decoder].apply_(block, rows))
+            found.update(rows, score.apply_(block, rows))
 
-    def evidence(decoder: Decoder, without: Tensor | None) -> Evidence:
-        column, score = best[decoder].two(without)
+    def evidence(best: _Best, without: Tensor | None) -> Evidence:
+        column, score = best.two(without)
         first, rows = column[:, 0], torch.arange(len(column), device=column.device)
         pairs, margin = torch.stack([rows, first]), score[:, 0] - score[:, 1]
-        cosine = pair_cosines(source, target, pairs, added)
+        cosine = similarity.of_pairs(pairs)
         features = [
             cosine,
-            by["csls"].of_pairs(cosine, pairs),
+            by_csls.of_pairs(cosine, pairs),
             margin,
-            score[:, 0] - best[decoder].rival(first, rows),
-            by["sinkhorn"].of_pairs(cosine, pairs) / sinkhorn_temperature,
+            score[:, 0] - best.rival(first, rows),
+            by_sinkhorn.of_pairs(cosine, pairs) / sinkhorn.temperature,
         ]
         stacked = torch.stack(features, 1).double()
         return Evidence(first, column[:, 1], score[:, 0], margin, stacked)
 
-    every = {decoder: evidence(decoder, None) for decoder in best}
+    every = [evidence(found, None) for found in best]
     if without is None:
-        return {decoder: (found, found) for decoder, found in every.items()}
-    return {d: (found, evidence(d, without)) for d, found in every.items()}
+        return [(found, found) for found in every]
+    lost = [evidence(found, without) for found in best]
+    return list(zip(every, lost, strict=True))
 
 
 class _Best:

@@ -1,0 +1,329 @@
+"""Decoders: how cosines become the scores that matches are chosen by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from pyg_ibmea.align._blocks import (
+    check_neighbors,
+    cosine_blocks,
+    pair_cosines,
+    unit_sides,
+)
+from pyg_ibmea.align._bonus import Bonus
+from pyg_ibmea.align.csls import RunningNeighborhoods
+from pyg_ibmea.align.sinkhorn import check_sinkhorn_options, sinkhorn
+
+
+@dataclass(frozen=True, eq=False)
+class Similarity:
+    """The cosines of two sides, of which no more than a block is ever held.
+
+    Attributes:
+        source (torch.Tensor): Unit rows ``[N, C]``.
+        target (torch.Tensor): Unit rows ``[M, C]``.
+        bonus (torch.Tensor, optional): What is added to the cosines of some pairs,
+            sparse ``[N, M]``.
+        block_size (int, optional): Most source rows in a block; :obj:`None` keeps a
+            block near 64 MiB.
+    """
+
+    source: Tensor
+    target: Tensor
+    bonus: Tensor | None = None
+    block_size: int | None = None
+
+    @classmethod
+    def of(
+        cls,
+        z_source: Tensor,
+        z_target: Tensor,
+        bonus: Tensor | None = None,
+        block_size: int | None = None,
+    ) -> Similarity:
+        """Checks the embeddings of both sides and scales their rows to unit length.
+
+        Args:
+            z_source (torch.Tensor): Source embeddings ``[N, C]``, any scale; a zero row
+                has cosine 0 to everything.
+            z_target (torch.Tensor): Target embeddings ``[M, C]``.
+            bonus (torch.Tensor, optional): See :class:`Similarity`.
+            block_size (int, optional): See :class:`Similarity`.
+
+        Raises:
+            ValueError: If a side is no finite, floating, non-empty matrix, or channels,
+                devices or the bonus do not fit.
+        """
+        similarity = cls(*unit_sides(z_source, z_target), bonus, block_size)
+        _ = similarity.added  # Checked before anything is computed.
+        return similarity
+
+    @cached_property
+    def added(self) -> Bonus | None:
+        """The bonus in the order of source rows, read once."""
+        return Bonus.of(self.bonus, self.source, self.target)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The numbers of source and target rows."""
+        return self.source.size(0), self.target.size(0)
+
+    def blocks(self) -> Iterator[tuple[slice, Tensor]]:
+        """Yields the cosines of all pairs, a block of source rows at a time.
+
+        Yields:
+            The source rows as a slice and their cosines ``[B, M]``, which the caller
+            may overwrite and which the next block overwrites.
+
+        Raises:
+            ValueError: If the block size is not positive.
+        """
+        return cosine_blocks(self.source, self.target, self.block_size, self.added)
+
+    def of_pairs(self, pairs: Tensor) -> Tensor:
+        """The cosines of pairs, long ``[2, L]``, as ``[L]``."""
+        return pair_cosines(self.source, self.target, pairs, self.added)
+
+
+class Scoring(NamedTuple):
+    """The scores of all pairs as ``factor * cos + source + target``.
+
+    Attributes:
+        factor (float): The same for all pairs. (default: :obj:`1.0`)
+        source (torch.Tensor, optional): An offset for every source row, ``[N]``.
+            (default: zeros)
+        target (torch.Tensor, optional): An offset for every target row, ``[M]``.
+            (default: zeros)
+    """
+
+    factor: float = 1.0
+    source: Tensor | None = None
+    target: Tensor | None = None
+
+    def apply_(self, cosine: Tensor, rows: slice | Tensor) -> Tensor:
+        """Turns cosines ``[B, M]`` of some source rows into scores, in place."""
+        if self.factor != 1.0:
+            cosine.mul_(self.factor)
+        if self.source is not None:
+            cosine.add_(self.source[rows, None])
+        if self.target is not None:
+            cosine.add_(self.target)
+        return cosine
+
+    def of_pairs(self, cosine: Tensor, pairs: Tensor) -> Tensor:
+        """The scores of pairs ``[2, L]`` with these cosines ``[L]``."""
+        score = self.factor * cosine
+        if self.source is not None:
+            score = score + self.source[pairs[0]]
+        if self.target is not None:
+            score = score + self.target[pairs[1]]
+        return score
+
+    def swapped(self) -> Scoring:
+        """The same with source and target exchanged."""
+        return Scoring(self.factor, self.target, self.source)
+
+
+class Decoder(Protocol):
+    """What turns the cosines of two sides into scores.
+
+    Attributes:
+        name (str): What results call it.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    def scoring(self, similarity: Similarity) -> Scoring:
+        """Prepares the scores of all pairs.
+
+        Args:
+            similarity (Similarity): The cosines; a decoder sweeps over them as often as
+                it needs to.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """Scores are cosines.
+
+    Example:
+        >>> Cosine().name
+        'cosine'
+    """
+
+    name: ClassVar[str] = "cosine"
+
+    def scoring(self, similarity: Similarity) -> Scoring:
+        """Takes the cosines as they are."""
+        return Scoring()
+
+
+@dataclass(frozen=True)
+class CSLS:
+    r"""Cosines less the mean cosines to the nearest of the other side, which lowers
+    hubs; see :func:`~pyg_ibmea.align.csls`.
+
+    Args:
+        k (int, optional): Neighbours in the means; all where a side has fewer rows.
+            (default: :obj:`3`)
+
+    Raises:
+        ValueError: If ``k`` is not positive.
+
+    Example:
+        >>> CSLS(k=10)
+        CSLS(k=10)
+    """
+
+    k: int = 3
+    name: ClassVar[str] = "csls"
+
+    def __post_init__(self) -> None:
+        check_neighbors("k", self.k)
+
+    def scoring(self, similarity: Similarity) -> Scoring:
+        """Finds the means in one sweep."""
+        source, target = similarity.source, similarity.target
+        neighborhoods = RunningNeighborhoods(source, target, self.k)
+        for rows, cosine in similarity.blocks():
+            neighborhoods.update(rows, cosine)
+        source_means, target_means = neighborhoods.means()
+        return Scoring(2.0, -source_means, -target_means)
+
+
+@dataclass(frozen=True)
+class Sinkhorn:
+    r"""Cosines plus the potentials of Sinkhorn scaling, which knows that counterparts
+    are one to one; see :func:`~pyg_ibmea.align.sinkhorn`.
+
+    Args:
+        temperature (float, optional): :math:`\tau`; the lower, the nearer to a hard
+            assignment and the slower to converge. (default: :obj:`0.02`)
+        num_iters (int, optional): Most iterations. (default: :obj:`20`)
+        tolerance (float, optional): Relative error of the sums at which to stop.
+            (default: :obj:`1e-3`)
+        slack (float, optional): Cosine at which going nowhere is as good as a
+            counterpart; :obj:`None` forbids it. (default: :obj:`None`)
+        num_candidates (int, optional): Entries that are kept for every row of either
+            side, its nearest by cosine; :obj:`None` keeps all up to :math:`2^{27}` of
+            them, 100 a row beyond. (default: :obj:`None`)
+
+    Raises:
+        ValueError: If an option is out of range.
+
+    Example:
+        >>> Sinkhorn(temperature=0.05).temperature
+        0.05
+    """
+
+    temperature: float = 0.02
+    num_iters: int = 20
+    tolerance: float = 1e-3
+    slack: float | None = None
+    num_candidates: int | None = None
+    name: ClassVar[str] = "sinkhorn"
+
+    def __post_init__(self) -> None:
+        check_sinkhorn_options(*self._options())
+
+    def scoring(self, similarity: Similarity) -> Scoring:
+        """Finds the potentials, in one sweep over the cosines."""
+        found = sinkhorn(
+            similarity.source,
+            similarity.target,
+            *self._options(),
+            block_size=similarity.block_size,
+            bonus=similarity.bonus,
+        )
+        return Scoring(1.0, found.source, found.target)
+
+    def probability(self, score: Tensor) -> Tensor:
+        """The probabilities that pairs with these scores are counterparts."""
+        return (score / self.temperature).exp()
+
+    def _options(self) -> tuple[float, int, float, float | None, int | None]:
+        return (
+            self.temperature,
+            self.num_iters,
+            self.tolerance,
+            self.slack,
+            self.num_candidates,
+        )
+
+
+_SHORTCUTS: dict[str, Decoder] = {
+    found.name: found for found in (Cosine(), CSLS(), Sinkhorn())
+}
+
+
+def as_decoder(decoder: Decoder | str) -> Decoder:
+    """A decoder, or the one that a shortcut stands for, with its defaults.
+
+    Args:
+        decoder (Decoder or str): A decoder, ``'cosine'``, ``'csls'`` or
+            ``'sinkhorn'``.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    if isinstance(decoder, str) and decoder in _SHORTCUTS:
+        return _SHORTCUTS[decoder]
+    if isinstance(decoder, str) or not callable(getattr(decoder, "scoring", None)):
+        names = ", ".join(map(repr, _SHORTCUTS))
+        raise ValueError(
+            f"decoder must be one of {names} or an object with a method "
+            f"scoring(similarity), got {decoder!r}"
+        )
+    return decoder
+
+
+def score_blocks(
+    similarity: Similarity, decoder: Decoder | str
+) -> Iterator[tuple[slice, Tensor]]:
+    """Yields the scores of all pairs, a block of source rows at a time.
+
+    Args:
+        similarity (Similarity): The cosines.
+        decoder (Decoder or str): The decoder.
+
+    Yields:
+        The source rows as a slice, and their scores ``[B, M]``, which the caller may
+        overwrite.
+
+    Raises:
+        ValueError: If there is no such decoder, or its scores do not fit the sides.
+    """
+    score = scores_of(similarity, decoder)
+    for rows, cosine in similarity.blocks():
+        yield rows, score.apply_(cosine, rows)
+
+
+@torch.no_grad()
+def scores_of(similarity: Similarity, decoder: Decoder | str) -> Scoring:
+    """What :meth:`Decoder.scoring` gives, checked.
+
+    Raises:
+        ValueError: If there is no such decoder, or its offsets do not fit the sides.
+    """
+    decoder = as_decoder(decoder)
+    found = decoder.scoring(similarity)
+    for side, offsets, size in zip(
+        ("source", "target"),
+        (found.source, found.target),
+        similarity.shape,
+        strict=True,
+    ):
+        if offsets is not None and tuple(offsets.shape) != (size,):
+            raise ValueError(
+                f"decoder {decoder.name!r} must give a {side} offset for each of the "
+                f"{size} rows, got {list(offsets.shape)}"
+            )
+    return found
