@@ -1,0 +1,164 @@
+"""The columns of an alignment: types, ranges, and one numbering for several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from pyg_ibmea.problem import Pair
+
+ENTITIES = ("source", "target", "runner_up")
+"""Columns that hold entity numbers; all but the first are of the target graph."""
+
+FLOATS = ("score", "margin", "confidence")
+ARRAYS = (*ENTITIES, *FLOATS, "pair")
+
+Value = TypeVar("Value", str, float)
+
+
+def whole_numbers(name: str, values: ArrayLike) -> NDArray[np.int64]:
+    """A column of whole numbers, ``[N]``.
+
+    Raises:
+        ValueError: If it is not one.
+    """
+    column = _one_dimensional(name, values)
+    if column.size and column.dtype.kind not in "iu":
+        raise ValueError(f"{name} must hold whole numbers, got {column.dtype}")
+    return column.astype(np.int64, copy=False)
+
+
+def real_numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """A column of real numbers, ``[N]``.
+
+    Raises:
+        ValueError: If it is not one.
+    """
+    column = _one_dimensional(name, values)
+    if column.size and column.dtype.kind not in "iuf":
+        raise ValueError(f"{name} must hold numbers, got {column.dtype}")
+    return column.astype(np.float64, copy=False)
+
+
+def array_of(column: Tensor) -> NDArray[Any]:
+    """A tensor on any device as an array."""
+    array: NDArray[Any] = column.detach().cpu().numpy()
+    return array
+
+
+def check_columns(
+    columns: Mapping[str, NDArray[Any]],
+    pairs: Sequence[Pair],
+    uris: Mapping[str, Sequence[str]],
+) -> None:
+    """Checks that columns fit each other, the pairs of graphs and the entities.
+
+    Raises:
+        ValueError: If they do not; the message names the row.
+    """
+    if len(set(pairs)) != len(pairs):
+        raise ValueError(f"pairs must differ from each other, got {list(pairs)}")
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        said = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise ValueError(f"columns must be of the same length, got {said}")
+    numbers = columns["pair"]
+    _check_range("pair", numbers, slice(None), (0, len(pairs)), "there are {} pairs")
+    for number, pair in enumerate(pairs):
+        rows = np.flatnonzero(numbers == number)
+        for name in ENTITIES:
+            kg = pair[name != "source"]
+            ends = -1 if name == "runner_up" else 0, len(uris[kg])
+            why = f"graph {kg!r} has {{}} entities"
+            _check_range(name, columns[name], rows, ends, why)
+    confidence = columns["confidence"]
+    # Not a number is outside, too.
+    wrong = np.flatnonzero(~((confidence >= 0) & (confidence <= 1)))
+    if len(wrong):
+        row = wrong[0]
+        raise ValueError(
+            f"row {row}: confidence must be in [0, 1], got {confidence[row]}"
+        )
+
+
+def by_pair(
+    name: str, values: Mapping[Pair, Value] | None, pairs: Sequence[Pair], none: Value
+) -> dict[Pair, Value]:
+    """What is said of each pair of graphs, ``none`` where nothing is.
+
+    Raises:
+        ValueError: If something is said of another pair.
+    """
+    values = values or {}
+    unknown = [pair for pair in values if pair not in pairs]
+    if unknown:
+        raise ValueError(
+            f"{name} names the pair {unknown[0]}, expected one of {list(pairs)}"
+        )
+    return {pair: values.get(pair, none) for pair in pairs}
+
+
+def add_known(
+    name: str, known: dict[Pair, Value], values: Mapping[Pair, Value]
+) -> None:
+    """Adds what an alignment says of its pairs to what others say.
+
+    Raises:
+        ValueError: If they contradict each other.
+    """
+    for pair, value in values.items():
+        if value and known.setdefault(pair, value) != value:
+            raise ValueError(
+                f"the matches of {pair[0]} - {pair[1]} differ in their {name}, "
+                f"{known[pair]!r} and {value!r}; join takes those of one alignment"
+            )
+
+
+def add_uris(
+    known: dict[str, Sequence[str]], kg: str, uris: Sequence[str]
+) -> NDArray[np.int64]:
+    """Adds the URIs of a graph to those that are known of it.
+
+    Returns:
+        The number of each URI among those now known, and -1 last, so that -1 as an
+        index stays -1.
+    """
+    there = known.setdefault(kg, uris)
+    if there is uris or list(there) == list(uris):
+        return np.append(np.arange(len(uris), dtype=np.int64), -1)
+    every = list(there)
+    first: dict[str, int] = {}
+    for i, uri in enumerate(every):
+        first.setdefault(uri, i)
+    numbers = []
+    for uri in uris:
+        numbers.append(first.setdefault(uri, len(every)))
+        if numbers[-1] == len(every):
+            every.append(uri)
+    known[kg] = every
+    return np.array([*numbers, -1], dtype=np.int64)
+
+
+def _one_dimensional(name: str, values: ArrayLike) -> NDArray[Any]:
+    column = np.asarray(values)
+    if column.ndim != 1:
+        raise ValueError(f"{name} must have one dimension, got {list(column.shape)}")
+    return column
+
+
+def _check_range(
+    name: str,
+    column: NDArray[np.int64],
+    rows: NDArray[np.int64] | slice,
+    ends: tuple[int, int],
+    why: str,
+) -> None:
+    values = column[rows]
+    wrong = np.flatnonzero((values < ends[0]) | (values >= ends[1]))
+    if len(wrong):
+        row = np.arange(len(column))[rows][wrong[0]]
+        raise ValueError(f"row {row}: {name} is {column[row]}, {why.format(ends[1])}")

@@ -1,0 +1,143 @@
+"""Writes an alignment: as a table, or as ``owl:sameAs`` statements."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from pyg_ibmea.files import replacing
+
+COLUMNS = (
+    *("source", "target", "score", "confidence", "runner_up", "margin"),
+    *("source_graph", "target_graph"),
+)
+"""The columns of a table of matches."""
+
+NUMBERS = ("score", "confidence", "margin")
+"""Those that hold numbers; the others hold names."""
+
+FORMATS = ("tsv", "csv", "parquet", "nt")
+_SAME_AS = "<http://www.w3.org/2002/07/owl#sameAs>"
+# What may stand in an IRI as it is; letters of all scripts are encoded.
+_IRI = ":/?#[]@!$&'()*+,;=%~"
+
+
+def write_table(path: Path, form: str | None, columns: Mapping[str, list[Any]]) -> None:
+    """Writes a table of matches whole, or leaves the old file as it was.
+
+    Args:
+        path: The file.
+        form: One of :data:`FORMATS`. (default: by the suffix)
+        columns: Values by name of the column, in the order of :data:`COLUMNS`.
+
+    Raises:
+        ImportError: If it is to be Parquet and pyarrow is not installed.
+        ValueError: If the form is unknown.
+    """
+    form = form or path.suffix.removeprefix(".").lower()
+    if form not in FORMATS:
+        raise ValueError(f"{path}: expected one of {suffixes(FORMATS)}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as unfinished:
+        if form == "parquet":
+            _, parquet = import_pyarrow()
+            parquet.write_table(parquet_table(columns), unfinished)
+            return
+        with unfinished.open("w", encoding="utf-8", newline="") as file:
+            rows = zip(*columns.values(), strict=True)
+            if form == "csv":
+                writer = csv.writer(file, quoting=csv.QUOTE_ALL)
+                writer.writerow(COLUMNS)
+                writer.writerows(rows)
+            else:
+                file.writelines(_tsv(columns) if form == "tsv" else _nt(columns))
+
+
+def as_iri(name: str) -> str:
+    """A name as an IRI of N-Triples, in angle brackets.
+
+    A name that is not an absolute URI becomes ``urn:x-entity:`` and the name,
+    percent-encoded.
+
+    Example:
+        >>> as_iri("http://x/a b"), as_iri("Paris <1>")
+        ('<http://x/a%20b>', '<urn:x-entity:Paris%20%3C1%3E>')
+    """
+    scheme, colon, rest = name.partition(":")
+    if name.startswith("_:"):
+        return f"<urn:x-entity:{quote(name, safe='')}>"
+    plain = scheme.replace("+", "").replace("-", "").replace(".", "")
+    if colon and rest and plain.isascii() and plain.isalnum() and scheme[0].isalpha():
+        return f"<{quote(name, safe=_IRI)}>"
+    return f"<urn:x-entity:{quote(name, safe='')}>"
+
+
+def one_field(name: str) -> str:
+    r"""A name that cannot break a table without quotes.
+
+    Example:
+        >>> one_field("two\nlines")
+        'two lines'
+    """
+    # Much faster than a translation or a regular expression.
+    return name.replace("\t", " ").replace("\r", " ").replace("\n", " ")
+
+
+def suffixes(forms: Iterable[str]) -> str:
+    """Names of forms as the suffixes of files."""
+    return ", ".join(f".{form}" for form in forms)
+
+
+def _tsv(columns: Mapping[str, list[Any]]) -> Iterator[str]:
+    """Lines with six decimals, which are the same again when they are read back."""
+    yield "\t".join(COLUMNS) + "\n"
+    fields = (
+        values if name in NUMBERS else map(one_field, values)
+        for name, values in columns.items()
+    )
+    for source, target, score, confidence, runner_up, margin, left, right in zip(
+        *fields, strict=True
+    ):
+        yield (
+            f"{source}\t{target}\t{score:.6f}\t{confidence:.6f}\t{runner_up}\t"
+            f"{margin:.6f}\t{left}\t{right}\n"
+        )
+
+
+def _nt(columns: Mapping[str, list[Any]]) -> Iterator[str]:
+    sides = columns["source"], columns["target"]
+    # An entity may be the target of many, and quoting is slow.
+    iri = {name: as_iri(name) for name in set().union(*sides)}
+    for source, target in zip(*sides, strict=True):
+        yield f"{iri[source]} {_SAME_AS} {iri[target]} .\n"
+
+
+def parquet_table(columns: Mapping[str, list[Any]]) -> Any:
+    """Columns as a table of Arrow, strings and float64."""
+    pyarrow, _ = import_pyarrow()
+    arrays = [
+        pyarrow.array(
+            values, pyarrow.float64() if name in NUMBERS else pyarrow.string()
+        )
+        for name, values in columns.items()
+    ]
+    return pyarrow.table(arrays, names=list(columns))
+
+
+def import_pyarrow() -> tuple[Any, Any]:
+    """The modules ``pyarrow`` and ``pyarrow.parquet``.
+
+    Raises:
+        ImportError: If pyarrow is not installed; the message says how to get it.
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise ImportError(
+            'Parquet needs pyarrow: pip install "pyg_ibmea[tables]"'
+        ) from error
+    return pyarrow, parquet

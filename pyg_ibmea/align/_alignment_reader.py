@@ -1,0 +1,144 @@
+"""Reads an alignment from a table."""
+
+from __future__ import annotations
+
+import csv
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+
+from pyg_ibmea.align._alignment_columns import ENTITIES, FLOATS
+from pyg_ibmea.align._alignment_files import (
+    COLUMNS,
+    FORMATS,
+    import_pyarrow,
+    parquet_table,
+    suffixes,
+)
+from pyg_ibmea.problem import Pair
+
+_NONE = -1
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """Reads a table of matches.
+
+    The entities of a graph are numbered in the order in which the table names them.
+
+    Args:
+        path: ``.tsv``, ``.csv`` or ``.parquet``.
+
+    Returns:
+        What :class:`Alignment` takes, by name.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ImportError: If it is Parquet and pyarrow is not installed.
+        ValueError: If it is not such a table; the message names the line.
+    """
+    form, tables = path.suffix.removeprefix(".").lower(), FORMATS[:3]
+    if form == "nt":
+        raise ValueError(
+            f"{path}: N-Triples hold no scores and no confidences; load the alignment "
+            f"from {suffixes(tables)}"
+        )
+    if form not in tables:
+        raise ValueError(f"{path}: expected one of {suffixes(tables)}")
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no alignment {path}; train first")
+    if form == "parquet":
+        return _numbered(path, "row", _parquet_rows(path))
+    try:
+        # A carriage return is part of a name, and only CSV can quote a line feed.
+        newline = "" if form == "csv" else "\n"
+        with path.open(encoding="utf-8", newline=newline) as file:
+            rows = _csv_rows(file) if form == "csv" else _tsv_rows(file)
+            if tuple(next(rows, (1, ()))[1]) != COLUMNS:
+                _refuse_columns(f"{path}, line 1")
+            return _numbered(path, "line", rows)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: expected UTF-8, got {error}") from error
+    except csv.Error as error:
+        raise ValueError(f"{path}: expected CSV, got {error}") from error
+
+
+def _tsv_rows(file: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    for number, line in enumerate(file, start=1):
+        yield number, line.removesuffix("\n").split("\t")
+
+
+def _csv_rows(file: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(file, strict=True)
+    for row in reader:
+        yield reader.line_num, row
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[int, Sequence[Any]]]:
+    pyarrow, parquet = import_pyarrow()
+    try:
+        table = parquet.read_table(path, columns=list(COLUMNS))
+        if tuple(table.column_names) != COLUMNS:
+            _refuse_columns(str(path))
+        table = table.cast(parquet_table({name: [] for name in COLUMNS}).schema)
+    except pyarrow.ArrowException as error:
+        raise ValueError(f"{path}: expected a table of matches, got {error}") from error
+    # A batch at a time becomes Python objects.
+    batches = table.to_batches(max_chunksize=1 << 16)
+    lists = ([column.to_pylist() for column in batch.columns] for batch in batches)
+    rows = (row for columns in lists for row in zip(*columns, strict=True))
+    yield from enumerate(rows, start=1)
+
+
+def _refuse_columns(where: str) -> NoReturn:
+    raise ValueError(f"{where}: expected the columns {', '.join(COLUMNS)}")
+
+
+def _numbered(
+    path: Path, unit: str, rows: Iterable[tuple[int, Sequence[Any]]]
+) -> dict[str, Any]:
+    """Rows of names as columns of entity numbers, row by row to need little memory."""
+    entities: dict[str, dict[str, int]] = {}
+    pairs: dict[Pair, int] = {}
+    ids, values = array("q"), array("d")
+    for line, row in rows:
+        try:
+            source, target, score, confidence, runner_up, margin, left, right = row
+            numbers = float(score), float(margin), float(confidence)
+            if None in row[:2] or None in row[6:]:
+                raise ValueError("a name is missing")
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{path}, {unit} {line}: expected eight fields with numbers in the "
+                f"third, fourth and sixth, got {_shown(row)!r}"
+            ) from error
+        if not 0 <= numbers[2] <= 1:
+            raise ValueError(
+                f"{path}, {unit} {line}: expected a confidence in [0, 1], got "
+                f"{confidence}"
+            )
+        a, b = entities.setdefault(left, {}), entities.setdefault(right, {})
+        # One after the other: both may be of one graph.
+        ids.append(a.setdefault(source, len(a)))
+        ids.append(b.setdefault(target, len(b)))
+        ids.append(b.setdefault(runner_up, len(b)) if runner_up else _NONE)
+        ids.append(pairs.setdefault((left, right), len(pairs)))
+        values.extend(numbers)
+    columns = (
+        *np.array(ids, dtype=np.int64).reshape(-1, 4).T,
+        *np.array(values, dtype=np.float64).reshape(-1, 3).T,
+    )
+    return {
+        **{
+            name: np.ascontiguousarray(column)
+            for name, column in zip((*ENTITIES, "pair", *FLOATS), columns, strict=True)
+        },
+        "pairs": tuple(pairs),
+        "uris": {graph: list(names) for graph, names in entities.items()},
+    }
+
+
+def _shown(row: Sequence[Any]) -> str:
+    return "\t".join(map(str, row))[:80]

@@ -1,0 +1,73 @@
+"""Matches compared with true pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pyg_ibmea.align.calibration import (
+    coverage_curve,
+    expected_calibration_error,
+    precision_recall_f1,
+)
+
+
+def judge(
+    source: NDArray[np.int64],
+    target: NDArray[np.int64],
+    confidence: NDArray[np.float64],
+    uris: Sequence[Sequence[str]],
+    pairs: Iterable[Sequence[str]],
+) -> dict[str, Any]:
+    """Compares the matches of one pair of graphs with true pairs.
+
+    Args:
+        source: Numbers of the source entities, ``[N]``.
+        target: Those of their matches, ``[N]``.
+        confidence: The probability that the match is right, ``[N]``.
+        uris: Those of the source and the target graph, by number.
+        pairs: URIs of the true pairs.
+
+    Returns:
+        See :meth:`pyg_ibmea.align.alignment.Alignment.judge`.
+
+    Raises:
+        ValueError: If there are no pairs.
+    """
+    true = {(left, right) for left, right in pairs}
+    if not true:
+        raise ValueError("there are no pairs to judge by")
+    known = {left for left, _ in true}
+    # Pairs are by URI: entities that share one are the same here.
+    (first, left), (second, right) = map(_by_uri, uris)
+    ids = np.array([first[uri] for uri in known if uri in first], dtype=np.int64)
+    asked = np.isin(left[source], ids)
+    size = len(right)
+    codes = [first[a] * size + second[b] for a, b in true if a in first and b in second]
+    found = (left[source] * size + right[target])[asked]
+    marks = torch.from_numpy(np.isin(found, np.array(codes, dtype=np.int64)))
+    given, count = marks.numel(), int(marks.sum())
+    judged: dict[str, Any] = {
+        "pairs": len(known),
+        "given": given,
+        "right": count,
+        **precision_recall_f1(count, given, len(known)),
+    }
+    if given:
+        # In the precision of the models that the confidence is from.
+        sure = torch.from_numpy(confidence[asked]).to(torch.get_default_dtype())
+        error = expected_calibration_error(sure, marks)
+        judged["expected_calibration_error"] = error
+        judged["coverage"] = coverage_curve(sure, marks, len(known))
+    return judged
+
+
+def _by_uri(uris: Sequence[str]) -> tuple[dict[str, int], NDArray[np.int64]]:
+    """The first number of each URI, and that of the URI of each entity."""
+    first: dict[str, int] = {}
+    same = [first.setdefault(uri, number) for number, uri in enumerate(uris)]
+    return first, np.array(same, dtype=np.int64)
