@@ -3,7 +3,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.nn import relational_graph, union_graph
-from pyg_ibmea.nn.graphs import seed_rows
+from pyg_ibmea.nn.encoder.graphs import seed_rows
 
 
 @pytest.fixture

@@ -11,23 +11,23 @@ from torch import Tensor, nn
 from torch_geometric import EdgeIndex
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.nn._extension import extended
-from pyg_ibmea.nn._neighbors import PREFIX, NeighborFeatures, neighbor_features
-from pyg_ibmea.nn._pretrained import load_pretrained, push_to_hub, save_pretrained
-from pyg_ibmea.nn.entity_embedding import EntityEmbedding
-from pyg_ibmea.nn.fusion import ModalFusion
-from pyg_ibmea.nn.graph_encoder import GraphVIBEncoder
-from pyg_ibmea.nn.graphs import (
+from pyg_ibmea.nn.encoder.entity_embedding import EntityEmbedding
+from pyg_ibmea.nn.encoder.graph_encoder import GraphVIBEncoder
+from pyg_ibmea.nn.encoder.graphs import (
     RelationalGraph,
     linked_nodes,
     relational_graph,
     seed_rows,
     union_graph,
 )
-from pyg_ibmea.nn.modal_encoder import ModalVIBEncoder, select_bottlenecks
-from pyg_ibmea.nn.output import IBMEAOutput
+from pyg_ibmea.nn.encoder.modal_encoder import ModalVIBEncoder, select_bottlenecks
+from pyg_ibmea.nn.encoder.relational_encoder import RelationalVIBEncoder
+from pyg_ibmea.nn.model._extension import extended
+from pyg_ibmea.nn.model._neighbors import PREFIX, NeighborFeatures, neighbor_features
+from pyg_ibmea.nn.model._pretrained import load_pretrained, push_to_hub, save_pretrained
+from pyg_ibmea.nn.model.fusion import ModalFusion
+from pyg_ibmea.nn.model.output import IBMEAOutput
 from pyg_ibmea.nn.posterior import GaussianPosterior
-from pyg_ibmea.nn.relational_encoder import RelationalVIBEncoder
 from pyg_ibmea.problem import (
     GRAPH,
     entity_counts,

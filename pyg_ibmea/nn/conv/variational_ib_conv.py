@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import Parameter
 from torch_geometric.typing import Adj
 
-from pyg_ibmea.nn._diagonal_attention import DiagonalAttention, NodeInput
+from pyg_ibmea.nn.conv._diagonal_attention import DiagonalAttention, NodeInput
 from pyg_ibmea.nn.posterior import GaussianPosterior
 
 

@@ -6,11 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pyg_ibmea.nn._diagonal_attention import NodeInput
-from pyg_ibmea.nn.diagonal_gat_conv import DiagonalGATConv
-from pyg_ibmea.nn.graphs import RelationalGraph
+from pyg_ibmea.nn.conv._diagonal_attention import NodeInput
+from pyg_ibmea.nn.conv.diagonal_gat_conv import DiagonalGATConv
+from pyg_ibmea.nn.conv.variational_ib_conv import VariationalIBConv
+from pyg_ibmea.nn.encoder.graphs import RelationalGraph
 from pyg_ibmea.nn.posterior import GaussianPosterior
-from pyg_ibmea.nn.variational_ib_conv import VariationalIBConv
 
 
 class RelationalVIBEncoder(nn.Module):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from scipy.sparse import coo_matrix
@@ -11,7 +11,6 @@ from torch import Tensor
 from torch_geometric import EdgeIndex
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.nn._neighbors import NeighborFeatures
 from pyg_ibmea.problem import (
     entity_counts,
     first_numbers,
@@ -20,6 +19,9 @@ from pyg_ibmea.problem import (
     relation_numbers,
     triples_of,
 )
+
+if TYPE_CHECKING:
+    from pyg_ibmea.nn.model._neighbors import NeighborFeatures
 
 
 def union_graph(data: HeteroData) -> EdgeIndex:

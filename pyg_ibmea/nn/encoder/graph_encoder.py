@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.typing import Adj
 
-from pyg_ibmea.nn.diagonal_gat_conv import DiagonalGATConv
+from pyg_ibmea.nn.conv.diagonal_gat_conv import DiagonalGATConv
+from pyg_ibmea.nn.conv.variational_ib_conv import VariationalIBConv
 from pyg_ibmea.nn.posterior import GaussianPosterior
-from pyg_ibmea.nn.variational_ib_conv import VariationalIBConv
 
 
 class GraphVIBEncoder(torch.nn.Module):

@@ -3,7 +3,7 @@ import pytest
 
 numba = pytest.importorskip("numba")
 
-from pyg_ibmea.nn._prefetch import prefetch  # noqa: E402
+from pyg_ibmea.nn.conv._prefetch import prefetch  # noqa: E402
 
 
 @numba.njit

@@ -3,7 +3,7 @@ import torch
 from torch_geometric import EdgeIndex
 
 from pyg_ibmea.nn import DiagonalGATConv
-from pyg_ibmea.nn._structure import Structure, check_index_range, to_coo
+from pyg_ibmea.nn.conv._structure import Structure, check_index_range, to_coo
 
 EDGE_INDEX = torch.tensor([[2, 0, 1, 0], [1, 1, 0, 2]])
 

@@ -3,7 +3,7 @@
 ``pyg_ibmea::diagonal_attention`` goes from scores at the nodes to weighted sums of
 features, for several attention matrices at once. Registered with ``torch.library``, it
 can be traced, compiled and exported. It runs on PyTorch's sparse products anywhere and
-on the kernels of :mod:`pyg_ibmea.nn._attention_numba` on the CPU.
+on the kernels of :mod:`pyg_ibmea.nn.conv._attention_numba` on the CPU.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.utils import scatter, softmax
 
-from pyg_ibmea.nn._backend import runs_numba
 from pyg_ibmea.nn._sparse import csr, sampled_products
-from pyg_ibmea.nn._structure import Structure
+from pyg_ibmea.nn.conv._backend import runs_numba
+from pyg_ibmea.nn.conv._structure import Structure
 
 
 class Scores(NamedTuple):
@@ -131,7 +131,7 @@ def _forward(
     num_targets = ptr.numel() - 1
     out = x.new_empty(scale.size(0) // heads, num_targets, x.size(1))
     if runs_numba(x):
-        from pyg_ibmea.nn import _attention_numba as kernels
+        from pyg_ibmea.nn.conv import _attention_numba as kernels
 
         alpha = x.new_empty(source.numel(), scale.size(0))
         optional = (score_dst, inner, outer, gate)
@@ -195,7 +195,7 @@ def _backward(
     num_targets, num_columns = ptr.numel() - 1, scale.size(0)
     grad_x = torch.empty_like(x)
     if runs_numba(x):
-        from pyg_ibmea.nn import _attention_numba as kernels
+        from pyg_ibmea.nn.conv import _attention_numba as kernels
 
         grad_inner, grad_outer = torch.empty_like(alpha), torch.empty_like(alpha)
         grad_gate = x.new_empty(0) if gate is None else torch.empty_like(alpha)

@@ -8,8 +8,8 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyg_ibmea.nn import _contrastive
-from pyg_ibmea.nn._contrastive import info_nce, multi_similarity
+from pyg_ibmea.nn.loss import _contrastive
+from pyg_ibmea.nn.loss._contrastive import info_nce, multi_similarity
 
 
 def unit_rows(num_rows, channels, seed):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch_geometric.typing import Adj
 
-from pyg_ibmea.nn._diagonal_attention import DiagonalAttention, NodeInput
+from pyg_ibmea.nn.conv._diagonal_attention import DiagonalAttention, NodeInput
 
 
 class DiagonalGATConv(DiagonalAttention):

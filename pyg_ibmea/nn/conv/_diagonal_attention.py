@@ -13,9 +13,9 @@ from torch_geometric.nn.dense import Linear
 from torch_geometric.nn.inits import glorot, ones, zeros
 from torch_geometric.typing import Adj
 
-from pyg_ibmea.nn._attention import Scores, coefficients, diagonal_attention
-from pyg_ibmea.nn._edge_inputs import check_edge_inputs
-from pyg_ibmea.nn._structure import (
+from pyg_ibmea.nn.conv._attention import Scores, coefficients, diagonal_attention
+from pyg_ibmea.nn.conv._edge_inputs import check_edge_inputs
+from pyg_ibmea.nn.conv._structure import (
     Structure,
     check_device,
     check_index_range,

@@ -17,7 +17,7 @@ from pyg_ibmea.problem import (
 )
 
 if TYPE_CHECKING:
-    from pyg_ibmea.nn.ibmea import IBMEA
+    from pyg_ibmea.nn.model.ibmea import IBMEA
 
 
 def extended(

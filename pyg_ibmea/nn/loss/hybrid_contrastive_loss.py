@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from pyg_ibmea.nn._contrastive import info_nce, multi_similarity
-from pyg_ibmea.nn._gather import gather_rows
+from pyg_ibmea.nn.loss._contrastive import info_nce, multi_similarity
+from pyg_ibmea.nn.loss._gather import gather_rows
 
 # exp() of a larger number leaves float32.
 _MAX_EXPONENT = 80.0

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyg_ibmea.nn import use_backend
-from pyg_ibmea.nn._attention import Scores, diagonal_attention
-from pyg_ibmea.nn._structure import Structure
+from pyg_ibmea.nn.conv._attention import Scores, diagonal_attention
+from pyg_ibmea.nn.conv._structure import Structure
 
 BACKENDS = ["torch", "numba"]
 

@@ -7,7 +7,7 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.data import add_entities
 from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.nn import IBMEA
-from pyg_ibmea.nn._neighbors import neighbor_features
+from pyg_ibmea.nn.model._neighbors import neighbor_features
 
 
 def by_loop(data, kg, modality, counts):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pyg_ibmea.nn import set_backend, use_backend
-from pyg_ibmea.nn._backend import runs_numba
+from pyg_ibmea.nn.conv._backend import runs_numba
 
 
 def test_choice_holds_for_the_block_only():

@@ -12,7 +12,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from pyg_ibmea.nn._prefetch import prefetch
+from pyg_ibmea.nn.conv._prefetch import prefetch
 
 Array = Any  # numpy arrays; empty ones stand for what is not given
 

@@ -1,0 +1,7 @@
+"""The model, which encodes each modality and fuses their latents."""
+
+from pyg_ibmea.nn.model.fusion import ModalFusion
+from pyg_ibmea.nn.model.ibmea import IBMEA
+from pyg_ibmea.nn.model.output import IBMEAOutput
+
+__all__ = ["IBMEA", "IBMEAOutput", "ModalFusion"]
