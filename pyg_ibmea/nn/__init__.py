@@ -8,15 +8,21 @@ from pyg_ibmea.nn.conv import (
 )
 from pyg_ibmea.nn.encoder import (
     EntityEmbedding,
+    GraphEncoder,
     GraphVIBEncoder,
+    ModalityEncoder,
     ModalVIBEncoder,
     RelationalGraph,
     RelationalVIBEncoder,
-    relational_graph,
-    union_graph,
 )
 from pyg_ibmea.nn.loss import HybridContrastiveLoss
-from pyg_ibmea.nn.model import IBMEA, IBMEAOutput, ModalFusion
+from pyg_ibmea.nn.model import (
+    IBMEA,
+    IBMEAOutput,
+    ModalFusion,
+    ModelGraph,
+    ModelOptions,
+)
 from pyg_ibmea.nn.posterior import GaussianPosterior
 
 __all__ = [
@@ -24,16 +30,18 @@ __all__ = [
     "DiagonalGATConv",
     "EntityEmbedding",
     "GaussianPosterior",
+    "GraphEncoder",
     "GraphVIBEncoder",
     "HybridContrastiveLoss",
     "IBMEAOutput",
     "ModalFusion",
     "ModalVIBEncoder",
+    "ModalityEncoder",
+    "ModelGraph",
+    "ModelOptions",
     "RelationalGraph",
     "RelationalVIBEncoder",
     "VariationalIBConv",
-    "relational_graph",
     "set_backend",
-    "union_graph",
     "use_backend",
 ]

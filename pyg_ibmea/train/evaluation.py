@@ -9,15 +9,14 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import Module
-from torch_geometric import EdgeIndex
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Decoder, join_views, ranking_metrics
-from pyg_ibmea.nn import IBMEA, RelationalGraph
+from pyg_ibmea.nn import IBMEA, ModelGraph
 from pyg_ibmea.problem import alignment_pair, links_of, unaligned_entities
 from pyg_ibmea.train.memory import release_freed_memory
 
-Graph = RelationalGraph | EdgeIndex
+Graph = ModelGraph
 
 
 @torch.no_grad()
@@ -28,7 +27,7 @@ def evaluate(
     decoders: Sequence[Decoder] = ("csls",),
     csls_k: int = 3,
     candidates: str = "counterparts",
-    graph: RelationalGraph | EdgeIndex | None = None,
+    graph: ModelGraph | None = None,
     sinkhorn_temperature: float = 0.02,
     bonus: Tensor | None = None,
 ) -> dict[str, Any]:
@@ -47,7 +46,7 @@ def evaluate(
             among all entities outside the training pairs, which is harder and needs
             no knowledge of any pair outside the part.
             (default: :obj:`'counterparts'`)
-        graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
+        graph (ModelGraph, optional): See :meth:`IBMEA.forward`.
         sinkhorn_temperature (float, optional): See :func:`pyg_ibmea.align.sinkhorn`.
             (default: :obj:`0.02`)
         bonus (torch.Tensor, optional): What is added to the cosines of some pairs, by
@@ -127,7 +126,7 @@ def encode_entities(
     model: IBMEA | Sequence[IBMEA],
     data: HeteroData,
     entities: Mapping[str, Tensor],
-    graph: RelationalGraph | EdgeIndex | None = None,
+    graph: ModelGraph | None = None,
 ) -> dict[str, Tensor]:
     """The embeddings of some entities, without noise or dropout.
 
@@ -136,7 +135,7 @@ def encode_entities(
             joined embeddings is the mean of their cosines.
         data (HeteroData): The problem.
         entities (dict): Node ids by graph.
-        graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
+        graph (ModelGraph, optional): See :meth:`IBMEA.forward`.
 
     Returns:
         dict: By graph, ``[n, C]``.

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch_geometric import EdgeIndex
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import mutual_nearest
-from pyg_ibmea.nn import IBMEA, RelationalGraph
+from pyg_ibmea.nn import IBMEA, ModelGraph
 from pyg_ibmea.problem import (
     alignment_pair,
     links_between,
@@ -26,7 +25,7 @@ def propose_pairs(
     data: HeteroData,
     threshold: float,
     sinkhorn_temperature: float = 0.02,
-    graph: RelationalGraph | EdgeIndex | None = None,
+    graph: ModelGraph | None = None,
 ) -> Tensor:
     """Proposes pairs among the entities outside the training pairs: those that are
     each other's best by Sinkhorn scaling, with at least a given probability.
@@ -41,7 +40,7 @@ def propose_pairs(
         threshold (float): Least probability of a proposal.
         sinkhorn_temperature (float, optional): See :func:`pyg_ibmea.align.sinkhorn`.
             (default: :obj:`0.02`)
-        graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
+        graph (ModelGraph, optional): See :meth:`IBMEA.forward`.
 
     Returns:
         torch.Tensor: Node ids, long ``[2, L]``; no entity is in two pairs.

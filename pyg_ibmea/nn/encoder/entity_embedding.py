@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import torch
-from scipy.sparse import coo_array
+from scipy.sparse import coo_array, coo_matrix
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor, nn
+from torch_geometric.data import HeteroData
+
+from pyg_ibmea.problem import (
+    entity_counts,
+    first_numbers,
+    linked_pairs,
+    links_between,
+)
 
 
 class EntityEmbedding(nn.Module):
@@ -79,3 +87,28 @@ class EntityEmbedding(nn.Module):
         return (
             f"{type(self).__name__}({self.row.numel()}, channels={self.weight.size(1)})"
         )
+
+
+def seed_rows(data: HeteroData) -> Tensor:
+    """Numbers the entities so that those joined by seed pairs have one number.
+
+    Only training pairs (``train_mask``) join; where links have no split, none do.
+
+    Args:
+        data (HeteroData): The problem.
+
+    Returns:
+        torch.Tensor: Long ``[N]``, for all entities, graph after graph: the row of a
+        table that they share with the entities they are known to equal.
+    """
+    counts = entity_counts(data)
+    size, first = sum(counts.values()), first_numbers(counts)
+    pairs = [torch.empty(2, 0, dtype=torch.long)]
+    for a, b in linked_pairs(data):
+        store = links_between(data, (a, b))
+        if "train_mask" in store:
+            source, target = store.edge_index[:, store.train_mask].cpu()
+            pairs.append(torch.stack([source + first[a], target + first[b]]))
+    source, target = torch.cat(pairs, dim=1).numpy()
+    joined = coo_matrix(([True] * len(source), (source, target)), (size, size))
+    return torch.from_numpy(connected_components(joined, directed=False)[1]).long()

@@ -5,10 +5,13 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch_geometric import EdgeIndex
+from torch_geometric.data import HeteroData
 from torch_geometric.typing import Adj
 
 from pyg_ibmea.nn.conv.diagonal_gat_conv import DiagonalGATConv
 from pyg_ibmea.nn.conv.variational_ib_conv import VariationalIBConv
+from pyg_ibmea.nn.encoder.graphs import union_graph
 from pyg_ibmea.nn.posterior import GaussianPosterior
 
 
@@ -98,6 +101,21 @@ class GraphVIBEncoder(torch.nn.Module):
         for module in [*self.hidden_mean, *(self.hidden_logstd or []), self.conv]:
             module.reset_parameters()
         self.norm.reset_parameters()
+
+    def build_graph(self, data: HeteroData) -> EdgeIndex:
+        """All knowledge graphs as one undirected graph.
+
+        Nodes are numbered graph after graph, parallel edges are merged, and every node
+        has a self-loop. ``same_as`` links are left out.
+
+        Args:
+            data (HeteroData): The problem.
+
+        Returns:
+            EdgeIndex: ``[2, E]``, sorted by receiving node, with both sorted forms
+            cached.
+        """
+        return union_graph(data)
 
     def forward(
         self, x: Tensor, edge_index: Adj, nodes: Tensor | None = None

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 from torch_geometric import EdgeIndex
 from torch_geometric.data import HeteroData
@@ -14,14 +12,9 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.problem import (
     entity_counts,
     first_numbers,
-    linked_pairs,
-    links_between,
     relation_numbers,
     triples_of,
 )
-
-if TYPE_CHECKING:
-    from pyg_ibmea.nn.model._neighbors import NeighborFeatures
 
 
 def union_graph(data: HeteroData) -> EdgeIndex:
@@ -68,14 +61,11 @@ class RelationalGraph(NamedTuple):
             type of its own.
         incidence (EdgeIndex): From edge types to the entities that receive over them,
             ``[2, E]``, edge by edge as in ``edge_index``.
-        neighbors (dict, optional): What the neighbours of each entity have of each
-            modality, for a model that looks at it.
     """
 
     edge_index: EdgeIndex
     edge_type: Tensor
     incidence: EdgeIndex
-    neighbors: NeighborFeatures | None = None
 
 
 def relational_graph(data: HeteroData) -> RelationalGraph:
@@ -116,44 +106,3 @@ def relational_graph(data: HeteroData) -> RelationalGraph:
         sort_order="col",
     )
     return RelationalGraph(edge_index.fill_cache_(), edge_type, incidence.fill_cache_())
-
-
-def seed_rows(data: HeteroData) -> Tensor:
-    """Numbers the entities so that those joined by seed pairs have one number.
-
-    Only training pairs (``train_mask``) join; where links have no split, none do.
-
-    Args:
-        data (HeteroData): The problem.
-
-    Returns:
-        torch.Tensor: Long ``[N]``, for all entities, graph after graph: the row of a
-        table that they share with the entities they are known to equal.
-    """
-    counts = entity_counts(data)
-    size, first = sum(counts.values()), first_numbers(counts)
-    pairs = [torch.empty(2, 0, dtype=torch.long)]
-    for a, b in linked_pairs(data):
-        store = links_between(data, (a, b))
-        if "train_mask" in store:
-            source, target = store.edge_index[:, store.train_mask].cpu()
-            pairs.append(torch.stack([source + first[a], target + first[b]]))
-    source, target = torch.cat(pairs, dim=1).numpy()
-    joined = coo_matrix(([True] * len(source), (source, target)), (size, size))
-    return torch.from_numpy(connected_components(joined, directed=False)[1]).long()
-
-
-def linked_nodes(edge_index: EdgeIndex, num_nodes: int) -> Tensor:
-    """Which nodes have a neighbour other than themselves.
-
-    Args:
-        edge_index (EdgeIndex): The graph, ``[2, E]``.
-        num_nodes (int): Number of nodes :math:`N`.
-
-    Returns:
-        torch.Tensor: Bool ``[N]``.
-    """
-    source, target = edge_index.as_tensor()
-    linked = torch.zeros(num_nodes, dtype=torch.bool, device=source.device)
-    linked[target[source != target]] = True
-    return linked

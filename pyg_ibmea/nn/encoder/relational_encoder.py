@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch_geometric.data import HeteroData
 
 from pyg_ibmea.nn.conv._diagonal_attention import NodeInput
 from pyg_ibmea.nn.conv.diagonal_gat_conv import DiagonalGATConv
 from pyg_ibmea.nn.conv.variational_ib_conv import VariationalIBConv
-from pyg_ibmea.nn.encoder.graphs import RelationalGraph
+from pyg_ibmea.nn.encoder.graphs import RelationalGraph, relational_graph
 from pyg_ibmea.nn.posterior import GaussianPosterior
 
 
@@ -119,6 +120,15 @@ class RelationalVIBEncoder(nn.Module):
         nn.init.zeros_(self.score)
         if self.own_logstd is not None:
             nn.init.constant_(self.own_logstd, self.init_logstd)
+
+    def build_graph(self, data: HeteroData) -> RelationalGraph:
+        """All knowledge graphs as one graph of typed edges, without the ``same_as``
+        links.
+
+        Args:
+            data (HeteroData): The problem.
+        """
+        return relational_graph(data)
 
     def forward(
         self, x: Tensor, graph: RelationalGraph, nodes: Tensor | None = None

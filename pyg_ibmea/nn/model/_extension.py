@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from pyg_ibmea.nn.encoder.entity_embedding import EntityEmbedding
 from pyg_ibmea.problem import (
     entity_counts,
     feature_channels,
@@ -16,49 +16,68 @@ from pyg_ibmea.problem import (
     triples_of,
 )
 
-if TYPE_CHECKING:
-    from pyg_ibmea.nn.model.ibmea import IBMEA
 
+def extended_sizes(
+    data: HeteroData,
+    num_nodes: Mapping[str, int],
+    in_channels: Mapping[str, int],
+    num_relations: int | None,
+) -> dict[str, int]:
+    """The number of entities of each graph, if a trained model can encode them.
 
-def extended(
-    model: IBMEA, options: Mapping[str, Any], data: HeteroData
-) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The arguments and the weights of the model with further entities.
+    Args:
+        data (HeteroData): The problem with further entities.
+        num_nodes (dict): Entities that the model knows, by graph.
+        in_channels (dict): Feature channels that it expects, by modality.
+        num_relations (int, optional): Relations that it knows; ``None`` if it does not
+            tell them apart.
 
     Raises:
         ValueError: If the data do not fit the model.
     """
     sizes = entity_counts(data)
-    same = list(sizes) == list(model.num_nodes)
-    if not same or any(sizes[kg] < count for kg, count in model.num_nodes.items()):
+    same = list(sizes) == list(num_nodes)
+    if not same or any(sizes[kg] < count for kg, count in num_nodes.items()):
         raise ValueError(
-            f"the model has the entities {model.num_nodes}; with further ones there "
+            f"the model has the entities {dict(num_nodes)}; with further ones there "
             f"must be the same graphs with at least as many each, got {sizes}"
         )
-    found, wanted = feature_channels(data), options["in_channels"]
-    if any(found.get(m) != width for m, width in wanted.items()):
-        raise ValueError(f"the model has the modalities {dict(wanted)}, got {found}")
-    if model.relational and model.graph_encoder is not None:
-        known, there = options["num_edge_types"] // 2, relation_numbers(data)[1]
-        if there != known:
-            raise ValueError(f"the model knows {known} relations, the data {there}")
-    state = model.state_dict()
-    if model.embedding is not None:
-        rows, weight = _embedding(model, data, sizes)
-        state["embedding.seed_row"] = state["embedding.row"] = rows
-        state["embedding.weight"] = weight
-    return {**options, "num_nodes": sizes}, state
+    found = feature_channels(data)
+    if any(found.get(m) != width for m, width in in_channels.items()):
+        raise ValueError(
+            f"the model has the modalities {dict(in_channels)}, got {found}"
+        )
+    if num_relations is not None:
+        there = relation_numbers(data)[1]
+        if there != num_relations:
+            raise ValueError(
+                f"the model knows {num_relations} relations, the data has {there}"
+            )
+    return sizes
 
 
-def _embedding(
-    model: IBMEA, data: HeteroData, sizes: Mapping[str, int]
+def extended_embeddings(
+    embedding: EntityEmbedding,
+    data: HeteroData,
+    num_nodes: Mapping[str, int],
+    sizes: Mapping[str, int],
 ) -> tuple[Tensor, Tensor]:
-    """Row of every entity in the larger table of embeddings, and that table."""
-    assert model.embedding is not None
-    known, own = model.embedding.row, model.embedding()
+    """Row of every entity in the larger table of embeddings, and that table.
+
+    Args:
+        embedding (EntityEmbedding): That of the known entities.
+        data (HeteroData): The problem with further entities.
+        num_nodes (dict): Known entities by graph.
+        sizes (dict): Entities by graph.
+
+    Returns:
+        tuple: Long ``[N]`` and ``[R, C]``. A further entity's embedding is the mean of
+        those of its known neighbours, and zero where it has none.
+    """
+    known, own = embedding.row, embedding()
     rows, added = [], []
-    begin, table = 0, model.embedding.weight.size(0)
-    for kg, count in model.num_nodes.items():
+    begin, table = 0, embedding.weight.size(0)
+    for kg, count in num_nodes.items():
         new = sizes[kg] - count
         rows.append(known[begin : begin + count])
         rows.append(torch.arange(table, table + new, device=known.device))
@@ -70,4 +89,4 @@ def _embedding(
         degree = torch.bincount(near[0] - count, minlength=new).clamp(min=1)
         added.append(total / degree[:, None])
         begin, table = begin + count, table + new
-    return torch.cat(rows), torch.cat([model.embedding.weight, *added])
+    return torch.cat(rows), torch.cat([embedding.weight, *added])

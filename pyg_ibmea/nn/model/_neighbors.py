@@ -37,6 +37,8 @@ def neighbor_features(
         dict: By modality, its name with ``neighbor_`` before it, and by graph: features
         ``[N, C]``, sparse as they are in the data or dense, and their mask ``[N]``.
     """
+    if not modalities:
+        return {}
     found: NeighborFeatures = {PREFIX + modality: {} for modality in modalities}
     for kg in data.node_types:
         near = _mean_of_neighbors(triples_of(data, kg).edge_index, data[kg].num_nodes)

@@ -1,7 +1,9 @@
 import pytest
 import torch
+from torch_geometric.data import HeteroData
 
 from pyg_ibmea.nn import EntityEmbedding
+from pyg_ibmea.nn.encoder.entity_embedding import seed_rows
 
 ROWS = torch.tensor([0, 1, 2, 0, 3, 4])
 
@@ -46,3 +48,18 @@ def test_length_at_the_start():
 
 def test_repr():
     assert repr(EntityEmbedding(ROWS, 2)) == "EntityEmbedding(6, channels=2)"
+
+
+def test_training_pairs_and_no_others_share_a_row():
+    data = HeteroData()
+    data["zh"].num_nodes, data["type"].num_nodes = 5, 6
+    links = data["zh", "same_as", "type"]
+    links.edge_index = torch.tensor([[0, 1, 1, 4], [0, 2, 3, 5]])
+    assert seed_rows(data).unique().numel() == 11  # There is no split.
+    links.train_mask = torch.tensor([True, True, True, False])
+    rows = seed_rows(data)
+    assert rows[0] == rows[5]
+    assert rows[1] == rows[7] == rows[8]  # One entity here is two there.
+    assert rows.unique().tolist() == list(range(8))
+    links.edge_index[:, 3] = torch.tensor([2, 4])
+    assert seed_rows(data).equal(rows)

@@ -2,8 +2,7 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.nn import relational_graph, union_graph
-from pyg_ibmea.nn.encoder.graphs import seed_rows
+from pyg_ibmea.nn import GraphVIBEncoder, RelationalVIBEncoder
 
 
 @pytest.fixture
@@ -26,7 +25,7 @@ def data():
 
 
 def test_union_graph_is_undirected_merged_and_without_links(data):
-    graph = union_graph(data)
+    graph = GraphVIBEncoder(4).build_graph(data)
     pairs = set(zip(*graph.tolist(), strict=True))
     relations = {(0, 1), (1, 2), (2, 3), (5, 6), (6, 7)}
     expected = relations | {(j, i) for i, j in relations} | {(i, i) for i in range(11)}
@@ -58,7 +57,7 @@ def test_relational_graph_has_every_triple_once_each_way(data, uris):
     store = data["zh", "rel", "zh"]
     store.edge_index = torch.cat([store.edge_index, store.edge_index[:, 2:3]], dim=1)
     store.edge_type = torch.cat([store.edge_type, store.edge_type[2:3]])
-    graph = relational_graph(data)
+    graph = RelationalVIBEncoder(4, 10).build_graph(data)
     source, target = graph.edge_index.as_tensor().tolist()
     edges = list(zip(source, graph.edge_type.tolist(), target, strict=True))
     assert len(edges) == len(set(edges))
@@ -75,19 +74,6 @@ def test_graphs_without_triples(data):
     for kg in ("zh", "type"):
         data[kg, "rel", kg].edge_index = torch.empty(2, 0, dtype=torch.long)
         data[kg, "rel", kg].edge_type = torch.empty(0, dtype=torch.long)
-    graph = relational_graph(data)
+    graph = RelationalVIBEncoder(4, 10).build_graph(data)
     assert graph.edge_index.shape == graph.incidence.shape == (2, 0)
     assert graph.edge_index.sparse_size() == (11, 11)
-
-
-def test_training_pairs_and_no_others_share_a_row(data):
-    links = data["zh", "same_as", "type"]
-    links.edge_index = torch.tensor([[0, 1, 1, 4], [0, 2, 3, 5]])
-    assert seed_rows(data).unique().numel() == 11  # There is no split.
-    links.train_mask = torch.tensor([True, True, True, False])
-    rows = seed_rows(data)
-    assert rows[0] == rows[5]
-    assert rows[1] == rows[7] == rows[8]  # One entity here is two there.
-    assert rows.unique().tolist() == list(range(8))
-    links.edge_index[:, 3] = torch.tensor([2, 4])
-    assert seed_rows(data).equal(rows)

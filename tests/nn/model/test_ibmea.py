@@ -5,7 +5,7 @@ import torch
 from torch.distributions import Normal, kl_divergence
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.nn import IBMEA, GraphVIBEncoder
+from pyg_ibmea.nn import IBMEA, GraphVIBEncoder, ModelOptions
 
 
 def problem():
@@ -170,6 +170,9 @@ def test_both_graphs_share_encoders_and_evaluation_is_deterministic(data):
         (False, []),
         ("features", ["image", "attribute"]),
         (["graph"], ["graph"]),
+        ("graph", ["graph"]),
+        (("features", "graph"), ["graph", "image", "attribute"]),
+        ("none", []),
         (["image"], ["image"]),
         (["image", "attribute"], ["image", "attribute"]),
     ],
@@ -238,6 +241,7 @@ def test_paper_preset_and_options(data):
     assert isinstance(model.graph_encoder, GraphVIBEncoder)
     assert model.graph_encoder.hidden_logstd is not None
     assert model.graph_encoder.heads == 2
+    assert model.graph_encoder.dropout == 0.45
     assert model.modal_encoder.out_channels == 20
 
 
@@ -259,9 +263,26 @@ def test_copy_state_and_reset(data):
         ({"preset": "best"}, "unknown preset 'best'"),
         ({"modalities": ["sound"]}, "no modality 'sound'; it has"),
         ({"bottleneck": ["sound"]}, r"names \['sound'\]"),
-        ({"bottleneck": "graph"}, "of IBMEA, 'features'; got 'graph'"),
+        ({"bottleneck": "sound"}, r"names \['sound'\]"),
+        ({"heads": 0}, "heads must be at least 1"),
+        ({"preset": "paper", "options": ModelOptions()}, "not both"),
     ],
 )
 def test_bad_options(data, options, message):
     with pytest.raises(ValueError, match=message):
         small(data, **options)
+
+
+def test_an_unknown_option_names_the_one_meant(data):
+    with pytest.raises(TypeError, match="no option 'head'; did you mean 'heads'"):
+        small(data, head=2)
+    with pytest.raises(TypeError, match="no option 'colour'; there are"):
+        IBMEA({"a": 1}, {"image": 2}, colour="red")
+
+
+def test_options_by_name_win_over_the_object(data):
+    options = ModelOptions(heads=3, graph_channels=6, modal_channels=4)
+    model = IBMEA.from_data(data, options=options, modal_channels=5)
+    assert model.options == options.replace(modal_channels=5)
+    assert model.graph_encoder.heads == 3
+    assert model.modal_encoder.out_channels == 5

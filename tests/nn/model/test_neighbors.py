@@ -84,8 +84,8 @@ def test_the_model_has_them_as_modalities():
     near = out.latents["neighbor_name"]["source"]
     torch.testing.assert_close(near, latents["neighbor_name"][[5, 2]])
     assert out.masks["neighbor_name"]["source"].equal(mask[[5, 2]])
-    # Built anew where the graph has none.
-    bare = graph._replace(neighbors=None)
+    # Built for the call where the graph has none.
+    bare = graph._replace(neighbors={})
     assert model(data, chosen, bare).z["target"].equal(out.z["target"])
     # They have no bottleneck unless it is asked for.
     assert list(out.kl) == ["name"]

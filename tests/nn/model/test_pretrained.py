@@ -52,6 +52,51 @@ def test_the_same_model_comes_back(data, options, tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("written", "kl"),
+    [
+        ("features", ["name"]),
+        (True, ["graph", "name", "neighbor_name"]),
+        (False, []),
+        (["graph", "name"], ["graph", "name"]),
+    ],
+)
+def test_folders_written_before_there_were_options(data, tmp_path, written, kl):
+    """A configuration as it was when bottleneck was saved in the form it came in."""
+    model = make(data, modalities=["graph", "name"], bottleneck=written)
+    model.save_pretrained(tmp_path)
+    config = {
+        "class": "IBMEA",
+        "num_nodes": {"source": 60, "target": 60},
+        "in_channels": {"name": data["source"].x_name.size(1)},
+        "use_graph": True,
+        "num_edge_types": model.graph_encoder.num_edge_types,
+        "relational": True,
+        "graph_channels": 8,
+        "modal_channels": 4,
+        "num_layers": 2,
+        "heads": 1,
+        "dropout": 0.3,
+        "residual": True,
+        "neighbor_features": True,
+        "modal_dropout": 0.1,
+        "separate_stacks": False,
+        "bottleneck": written,
+        "init_logstd": -3.0,
+        "count_modalities": ["relation"],
+    }
+    # What is written now has the same keys, on one level, and one more.
+    now = json.loads((tmp_path / "config.json").read_text())
+    assert set(now) - set(config) == {"share_seeds"}
+    assert set(config) <= set(now)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    again = IBMEA.from_pretrained(tmp_path)
+    output = again(data)
+    assert list(output.kl) == kl
+    assert output.z["source"].equal(model.eval()(data).z["source"])
+    assert again.options == model.options
+
+
 def test_damaged_folders(data, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"config\.json is missing"):
         IBMEA.from_pretrained(tmp_path)
@@ -59,8 +104,9 @@ def test_damaged_folders(data, tmp_path):
     config = json.loads((tmp_path / "config.json").read_text())
     for change, message in [
         ({**config, "graph_channels": 9}, "do not fit the configuration"),
-        ({**config, "taste": 1}, "do not fit the configuration"),
-        ({**config, "class": "Other"}, "holds a Other, not a IBMEA"),
+        ({**config, "taste": 1}, "do not fit the configuration: .* 'taste'"),
+        ({**config, "heads": 0}, "do not fit the configuration: heads"),
+        ({**config, "class": "Other"}, "holds a model Other, not IBMEA"),
         ({}, "describes no model"),
         ([], "describes no model"),
     ]:
