@@ -6,7 +6,8 @@ import torch
 
 from benchmarks import _textbook as textbook
 from pyg_ibmea.datasets import SyntheticMMKG
-from pyg_ibmea.nn import IBMEA, union_graph
+from pyg_ibmea.nn import IBMEA
+from pyg_ibmea.nn.encoder.graphs import union_graph
 from pyg_ibmea.problem import links_of
 from pyg_ibmea.train import PAPER, Objective, TrainConfig
 

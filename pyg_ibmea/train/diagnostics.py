@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from pyg_ibmea.nn._neighbors import PREFIX
+from pyg_ibmea.nn.model._neighbors import PREFIX
 
 # A latent that tells less than this tells no more than e entities apart.
 _COLLAPSED_NATS = 1.0

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch_geometric import EdgeIndex
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.nn import IBMEA, RelationalGraph
+from pyg_ibmea.nn import IBMEA, ModelGraph
 from pyg_ibmea.problem import alignment_pair, links_of
 from pyg_ibmea.train.evaluation import evaluation_mode
 
@@ -54,7 +53,7 @@ def information_plane(
     model: IBMEA,
     data: HeteroData,
     part: str = "val",
-    graph: RelationalGraph | EdgeIndex | None = None,
+    graph: ModelGraph | None = None,
     temperatures: Sequence[float] = _TEMPERATURES,
 ) -> dict[str, dict[str, float]]:
     r"""Where each modality stands between compression and prediction.
@@ -69,7 +68,7 @@ def information_plane(
         data (HeteroData): The problem.
         part (str, optional): ``'train'``, ``'val'`` or ``'test'``; pairs that the model
             was trained on show what it remembers. (default: :obj:`'val'`)
-        graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
+        graph (ModelGraph, optional): See :meth:`IBMEA.forward`.
         temperatures (sequence of float, optional): The bound is the best over these;
             with few pairs it is a little above what one of them alone would show.
 

@@ -1,0 +1,18 @@
+"""Encoders: one latent per entity and modality."""
+
+from pyg_ibmea.nn.encoder.entity_embedding import EntityEmbedding
+from pyg_ibmea.nn.encoder.graph_encoder import GraphVIBEncoder
+from pyg_ibmea.nn.encoder.graphs import RelationalGraph
+from pyg_ibmea.nn.encoder.modal_encoder import ModalVIBEncoder
+from pyg_ibmea.nn.encoder.protocols import GraphEncoder, ModalityEncoder
+from pyg_ibmea.nn.encoder.relational_encoder import RelationalVIBEncoder
+
+__all__ = [
+    "EntityEmbedding",
+    "GraphEncoder",
+    "GraphVIBEncoder",
+    "ModalVIBEncoder",
+    "ModalityEncoder",
+    "RelationalGraph",
+    "RelationalVIBEncoder",
+]

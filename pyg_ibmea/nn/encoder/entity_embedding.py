@@ -1,0 +1,114 @@
+"""A learnable vector for every entity, shared by those known to be the same."""
+
+from __future__ import annotations
+
+import torch
+from scipy.sparse import coo_array, coo_matrix
+from scipy.sparse.csgraph import connected_components
+from torch import Tensor, nn
+from torch_geometric.data import HeteroData
+
+from pyg_ibmea.problem import (
+    entity_counts,
+    first_numbers,
+    linked_pairs,
+    links_between,
+)
+
+
+class EntityEmbedding(nn.Module):
+    """The table of entity embeddings.
+
+    Args:
+        rows (torch.Tensor): Row of the table for each entity, long ``[N]``; entities of
+            one row share their embedding.
+        channels (int): Channels :math:`C`.
+
+    Shapes:
+        - **output:** :math:`(N, C)`
+
+    Example:
+        >>> embedding = EntityEmbedding(torch.tensor([0, 1, 0]), channels=4)
+        >>> x = embedding()
+        >>> bool((x[0] == x[2]).all()), bool((x[0] == x[1]).all())
+        (True, False)
+    """
+
+    seed_row: Tensor
+    row: Tensor
+
+    def __init__(self, rows: Tensor, channels: int):
+        super().__init__()
+        self.register_buffer("seed_row", rows)
+        self.register_buffer("row", rows.clone())
+        num_rows = int(rows.max()) + 1 if rows.numel() else 0
+        self.weight = nn.Parameter(torch.empty(num_rows, channels))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draws the embeddings anew, of length about 1."""
+        nn.init.normal_(self.weight, std=self.weight.size(1) ** -0.5)
+
+    def share(self, first: Tensor, second: Tensor) -> None:
+        """Lets pairs of entities share an embedding, beyond those that share from the
+        start and in place of those of an earlier call.
+
+        Entities that hang together over several pairs share one; it is that of the
+        lowest row among theirs.
+
+        Args:
+            first (torch.Tensor): Entities, long ``[L]``.
+            second (torch.Tensor): Their partners, long ``[L]``.
+        """
+        count = self.weight.size(0)
+        ends = (self.seed_row[first].cpu().numpy(), self.seed_row[second].cpu().numpy())
+        joined = coo_array(([True] * len(ends[0]), ends), shape=(count, count))
+        label = torch.from_numpy(connected_components(joined, directed=False)[1]).long()
+        lowest = torch.full((count,), count).scatter_reduce(
+            0, label, torch.arange(count), "amin"
+        )
+        self.row.copy_(lowest[label].to(self.seed_row.device)[self.seed_row])
+
+    def forward(self, withheld: Tensor | None = None) -> Tensor:
+        """The embedding of every entity.
+
+        Args:
+            withheld (torch.Tensor, optional): Entities, long ``[n]``, whose embeddings
+                (and those of whoever shares them) are replaced by zeros.
+        """
+        weight: Tensor = self.weight
+        if withheld is not None:
+            seen = torch.ones_like(weight[:, :1])
+            seen[self.row[withheld]] = 0
+            weight = weight * seen
+        return weight[self.row]
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({self.row.numel()}, channels={self.weight.size(1)})"
+        )
+
+
+def seed_rows(data: HeteroData) -> Tensor:
+    """Numbers the entities so that those joined by seed pairs have one number.
+
+    Only training pairs (``train_mask``) join; where links have no split, none do.
+
+    Args:
+        data (HeteroData): The problem.
+
+    Returns:
+        torch.Tensor: Long ``[N]``, for all entities, graph after graph: the row of a
+        table that they share with the entities they are known to equal.
+    """
+    counts = entity_counts(data)
+    size, first = sum(counts.values()), first_numbers(counts)
+    pairs = [torch.empty(2, 0, dtype=torch.long)]
+    for a, b in linked_pairs(data):
+        store = links_between(data, (a, b))
+        if "train_mask" in store:
+            source, target = store.edge_index[:, store.train_mask].cpu()
+            pairs.append(torch.stack([source + first[a], target + first[b]]))
+    source, target = torch.cat(pairs, dim=1).numpy()
+    joined = coo_matrix(([True] * len(source), (source, target)), (size, size))
+    return torch.from_numpy(connected_components(joined, directed=False)[1]).long()
