@@ -46,6 +46,6 @@ def write_results(root: Path, page: Path) -> None:
 
         text = re.sub(r"!\[([^\]]*)\]\(([^)]+)\)", picture, text)
         # Links to other files of the project lead nowhere from here.
-        text = re.sub(r"\[([^\]]+)\]\((?!https?:|#)([^)]+)\)", r"\1", text)
+        text = re.sub(r"(?<!!)\[([^\]]+)\]\((?!https?:|#)([^)]+)\)", r"\1", text)
         sections.append(f"## {title}\n\n{text.strip()}\n")
     page.write_text("\n".join(sections), encoding="utf-8")
