@@ -15,7 +15,7 @@ from benchmarks.study.tables import (
 
 TITLES = {
     "main": "Published benchmarks",
-    "emoji": "Real images: emoji, zh keywords and one vendor, en and another",
+    "emoji": "Real images: emoji of two vendors, with zh and en keywords",
     "ablation": "Ablation on DBP15K zh-en",
     "worth": "What the bottlenecks are worth when data are poor",
     "low resource": "Few seed pairs",
@@ -24,14 +24,14 @@ TITLES = {
     "contrastive": "The contrastive losses alone",
 }
 WORTH = (
-    "Over the sweeps below: the difference in Hits@1 (CSLS) between trainings that are "
-    "alike but for the bottleneck, as mean ± standard deviation (how many are better "
-    "with it); and the mean share that is retained of the Hits@1 without damage and "
-    "with most seed pairs."
+    "Over the sweeps below: the difference in Hits@1 (CSLS) between trainings that "
+    "differ only in the bottleneck, as mean ± standard deviation (how many are better "
+    "with it); and the mean share of the Hits@1 without damage and with most seed "
+    "pairs that is retained."
 )
 PUBLISHED = (
-    "For comparison, Hits@1 as papers report it, often of the epoch best by the "
-    "test pairs; FB15K-DB15K with all of FB15K (empty: not known):"
+    "For comparison, Hits@1 as reported in papers, often at the epoch that was best on "
+    "the test pairs; FB15K-DB15K with all of FB15K (empty: not known):"
 )
 SWEEPS = ("low resource", "noise", "missing")
 MEMBERS = {"worth": SWEEPS}
@@ -117,7 +117,8 @@ def write_report(folder, is_current=lambda result: True, order=()):
             text += [PUBLISHED, published_table(published)]
         if earlier:
             text.append(
-                "Made with earlier defaults, not yet again, or no longer in the table:"
+                "Made with earlier defaults and not repeated yet, or no longer in the "
+                "table:"
             )
             text += _section(group, earlier, folder, "_earlier")
     (folder / "README.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")
