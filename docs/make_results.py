@@ -7,8 +7,8 @@ from pathlib import Path
 
 # The results' own READMEs, in the order of the page.
 PARTS = {
-    "The study": "results/study/README.md",
-    "Where the bottleneck helps over GAT": "results/noisy_nodes/README.md",
+    "The study": "benchmarks/study/results/README.md",
+    "Where the bottleneck helps over GAT": "benchmarks/results/noisy_nodes/README.md",
     "Time and memory of layers, losses and searches": "benchmarks/results/report.md",
 }
 
@@ -20,13 +20,14 @@ def write_results(root: Path, page: Path) -> None:
         root: The project.
         page: The file to write; pictures go into ``_results`` beside it.
     """
-    lines = (root / "results/study/runs.jsonl").read_text().splitlines()
+    results = root / "benchmarks/study/results/runs.jsonl"
+    lines = results.read_text(encoding="utf-8").splitlines()
     runs = [json.loads(line) for line in lines]
     days = sorted(run["date"][:10] for run in runs if "date" in run)
     sections = [
         "# Results\n",
-        f"Made from the files of the project: {len(runs)} runs of the study, the last "
-        f"on {days[-1]}. The commands that made them are named with each.\n",
+        f"Made from the committed results: {len(runs)} runs of the study, the last on "
+        f"{days[-1]}. Each section names the commands that made it.\n",
     ]
     pictures = page.parent / "_results"
     shutil.rmtree(pictures, ignore_errors=True)
@@ -38,14 +39,13 @@ def write_results(root: Path, page: Path) -> None:
 
         def picture(match, source=source):
             file = source.parent / match[2]
-            target = pictures / source.parent.name / file.name
+            target = pictures / file.relative_to(root / "benchmarks")
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, target)
-            return f"![{match[1]}](_results/{source.parent.name}/{file.name})"
+            return f"![{match[1]}]({target.relative_to(page.parent).as_posix()})"
 
         text = re.sub(r"!\[([^\]]*)\]\(([^)]+)\)", picture, text)
         # Links to other files of the project lead nowhere from here.
-        text = re.sub(r"\[([^\]]+)\]\((?!https?:|#)([^)]+)\)", r"\1", text)
-        text = re.sub(r"!([^\n]*?)(?=\n)", lambda m: m[0], text)
+        text = re.sub(r"(?<!!)\[([^\]]+)\]\((?!https?:|#)([^)]+)\)", r"\1", text)
         sections.append(f"## {title}\n\n{text.strip()}\n")
     page.write_text("\n".join(sections), encoding="utf-8")

@@ -20,7 +20,7 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from study_problems import emoji_files, shared_keywords
+from emoji_tables import emoji_files, shared_keywords
 
 from pyg_ibmea.cli import main as pyg_ibmea
 

@@ -1,5 +1,6 @@
 """Every code block of the documentation runs, page by page, from top to bottom."""
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -30,6 +31,22 @@ def test_only_these_are_not_run():
         "python",
         "sh",
     }
+
+
+def test_the_results_page_shows_every_plot(tmp_path):
+    spec = importlib.util.spec_from_file_location("make", DOCS / "make_results.py")
+    make = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make)
+    make.write_results(DOCS.parent, tmp_path / "results.md")
+    page = (tmp_path / "results.md").read_text(encoding="utf-8")
+    shown = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page)
+    plots = [
+        DOCS.parent / "benchmarks" / Path(name).relative_to("_results")
+        for name in shown
+    ]
+    assert sorted(plots) == sorted((DOCS.parent / "benchmarks").rglob("*.png"))
+    for name, plot in zip(shown, plots, strict=True):
+        assert (tmp_path / name).read_bytes() == plot.read_bytes()
 
 
 @pytest.mark.filterwarnings("ignore:(modality|the bottleneck|pseudo-seeds|Modality)")

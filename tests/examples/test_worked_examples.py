@@ -61,7 +61,7 @@ def tiny_emoji(folder):
 @pytest.mark.usefixtures("examples")
 def test_own_graphs_writes_files_and_figures(tmp_path, monkeypatch, capsys):
     import own_graphs
-    from study_problems import read_table
+    from emoji_tables import read_table
 
     raw, out = tmp_path / "raw", tmp_path / "out"
     raw.mkdir()

@@ -1,15 +1,40 @@
-"""The alignment problems of examples/study.py as HeteroData."""
+"""The alignment problems of the study as HeteroData, whole or damaged."""
 
-from collections import Counter
+from __future__ import annotations
 
 import numpy as np
 import torch
 from torch_geometric.data import HeteroData
 
+from examples.emoji_tables import emoji_files, shared_keywords
 from pyg_ibmea.data import encode_image, split_links
-from pyg_ibmea.datasets import DBP15K, MMKB, SRPRS, DensestPairs
+from pyg_ibmea.datasets import (
+    DBP15K,
+    MMKB,
+    SRPRS,
+    DensestPairs,
+    HideModality,
+    RewireEdges,
+    SwapFeatures,
+    WrongSeeds,
+)
 
 SMALL_PAIRS = 4500
+FEATURES = ["relation", "attribute"]
+DAMAGES = {
+    "edges rewired": RewireEdges,
+    "features swapped": lambda level: SwapFeatures(level, FEATURES),
+    "wrong seeds": WrongSeeds,
+    "modalities missing": lambda level: HideModality(level, FEATURES),
+    "missing on one side": lambda level: HideModality({"zh": level}, FEATURES),
+    "images missing on one side": lambda level: HideModality({"en": level}),
+}
+
+
+def problem_of(run, raw, root, names=None):
+    """The alignment problem of a run, with its damage."""
+    data = load_problem(run.problem, run.ratio, raw, root, names)
+    return DAMAGES[run.damage](run.level)(data) if run.damage else data
 
 
 def load_problem(name, ratio, raw, root, names=None):
@@ -31,26 +56,6 @@ def load_problem(name, ratio, raw, root, names=None):
     options = {"raw": raw / "DBP15K", "name": names}
     data = DBP15K(root / "DBP15K", "zh_en", ratio=0.3, **options)[0]
     return DensestPairs(SMALL_PAIRS, ratio)(data) if name == "zh_en_small" else data
-
-
-def read_table(path):
-    """The rows of a table separated by tabs."""
-    text = path.read_text(encoding="utf-8")
-    return [line.split("\t") for line in text.splitlines()]
-
-
-def emoji_files(folder):
-    """The image file of every emoji but flags, whose keywords are names of places."""
-    return {row[0]: row[5] for row in read_table(folder / "emoji.tsv")
-            if row[2] != "Flags"}  # fmt: skip
-
-
-def shared_keywords(folder, language, emoji):
-    """Pairs of an emoji and a keyword that two of them share."""
-    rows = read_table(folder / f"keywords_{language}.tsv")
-    pairs = [(one, word) for one, word in rows if one in emoji]
-    uses = Counter(word for _, word in pairs)
-    return [(one, word) for one, word in pairs if uses[word] > 1]
 
 
 def emoji_problem(folder, ratio, languages=("zh", "en"), vendors=("google", "twitter")):

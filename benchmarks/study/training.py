@@ -1,0 +1,88 @@
+"""One run: its training, and what it costs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import asdict
+
+import torch
+
+from benchmarks.study.contrastive import contrastive_alone
+from benchmarks.study.problems import problem_of
+from pyg_ibmea import train
+from pyg_ibmea.files import replacing
+
+
+def train_one(run, raw, root, work, names=None):
+    """Trains and tests; resumes where an earlier try stopped.
+
+    Args:
+        run: The run.
+        raw: Folder of the published files (pathlib.Path).
+        root: Folder of the processed cache (pathlib.Path).
+        work: Folder of the run folders (pathlib.Path).
+        names: File of names or name features, or None.
+    """
+    folder = run.folder(work)
+    if run.group == "contrastive":
+        return compare_losses(run, folder)
+    config = train.TrainConfig(**run.config)
+    data = problem_of(run, raw, root, names)
+    resume = (folder / "config.json").exists()
+    folder = train.RunFolder(folder, asdict(run) | asdict(config), resume)
+    modalities = run.modalities.split(",") if run.modalities else None
+    judged, states = train.train_models(data, config, folder, run.seed, modalities)
+    train.final_test(data, judged, states, config, folder)
+    return folder.path
+
+
+def compare_losses(run, folder):
+    """The losses alone, which need no graph."""
+    shutil.rmtree(folder, ignore_errors=True)  # Of a try that was cut off.
+    began = time.monotonic()
+    metrics, step = contrastive_alone(run.row, run.level, run.seed)
+    folder.mkdir(parents=True)
+    folder = train.RunFolder(folder, asdict(run))
+    folder.write_metrics({"test": metrics}, step, time.monotonic() - began)
+    return folder.path
+
+
+def cost_file(run, work):
+    """Where the cost of a run is kept while it is not in the results."""
+    return work / f"{run.folder(work).name}.cost.json"
+
+
+@contextmanager
+def metered(path, every=5.0):
+    """Keeps in a file what a run takes of the machine, whatever else runs there; what
+    earlier processes took, that were stopped or killed, counts, too.
+    """
+    before = json.loads(path.read_text()) if path.exists() else {}
+
+    def write():
+        cost = {
+            "cpu_seconds": before.get("cpu_seconds", 0.0) + time.process_time(),
+            "peak_rss_mb": max(before.get("peak_rss_mb", 0.0), train.peak_rss_mib()),
+            "threads": torch.get_num_threads(),
+        }
+        with replacing(path) as part:
+            part.write_text(json.dumps(cost))
+
+    def keep_writing():
+        while not over.wait(every):
+            write()
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    over = threading.Event()
+    writer = threading.Thread(target=keep_writing, daemon=True)
+    writer.start()
+    try:
+        yield
+    finally:
+        over.set()
+        writer.join()
+        write()
