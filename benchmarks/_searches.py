@@ -5,7 +5,8 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from pyg_ibmea.align import ranks, topk
+from pyg_ibmea.align import topk
+from pyg_ibmea.align.ranks import ranks
 
 Step = Callable[[], object]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import MISSING, Field, field, fields
+from dataclasses import Field, field, fields
 from typing import Any
 
 
@@ -18,7 +18,7 @@ def option(
     below: float = math.inf,
     choices: Sequence[str] | None = None,
     parse: Callable[[str], Any] | None = None,
-    show: str | None = None,
+    show: Callable[[Any], str] | None = None,
 ) -> Any:
     """A dataclass field that is a flag of the command line, too.
 
@@ -31,7 +31,8 @@ def option(
         choices: The values that there are.
         parse: Makes the value from the text of the command line. (default: the type of
             the default)
-        show: The default as the help shows it. (default: as it is)
+        show: Makes the text of the command line of a value, for the help.
+            (default: :class:`str`)
     """
     extra = {
         "help": text,
@@ -72,27 +73,25 @@ def option_fields(kind: type) -> Iterator[Field[Any]]:
     return (found for found in fields(kind) if "help" in found.metadata)
 
 
-def add_flags(
-    parser: argparse.ArgumentParser, title: str, kind: type, **defaults: Any
-) -> None:
+def add_flags(parser: argparse.ArgumentParser, title: str, options: Any) -> None:
     """Adds a flag for every option of a dataclass, in a group of its own.
 
     Args:
         parser: The parser.
         title: Title of the group.
-        kind: The dataclass.
-        **defaults: Defaults other than those of the dataclass.
+        options: An instance, whose values are the defaults.
     """
     group = parser.add_argument_group(title)
-    for found in option_fields(kind):
-        default = defaults.get(found.name, default_of(found))
+    for found in option_fields(type(options)):
+        default = getattr(options, found.name)
+        show = found.metadata["show"]
         # argparse formats the help itself.
-        shown = found.metadata["show"] or "%(default)s"
+        shown = "%(default)s" if show is None else show(default).replace("%", "%%")
         extra: dict[str, Any] = {"choices": found.metadata["choices"]}
         if isinstance(default, bool):
             extra = {"action": argparse.BooleanOptionalAction}
         else:
-            extra["type"] = found.metadata["parse"] or type(default)
+            extra["type"] = _reader(found)
         group.add_argument(
             "--" + found.name.replace("_", "-"),
             default=default,
@@ -101,11 +100,20 @@ def add_flags(
         )
 
 
-def default_of(found: Field[Any]) -> Any:
-    """The default of a field."""
-    if found.default_factory is not MISSING:
-        return found.default_factory()
-    return found.default
+def _reader(found: Field[Any]) -> Callable[[str], Any]:
+    """What reads the text of a flag."""
+    parse = found.metadata["parse"]
+    if parse is None:
+        return type(found.default)
+
+    def read(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError as error:
+            # argparse shows the message of this error only.
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read
 
 
 def _range(least: float, above: float, below: float) -> str:

@@ -17,8 +17,10 @@ class Options:
     decay: float = option(0.5, "decay", at_least=0)
     dropout: float = option(0.0, "dropout", at_least=0, below=1)
     kind: str = option("a", "which", choices=["a", "b"])
-    words: tuple[str, ...] = option(("x",), "words", parse=parse_words, show="x")
-    by_name: dict = option(lambda: {"x": 1}, "a mapping", parse=dict, show="x=1")
+    words: tuple[str, ...] = option(("x",), "words", parse=parse_words, show=",".join)
+    by_name: dict = option(
+        lambda: {"x": 1}, "a mapping", parse=dict, show=lambda d: "x=1"
+    )
     on: bool = option(True, "whether")
     inside: str = "no flag"
 
@@ -44,7 +46,7 @@ def test_values_out_of_range_are_named(changes, message):
 
 def test_flags_have_the_defaults_help_and_types_of_the_fields(capsys):
     parser = argparse.ArgumentParser()
-    add_flags(parser, "options", Options, layers=3)
+    add_flags(parser, "options", Options(layers=3))
     found = vars(parser.parse_args([]))
     assert found == {k: v for k, v in vars(Options(layers=3)).items() if k != "inside"}
     words = ["--words", "y,z", "--no-on", "--rate", "2", "--kind", "b"]

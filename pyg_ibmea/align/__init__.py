@@ -1,18 +1,17 @@
 """From embeddings to an alignment: search, CSLS, ranking metrics, confidence."""
 
 from pyg_ibmea.align.agreement import neighborhood_agreement, relation_agreement
+from pyg_ibmea.align.alignment import Alignment, Match
 from pyg_ibmea.align.approximate import approximate_topk
 from pyg_ibmea.align.calibration import (
     Calibration,
     coverage_curve,
-    detection_metrics,
     expected_calibration_error,
-    precision_recall_f1,
     reliability,
 )
 from pyg_ibmea.align.clusters import Clusters, cluster_matches, cycle_consistency
-from pyg_ibmea.align.confidence import Alignment, align_greedy
-from pyg_ibmea.align.csls import csls, neighborhood_means
+from pyg_ibmea.align.confidence import align_greedy
+from pyg_ibmea.align.csls import csls
 from pyg_ibmea.align.decoders import (
     CSLS,
     Cosine,
@@ -27,9 +26,8 @@ from pyg_ibmea.align.matching import (
     mutual_nearest,
 )
 from pyg_ibmea.align.metrics import ranking_metrics
-from pyg_ibmea.align.ranks import Ranks, ranks
 from pyg_ibmea.align.search import topk
-from pyg_ibmea.align.sinkhorn import SinkhornPotentials, sinkhorn
+from pyg_ibmea.align.sinkhorn import sinkhorn
 from pyg_ibmea.align.spreading import spread_agreement
 from pyg_ibmea.align.views import join_views
 
@@ -40,11 +38,10 @@ __all__ = [
     "Clusters",
     "Cosine",
     "Decoder",
-    "Ranks",
+    "Match",
     "Scoring",
     "Similarity",
     "Sinkhorn",
-    "SinkhornPotentials",
     "align_greedy",
     "approximate_topk",
     "assignment",
@@ -52,16 +49,12 @@ __all__ = [
     "coverage_curve",
     "csls",
     "cycle_consistency",
-    "detection_metrics",
     "expected_calibration_error",
     "join_views",
     "match_probabilities",
     "mutual_nearest",
     "neighborhood_agreement",
-    "neighborhood_means",
-    "precision_recall_f1",
     "ranking_metrics",
-    "ranks",
     "relation_agreement",
     "reliability",
     "sinkhorn",

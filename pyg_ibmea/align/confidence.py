@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from pyg_ibmea.align._best import top_columns
-from pyg_ibmea.align.decoders import Decoder, Similarity, score_blocks
-
-
-class Alignment(NamedTuple):
-    """The chosen target row of every source row.
-
-    Attributes:
-        target: Target rows, long ``[N]``.
-        score: Scores by the decoder, ``[N]``.
-        confidence: Softmax probabilities among all candidates, ``[N]`` in [0, 1].
-    """
-
-    target: Tensor
-    score: Tensor
-    confidence: Tensor
+from pyg_ibmea.align.alignment import Alignment
+from pyg_ibmea.align.decoders import Decoder, Similarity, as_decoder, score_blocks
+from pyg_ibmea.problem import Pair
 
 
 @torch.no_grad()
@@ -33,6 +21,8 @@ def align_greedy(
     temperature: float = 0.05,
     block_size: int | None = None,
     bonus: Tensor | None = None,
+    uris: Mapping[str, Sequence[str]] | None = None,
+    pair: Pair = ("source", "target"),
 ) -> Alignment:
     r"""Aligns every source row with its best target row, each on its own.
 
@@ -61,6 +51,11 @@ def align_greedy(
             :obj:`[N, M]`, such as :func:`neighborhood_agreement` gives.
             (default: :obj:`None`)
 
+        uris (dict, optional): By graph, the name of each row. (default: the numbers of
+            the rows)
+        pair (tuple, optional): Names of the two graphs.
+            (default: :obj:`("source", "target")`)
+
     Returns:
         The :class:`Alignment`.
 
@@ -72,20 +67,32 @@ def align_greedy(
         >>> z_target = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
         >>> z_source = torch.tensor([[0.0, 3.0], [1.0, 1.0]])
         >>> alignment = align_greedy(z_source, z_target, decoder="cosine")
-        >>> alignment.target, alignment.confidence
-        (tensor([1, 0]), tensor([1.0000, 0.5000]))
+        >>> alignment.target, alignment.confidence.round(4)
+        (array([1, 0]), array([1. , 0.5]))
     """
     similarity = Similarity.of(z_source, z_target, bonus, block_size)
     source = similarity.source
     if not 0 < temperature < float("inf"):
         raise ValueError(f"temperature must be positive and finite, got {temperature}.")
-    choice = torch.empty(source.size(0), dtype=torch.long, device=source.device)
-    score = source.new_empty(source.size(0))
-    confidence = torch.empty_like(score)
+    num_rows, num_targets = similarity.shape
+    width = min(2, num_targets)
+    choice = torch.full((num_rows, 2), -1, device=source.device)
+    score = source.new_empty(num_rows, width)
+    confidence = source.new_empty(num_rows)
     for rows, block in score_blocks(similarity, decoder):
-        best, column = top_columns(block, k=1)
-        score[rows], choice[rows] = best[:, 0], column[:, 0]
+        score[rows], choice[rows, :width] = top_columns(block, k=width)
         # Relative to the best score no exponential overflows and the best is 1.
-        relative = block.sub_(best).div_(temperature).exp_()
+        relative = block.sub_(score[rows, :1]).div_(temperature).exp_()
         confidence[rows] = relative.sum(dim=1).reciprocal()
-    return Alignment(choice, score, confidence)
+    names = dict(zip(pair, similarity.shape, strict=True))
+    return Alignment.of_pair(
+        pair,
+        torch.arange(num_rows),
+        choice[:, 0],
+        score[:, 0],
+        score[:, 0] - score[:, -1],
+        confidence,
+        choice[:, 1],
+        uris or {kg: [str(i) for i in range(size)] for kg, size in names.items()},
+        as_decoder(decoder).name,
+    )

@@ -10,10 +10,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from pyg_ibmea.align import Alignment
 from pyg_ibmea.files import replacing
 from pyg_ibmea.report._page_parts import SCRIPT, STYLE
 from pyg_ibmea.report._page_plots import plane_plot, reliability_plot
-from pyg_ibmea.report.matches import read_matches
 
 _DECODERS = {"cosine": "cosine", "csls": "CSLS", "sinkhorn": "Sinkhorn scaling"}
 _PARTS = {"test": "Test pairs", "val": "Validation pairs"}
@@ -44,7 +44,7 @@ def write_page(
     folder = Path(folder)
     metrics = read_json(folder / "metrics.json")
     config = read_json(folder / "config.json")
-    matches = read_matches(folder / "alignment.tsv")
+    matches = Alignment.load(folder / "alignment.tsv")
     names = [str(g[0]) for g in config.get("graphs", [])] or [folder.name]
     title = " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
     pairs: Mapping[str, Any] = metrics.get("pairs") or {"": metrics}
@@ -57,7 +57,7 @@ def write_page(
         _examples(examples),
         _settings(config),
     ]
-    graphs = sorted({match.graphs for match in matches})
+    graphs = sorted(matches.pairs)
     rows = [[m.source, m.target, m.confidence, m.score, m.runner_up] for m in matches]
     choice, head = "", ""
     if len(graphs) > 1:
@@ -108,7 +108,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{path} is no JSON: {error}") from error
+        raise ValueError(f"{path} is not JSON: {error}") from error
     return content
 
 
@@ -126,13 +126,15 @@ def _figures(pairs: Mapping[str, Any]) -> str:
         alone = metrics.get("vectors_alone", {})
         for part, name in _PARTS.items():
             rows += _figure_rows(f"{graphs} {name}", metrics.get(part, {}))
-            rows += _figure_rows(f"{graphs} {name}, vectors alone", alone.get(part, {}))
+            rows += _figure_rows(
+                f"{graphs} {name}, embeddings only", alone.get(part, {})
+            )
     if not rows:
         return ""
     return (
         "<section><h2>Figures</h2><p>Mean of both directions; Sinkhorn scaling "
-        "presumes one counterpart for each. Vectors alone: without what neighbours say "
-        "of each other in the end.</p><div class='wide'><table><thead><tr>"
+        "presumes one counterpart for each. Embeddings only: without neighbourhood "
+        "agreement.</p><div class='wide'><table><thead><tr>"
         "<th>pairs</th><th>decoder</th><th>Hits@1</th><th>Hits@10</th><th>MRR</th>"
         f"</tr></thead><tbody>{''.join(rows)}</tbody></table></div></section>"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 from typing import Any
 
 _COLUMNS = {"hits@1": "Hits@1", "hits@10": "Hits@10", "mr": "MR", "mrr": "MRR"}
@@ -52,21 +53,29 @@ def metrics_table(
     )
 
 
-def vectors_line(alone: Mapping[str, Any]) -> str:
-    """Says what the vectors alone give, in Hits@1, mean of both directions.
+def metrics_html(
+    metrics: Mapping[str, Mapping[str, Any]], source: str, target: str
+) -> str:
+    """The same as :func:`metrics_table`, for a notebook."""
+    return f"<pre>{escape(metrics_table(metrics, source, target))}</pre>"
+
+
+def embeddings_line(alone: Mapping[str, Any]) -> str:
+    """Says what the embeddings give without neighbourhood agreement, in Hits@1, mean of
+    both directions.
 
     Args:
         alone (dict): By decoder, what ``metrics.json`` holds of a part of the pairs
             under ``vectors_alone``.
 
     Example:
-        >>> print(vectors_line({
+        >>> print(embeddings_line({
         ...     'csls': {'mean': {'hits@1': 0.5}},
         ...     'sinkhorn': {'mean': {'hits@1': 0.75}}}))
-        by the vectors alone (--neighbor-agreement 0): Hits@1 0.500 csls, 0.750 sinkhorn
+        embeddings only (--neighbor-agreement 0): Hits@1 0.500 csls, 0.750 sinkhorn
     """
     hits = [f"{found['mean']['hits@1']:.3f} {name}" for name, found in alone.items()]
-    return f"by the vectors alone (--neighbor-agreement 0): Hits@1 {', '.join(hits)}"
+    return f"embeddings only (--neighbor-agreement 0): Hits@1 {', '.join(hits)}"
 
 
 def confidence_table(confidence: Mapping[str, Any]) -> str:

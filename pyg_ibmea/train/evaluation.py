@@ -9,32 +9,28 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import Module
-from torch_geometric import EdgeIndex
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Decoder, join_views, ranking_metrics
 from pyg_ibmea.align.decoders import as_decoder
-from pyg_ibmea.nn import IBMEA, RelationalGraph
 from pyg_ibmea.problem import alignment_pair, links_of, unaligned_entities
-from pyg_ibmea.train.memory import release_freed_memory
-
-Graph = RelationalGraph | EdgeIndex
+from pyg_ibmea.train._memory import release_freed_memory
 
 
 @torch.no_grad()
 def evaluate(
-    model: IBMEA | Sequence[IBMEA],
+    model: Module | Sequence[Module],
     data: HeteroData,
     part: str,
     decoders: Sequence[Decoder | str] = ("csls",),
     candidates: str = "counterparts",
-    graph: RelationalGraph | EdgeIndex | None = None,
+    graph: object | None = None,
     bonus: Tensor | None = None,
 ) -> dict[str, Any]:
     """Ranks the true counterparts of the pairs of one part, in evaluation mode.
 
     Args:
-        model (IBMEA or sequence of IBMEA): The model, or several whose similarities
+        model (Module or sequence of Module): The model, or several whose similarities
             are averaged; their modes are restored afterwards.
         data (HeteroData): The problem.
         part (str): ``'val'`` or ``'test'``.
@@ -45,7 +41,7 @@ def evaluate(
             among all entities outside the training pairs, which is harder and needs
             no knowledge of any pair outside the part.
             (default: :obj:`'counterparts'`)
-        graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
+        graph (optional): What the model's ``graph_of(data)`` gave.
         bonus (torch.Tensor, optional): What is added to the cosines of some pairs, by
             node ids, sparse ``[N, M]``; see :func:`neighborhood_bonus`.
             (default: :obj:`None`)
@@ -115,25 +111,25 @@ def evaluation_mode(model: Module) -> Iterator[None]:
 
 @torch.no_grad()
 def encode_entities(
-    model: IBMEA | Sequence[IBMEA],
+    model: Module | Sequence[Module],
     data: HeteroData,
     entities: Mapping[str, Tensor],
-    graph: RelationalGraph | EdgeIndex | None = None,
+    graph: object | None = None,
 ) -> dict[str, Tensor]:
     """The embeddings of some entities, without noise or dropout.
 
     Args:
-        model (IBMEA or sequence of IBMEA): The model, or several: the cosine of their
+        model (Module or sequence of Module): The model, or several: the cosine of their
             joined embeddings is the mean of their cosines.
         data (HeteroData): The problem.
         entities (dict): Node ids by graph.
-        graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
+        graph (optional): What the model's ``graph_of(data)`` gave.
 
     Returns:
         dict: By graph, ``[n, C]``.
     """
     views = []
-    for member in [model] if isinstance(model, IBMEA) else model:
+    for member in [model] if isinstance(model, Module) else model:
         release_freed_memory()  # Of what came before: all entities need much at once.
         with evaluation_mode(member):
             views.append(member(data, entities, graph).z)

@@ -2,16 +2,126 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from pyg_ibmea.nn import HybridContrastiveLoss, IBMEAOutput
-from pyg_ibmea.train.config import TrainConfig
+from pyg_ibmea.options import check_ranges, option
+from pyg_ibmea.problem import GRAPH, Pair
 
-# Betas of these may be given whether or not a model has them, as in a preset.
-_KNOWN_MODALITIES = ("graph", "relation", "attribute", "image", "name")
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""A loss on fused vectors ``[B, C]`` of two graphs, row i of both being one entity."""
+
+_OTHERS = "*"
+# Betas of these may be given whether or not a problem has them, as in the defaults.
+_USUAL_MODALITIES = (GRAPH, "relation", "attribute", "image", "name", "number")
+
+
+def parse_beta(text: str) -> dict[str, float]:
+    """Reads the option ``--beta``: a factor for all modalities, exceptions by name.
+
+    Args:
+        text (str): For example ``'1e-3'`` or ``'1e-3,relation=1e-2'``.
+
+    Raises:
+        ValueError: If a factor is not a number.
+
+    Example:
+        >>> parse_beta('1e-3,relation=0.01')
+        {'*': 0.001, 'relation': 0.01}
+    """
+    beta: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, value = part.rpartition("=")
+        try:
+            beta[name or _OTHERS] = float(value)
+        except ValueError:
+            raise ValueError(f"beta must be a number, got {part!r}") from None
+    return beta
+
+
+def show_beta(beta: Mapping[str, float]) -> str:
+    """What :func:`parse_beta` reads.
+
+    Example:
+        >>> show_beta({'*': 0.001, 'relation': 0.01})
+        '0.001,relation=0.01'
+    """
+    named = {"" if name == _OTHERS else f"{name}=": v for name, v in beta.items()}
+    return ",".join(f"{name}{value:g}" for name, value in named.items())
+
+
+@dataclass(frozen=True)
+class LossOptions:
+    """What a training minimises.
+
+    Raises:
+        ValueError: If an option is out of range.
+
+    Example:
+        >>> LossOptions(beta=1e-3).beta
+        {'*': 0.001}
+    """
+
+    objective: str = option(
+        "info_nce",
+        "loss on the fused vectors",
+        choices=["info_nce", "multi_similarity"],
+    )
+    hybrid_weight: float = option(
+        1.0, "factor of the loss on the fused vectors", at_least=0
+    )
+    temperature: float = option(0.1, "temperature of the fused InfoNCE", above=0)
+    modal_temperature: float = option(
+        0.1, "temperature of the modalities' InfoNCE", above=0
+    )
+    scale_pos: float = option(5.0, "multi-similarity: scale of the positive")
+    scale_neg: float = option(40.0, "multi-similarity: scale of the negatives")
+    base: float = option(0.5, "multi-similarity: cosine that counts as neutral")
+    beta: Mapping[str, float] = option(
+        lambda: {_OTHERS: 1e-4, "relation": 1e-3, "attribute": 1e-3},
+        "factor of the KL in nats, e.g. 1e-3 or 1e-3,relation=1e-2",
+        parse=parse_beta,
+        show=show_beta,
+    )
+    beta_warmup: int = option(5, "epochs in which beta rises from 0", at_least=0)
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+        beta = self.beta
+        if not isinstance(beta, Mapping):
+            beta = {_OTHERS: float(beta)}
+        for name, factor in beta.items():
+            if not 0 <= factor < math.inf:
+                where = "" if name == _OTHERS else f" of {name!r}"
+                raise ValueError(f"beta{where} must be non-negative, got {factor}")
+        object.__setattr__(self, "beta", dict(beta))
+
+    def betas(
+        self, modalities: Collection[str], known: Collection[str] = ()
+    ) -> dict[str, float]:
+        """The factor of each modality.
+
+        Args:
+            modalities (collection of str): The modalities of a model.
+            known (collection of str, optional): Others that the problem has; their
+                factors are left out.
+
+        Raises:
+            ValueError: If there is a factor for another modality.
+        """
+        there = {*modalities, *known, *_USUAL_MODALITIES, _OTHERS}
+        for name in self.beta:
+            if name not in there:
+                raise ValueError(
+                    f"beta for {name!r}, but the modalities are {list(modalities)}"
+                )
+        rest = self.beta.get(_OTHERS, 0.0)
+        return {modality: self.beta.get(modality, rest) for modality in modalities}
 
 
 class Objective(nn.Module):
@@ -26,8 +136,11 @@ class Objective(nn.Module):
     nats, is the mean over the entities of the step that have it.
 
     Args:
-        hybrid (HybridContrastiveLoss): The loss on the fused vectors; whether it
-            gathers pairs over processes holds for the modalities' InfoNCE too.
+        hybrid (callable): The loss on the fused vectors, such as
+            :class:`~pyg_ibmea.nn.HybridContrastiveLoss`: it takes those of two graphs,
+            ``[B, C]`` each with row i of both being one entity, and gives a scalar.
+            Whether it gathers pairs over processes (its attribute ``gather``, if it has
+            one) holds for the modalities' InfoNCE, too.
         beta (dict): :math:`\beta_m` by modality; a modality without entry has 0.
         hybrid_weight (float, optional): :math:`\lambda`. (default: :obj:`1.0`)
         temperature (float, optional): Temperature of the modalities' InfoNCE.
@@ -43,7 +156,7 @@ class Objective(nn.Module):
 
     def __init__(
         self,
-        hybrid: HybridContrastiveLoss,
+        hybrid: Loss,
         beta: Mapping[str, float],
         hybrid_weight: float = 1.0,
         temperature: float = 0.1,
@@ -51,29 +164,45 @@ class Objective(nn.Module):
     ):
         super().__init__()
         self.hybrid = hybrid
+        gather = getattr(hybrid, "gather", False)
         self.info_nce = HybridContrastiveLoss(
-            "info_nce", temperature=temperature, gather=hybrid.gather
+            "info_nce", temperature=temperature, gather=gather
         )
         self.beta = dict(beta)
         self.hybrid_weight = hybrid_weight
         self.beta_warmup = beta_warmup
 
     @classmethod
-    def from_config(cls, config: TrainConfig, modalities: list[str]) -> Objective:
-        """The objective that a configuration describes, for these modalities."""
-        hybrid = HybridContrastiveLoss(
-            config.objective,
-            config.scale_pos,
-            config.scale_neg,
-            config.base,
-            config.temperature,
-        )
+    def from_options(
+        cls,
+        options: LossOptions,
+        modalities: Collection[str],
+        known: Collection[str] = (),
+        hybrid: Loss | None = None,
+    ) -> Objective:
+        """The objective that options describe.
+
+        Args:
+            options (LossOptions): The options.
+            modalities (collection of str): The modalities of the model.
+            known (collection of str, optional): See :meth:`LossOptions.betas`.
+            hybrid (callable, optional): A loss of your own on the fused vectors.
+                (default: that of the options)
+        """
+        if hybrid is None:
+            hybrid = HybridContrastiveLoss(
+                options.objective,
+                options.scale_pos,
+                options.scale_neg,
+                options.base,
+                options.temperature,
+            )
         return cls(
             hybrid,
-            parse_betas(config.beta, modalities),
-            config.hybrid_weight,
-            config.modal_temperature,
-            config.beta_warmup,
+            options.betas(modalities, known),
+            options.hybrid_weight,
+            options.modal_temperature,
+            options.beta_warmup,
         )
 
     def beta_at(self, modality: str, epoch: int) -> float:
@@ -82,7 +211,7 @@ class Objective(nn.Module):
         return self.beta.get(modality, 0.0) * warmup
 
     def forward(
-        self, output: IBMEAOutput, pair: tuple[str, str], epoch: int
+        self, output: IBMEAOutput, pair: Pair, epoch: int
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a step.
 
@@ -119,32 +248,3 @@ class Objective(nn.Module):
                 "learning rate or check the features for extreme values"
             )
         return total, terms
-
-
-def parse_betas(text: str, modalities: list[str]) -> dict[str, float]:
-    """Reads the option ``--beta``: one factor for all, exceptions by name.
-
-    Args:
-        text (str): For example ``'1e-3'`` or ``'1e-3,relation=1e-2'``.
-        modalities (list): The modalities of the model.
-
-    Raises:
-        ValueError: If a value is no number, negative, or for an unknown modality.
-
-    Example:
-        >>> parse_betas('1e-3,relation=0.01', ['graph', 'relation'])
-        {'graph': 0.001, 'relation': 0.01}
-    """
-    beta = dict.fromkeys(modalities, 0.0)
-    for part in text.split(","):
-        name, _, value = part.rpartition("=")
-        try:
-            factor = float(value)
-        except ValueError:
-            factor = -1.0
-        if not 0 <= factor < float("inf"):
-            raise ValueError(f"beta {part!r} is no non-negative number")
-        if name and name not in beta and name not in _KNOWN_MODALITIES:
-            raise ValueError(f"beta for {name!r}, but the modalities are {modalities}")
-        beta.update({name: factor} if name else dict.fromkeys(modalities, factor))
-    return {modality: beta[modality] for modality in modalities}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor
-from torch_geometric import EdgeIndex
+from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Sinkhorn, mutual_nearest
-from pyg_ibmea.nn import IBMEA, RelationalGraph
+from pyg_ibmea.options import check_ranges, option
 from pyg_ibmea.problem import (
     alignment_pair,
     links_between,
@@ -20,13 +20,67 @@ from pyg_ibmea.problem import (
 from pyg_ibmea.train.evaluation import encode_entities
 
 
+@dataclass(frozen=True)
+class PseudoSeedOptions:
+    """Which pairs that the model is sure of are added to the seed pairs, and when.
+
+    Raises:
+        ValueError: If an option is out of range.
+    """
+
+    iterative: bool = option(
+        False, "add pairs that the model is sure of (pseudo-seeds) while training"
+    )
+    propose_from: int = option(
+        7, "epoch before which pairs are first proposed", at_least=1
+    )
+    propose_every: int = option(2, "epochs between proposals", at_least=1)
+    propose_window: int = option(
+        3, "proposals of which a pair must be in more than half", at_least=1
+    )
+    propose_first_threshold: float = option(
+        0.9,
+        "least probability, by Sinkhorn scaling, of a pair proposed at first",
+        at_least=0,
+        below=1,
+    )
+    propose_threshold: float = option(
+        0.5,
+        "least probability, by Sinkhorn scaling, of a pair proposed in the end",
+        at_least=0,
+        below=1,
+    )
+    propose_easing: int = option(
+        5,
+        "proposals after which the least probability is that of the end",
+        at_least=0,
+    )
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+    def before(self, epoch: int) -> bool:
+        """Whether pairs are proposed before an epoch (the first is 1)."""
+        since = epoch - self.propose_from
+        return self.iterative and since >= 0 and since % self.propose_every == 0
+
+    def threshold_before(self, epoch: int) -> float:
+        """The least probability of the pairs that are proposed before an epoch: few
+        that are safe at first, more as those help to tell the others apart.
+        """
+        number = (epoch - self.propose_from) // self.propose_every
+        eased = min(1.0, number / self.propose_easing) if self.propose_easing else 1.0
+        first, last = self.propose_first_threshold, self.propose_threshold
+        return first + eased * (last - first)
+
+
 @torch.no_grad()
 def propose_pairs(
-    model: IBMEA | Sequence[IBMEA],
+    model: nn.Module | Sequence[nn.Module],
     data: HeteroData,
     threshold: float,
     decoder: Sinkhorn | None = None,
-    graph: RelationalGraph | EdgeIndex | None = None,
+    graph: object | None = None,
 ) -> Tensor:
     """Proposes pairs among the entities outside the training pairs: those that are
     each other's best by Sinkhorn scaling, with at least a given probability.
@@ -35,12 +89,12 @@ def propose_pairs(
     theirs is looked at.
 
     Args:
-        model (IBMEA or sequence of IBMEA): The model, or several; noise and dropout
+        model (Module or sequence of Module): The model, or several; noise and dropout
             are off, their modes are restored.
         data (HeteroData): The problem.
         threshold (float): Least probability of a proposal.
         decoder (Sinkhorn, optional): The scaling. (default: :obj:`Sinkhorn()`)
-        graph (RelationalGraph or EdgeIndex, optional): See :meth:`IBMEA.forward`.
+        graph (optional): What the model's ``graph_of(data)`` gave.
 
     Returns:
         torch.Tensor: Node ids, long ``[2, L]``; no entity is in two pairs.

@@ -15,15 +15,7 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.align import Clusters
 from pyg_ibmea.files import replacing
 from pyg_ibmea.problem import Pair
-from pyg_ibmea.train.memory import peak_rss_mib
-from pyg_ibmea.train.state import TrainingState
-from pyg_ibmea.train.trust import TrustedAlignment
-
-ALIGNMENT_COLUMNS = (
-    *("source", "target", "score", "confidence", "runner_up", "margin"),
-    *("source_graph", "target_graph"),
-)
-"""The columns of ``alignment.tsv``."""
+from pyg_ibmea.train._memory import peak_rss_mib
 
 
 class RunFolder:
@@ -56,31 +48,34 @@ class RunFolder:
     """
 
     def __init__(
-        self, path: str | Path, config: Mapping[str, Any], resume: bool = False
+        self,
+        path: str | os.PathLike[str],
+        config: Mapping[str, Any],
+        resume: bool = False,
     ):
         self.path = Path(path)
         self.config = dict(config)
         self.resume = resume
         self._check()
 
-    def start(self, state: TrainingState) -> None:
-        """Creates the folder, or restores the training it holds.
+    def start(self) -> dict[str, Any] | None:
+        """Creates the folder, or reads the checkpoint of the training it holds.
 
-        Args:
-            state (TrainingState): The state before the first epoch; on resume it is
-                set to that of the checkpoint, if the run got that far.
+        Returns:
+            dict: The checkpoint; ``None`` if the training did not get that far, or is
+            a new one.
         """
         if not self.resume:
             self.path.mkdir(parents=True, exist_ok=True)
             self._write("config.json", json.dumps(self.config, indent=2) + "\n")
-            return
+            return None
         checkpoint = self.load_checkpoint()
-        if checkpoint is not None:
-            state.load_state_dict(checkpoint)
+        done = 0 if checkpoint is None else checkpoint["epoch"]
         # Lines of later epochs will be computed again.
-        lines = [line for line in self.read_metrics() if line["epoch"] <= state.epoch]
+        lines = [line for line in self.read_metrics() if line["epoch"] <= done]
         text = "".join(json.dumps(line) + "\n" for line in lines)
         self._write("metrics.jsonl", text)
+        return checkpoint
 
     def part(self, name: str, **changes: Any) -> RunFolder:
         """A folder inside for another training of the same run, which resumes with it.
@@ -149,34 +144,6 @@ class RunFolder:
         }
         self._write("metrics.json", json.dumps(final, indent=2) + "\n")
         return final
-
-    def write_alignment(
-        self, data: HeteroData, alignments: Mapping[Pair, TrustedAlignment]
-    ) -> None:
-        """Writes ``alignment.tsv``: source URI, target URI, score, confidence, URI of
-        the runner-up (empty if there is none), margin over it, names of the two graphs.
-
-        Args:
-            data (HeteroData): The problem.
-            alignments (dict): By pair of graphs, matches as node ids.
-        """
-        lines = ["\t".join(ALIGNMENT_COLUMNS) + "\n"]
-        for (source, target), found in alignments.items():
-            left, right = data.uri[source], data.uri[target]
-            graphs = f"{_one_field(source)}\t{_one_field(target)}"
-            columns = (
-                *(found.source, found.target, found.score),
-                *(found.confidence, found.runner_up, found.margin),
-            )
-            for i, j, score, confidence, second, margin in zip(
-                *(column.tolist() for column in columns), strict=True
-            ):
-                other = "" if second < 0 else _one_field(right[second])
-                lines.append(
-                    f"{_one_field(left[i])}\t{_one_field(right[j])}\t{score:.6f}\t"
-                    f"{confidence:.6f}\t{other}\t{margin:.6f}\t{graphs}\n"
-                )
-        self._write("alignment.tsv", "".join(lines))
 
     def write_clusters(self, data: HeteroData, clusters: Clusters) -> None:
         """Writes ``clusters.tsv``: a line for each cluster with the URI of its entity

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Module, Parameter
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
-from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.problem import Pair
-from pyg_ibmea.train.config import TrainConfig
+from pyg_ibmea.train._schedule import warmup_cosine
+from pyg_ibmea.train.options import Options
 from pyg_ibmea.train.pseudo_seeds import JointPseudoSeeds
-from pyg_ibmea.train.schedule import warmup_cosine
 
 
 @dataclass
@@ -23,10 +24,10 @@ class TrainingState:
     """The moving parts of a training.
 
     Args:
-        model (IBMEA): The model.
+        model (Module): The model.
         optimizer (torch.optim.Optimizer): Its optimiser.
         scheduler (LRScheduler): The schedule of the learning rate.
-        average (IBMEA): A copy of the model that holds the moving average
+        average (Module): A copy of the model that holds the moving average
             of its weights over epochs.
         decay (float): Decay of that average.
         epoch (int): Epochs done.
@@ -39,10 +40,10 @@ class TrainingState:
             ``[2, L]``.
     """
 
-    model: IBMEA
+    model: Module
     optimizer: Optimizer
     scheduler: LRScheduler
-    average: IBMEA
+    average: Module
     decay: float
     epoch: int = 0
     seconds: float = 0.0
@@ -53,10 +54,22 @@ class TrainingState:
     best_pseudo_seeds: dict[Pair, Tensor] = field(default_factory=dict)
 
     @classmethod
-    def create(cls, model: IBMEA, config: TrainConfig) -> TrainingState:
-        """The start of a training: AdamW and the schedule of the configuration."""
+    def create(
+        cls, model: Module, options: Options, extra: Iterable[Parameter] = ()
+    ) -> TrainingState:
+        """The start of a training: AdamW and the schedule of the options.
+
+        Args:
+            model (Module): The model.
+            options (Options): The options.
+            extra (iterable of Parameter, optional): What else is learned, such as the
+                parameters of a loss.
+        """
+        config = options.training
         optimizer = torch.optim.AdamW(
-            model.parameters(), lr=config.lr, weight_decay=config.weight_decay
+            [*model.parameters(), *extra],
+            lr=config.lr,
+            weight_decay=config.weight_decay,
         )
         schedule = warmup_cosine(config.warmup_epochs, config.cosine_epochs)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)
@@ -67,7 +80,7 @@ class TrainingState:
             scheduler,
             average,
             config.average_decay,
-            pseudo_seeds=JointPseudoSeeds(config.propose_window),
+            pseudo_seeds=JointPseudoSeeds(options.pseudo_seeds.propose_window),
         )
 
     @torch.no_grad()

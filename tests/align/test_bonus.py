@@ -14,11 +14,11 @@ from pyg_ibmea.align import (
     assignment,
     mutual_nearest,
     ranking_metrics,
-    ranks,
     sinkhorn,
     topk,
 )
 from pyg_ibmea.align._evidence import match_evidence
+from pyg_ibmea.align.ranks import ranks
 
 TEMPERATURE = 1.0  # Twenty iterations come near the end, whatever the problem.
 

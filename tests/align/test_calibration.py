@@ -11,10 +11,10 @@ from sklearn.metrics import precision_recall_fscore_support
 from pyg_ibmea.align import (
     Calibration,
     coverage_curve,
-    detection_metrics,
     expected_calibration_error,
     reliability,
 )
+from pyg_ibmea.align.calibration import detection_metrics
 
 
 def problem(size: int = 400, seed: int = 0):

@@ -18,12 +18,12 @@ from pyg_ibmea.align import (
     match_probabilities,
     mutual_nearest,
     ranking_metrics,
-    ranks,
     sinkhorn,
     topk,
 )
 from pyg_ibmea.align._evidence import match_evidence
 from pyg_ibmea.align.decoders import as_decoder, score_blocks
+from pyg_ibmea.align.ranks import ranks
 
 
 @dataclass  # Not frozen, and so not hashable.

@@ -4,7 +4,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyg_ibmea.align import CSLS, csls, ranks
+from pyg_ibmea.align import CSLS, csls
+from pyg_ibmea.align.ranks import ranks
 
 
 def _dense_scores(z_source, z_target, decoder, csls_k):

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyg_ibmea.align import Sinkhorn, ranks, sinkhorn, topk
+from pyg_ibmea.align import Sinkhorn, sinkhorn, topk
+from pyg_ibmea.align.ranks import ranks
 from pyg_ibmea.align.sinkhorn import _DenseKernel
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from pyg_ibmea.train.stages import _ranked
 
 from pyg_ibmea.align import (
     CSLS,
@@ -28,7 +29,6 @@ from pyg_ibmea.train import (
     pair_bonuses,
     train_models,
 )
-from pyg_ibmea.train.stages import _ranked
 
 PAIR = ("source", "target")
 

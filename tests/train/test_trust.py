@@ -1,5 +1,6 @@
 import pytest
 import torch
+from pyg_ibmea.train.trust import _best_threshold
 
 from pyg_ibmea.align import CSLS, Sinkhorn
 from pyg_ibmea.align._evidence import match_evidence
@@ -11,7 +12,6 @@ from pyg_ibmea.train import (
     confidence_metrics,
 )
 from pyg_ibmea.train.evaluation import encode_entities
-from pyg_ibmea.train.trust import _best_threshold
 
 PAIR = ("source", "target")
 

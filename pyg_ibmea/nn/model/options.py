@@ -34,6 +34,16 @@ def parse_bottleneck(text: str) -> tuple[str, ...]:
     return () if names == (_NONE,) else names
 
 
+def show_bottleneck(bottleneck: Collection[str]) -> str:
+    """What :func:`parse_bottleneck` reads.
+
+    Example:
+        >>> show_bottleneck(("graph", "image")), show_bottleneck(())
+        ('graph,image', 'none')
+    """
+    return ",".join(bottleneck) or _NONE
+
+
 @dataclass(frozen=True)
 class ModelOptions:
     r"""The hyper-parameters of :class:`IBMEA`.
@@ -107,7 +117,7 @@ class ModelOptions:
         "modalities with a bottleneck: all, features (of the entities themselves), "
         "none, or names joined by commas",
         parse=parse_bottleneck,
-        show=_FEATURES,
+        show=show_bottleneck,
     )
     modal_dropout: float = 0.0
     init_logstd: float = -3.0

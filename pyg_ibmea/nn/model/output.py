@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -11,7 +11,8 @@ from pyg_ibmea.nn.posterior import GaussianPosterior
 
 @dataclass
 class IBMEAOutput:
-    """What the model returns; dictionaries by graph name ``kg`` and modality.
+    """What the model returns; dictionaries by graph name ``kg`` and modality. A model
+    of your own need not give more than ``z``.
 
     Attributes:
         z: Fused vectors ``{kg: [n, C]}``.
@@ -25,8 +26,8 @@ class IBMEAOutput:
     """
 
     z: dict[str, Tensor]
-    latents: dict[str, dict[str, Tensor]]
-    masks: dict[str, dict[str, Tensor]]
-    kl: dict[str, Tensor]
-    posteriors: dict[str, GaussianPosterior]
-    weights: dict[str, float]
+    latents: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    masks: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    kl: dict[str, Tensor] = field(default_factory=dict)
+    posteriors: dict[str, GaussianPosterior] = field(default_factory=dict)
+    weights: dict[str, float] = field(default_factory=dict)

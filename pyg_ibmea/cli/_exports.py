@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pyg_ibmea.align import Clusters, cluster_matches
+from pyg_ibmea.align import Alignment, Clusters, cluster_matches
+from pyg_ibmea.align._alignment_files import as_iri
 from pyg_ibmea.data import SAME_AS, KnowledgeGraph, merge_graphs, single_hetero_data
 from pyg_ibmea.files import replacing
-from pyg_ibmea.report import Match, as_iri
 
 
 def write_embeddings(
@@ -52,7 +52,7 @@ def write_embeddings(
 def join_known(
     graphs: Sequence[KnowledgeGraph],
     known: Mapping[tuple[str, str], Sequence[tuple[str, str]]],
-    matches: Sequence[Match],
+    matches: Alignment,
 ) -> Clusters:
     """The clusters of known pairs and matches; see
     :func:`~pyg_ibmea.align.cluster_matches`.
@@ -60,7 +60,7 @@ def join_known(
     Args:
         graphs: The graphs.
         known: By pair of graphs, the known pairs by URI.
-        matches: The matches, by URI.
+        matches: The matches.
 
     Raises:
         ValueError: If a pair names an entity or a graph that is not there.

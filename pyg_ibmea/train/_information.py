@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import Module
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.nn import IBMEA, ModelGraph
 from pyg_ibmea.problem import alignment_pair, links_of
 from pyg_ibmea.train.evaluation import evaluation_mode
 
@@ -50,10 +50,10 @@ def info_nce_bound(scores: Tensor) -> float:
 
 @torch.no_grad()
 def information_plane(
-    model: IBMEA,
+    model: Module,
     data: HeteroData,
     part: str = "val",
-    graph: ModelGraph | None = None,
+    graph: object | None = None,
     temperatures: Sequence[float] = _TEMPERATURES,
 ) -> dict[str, dict[str, float]]:
     r"""Where each modality stands between compression and prediction.
@@ -64,11 +64,11 @@ def information_plane(
     except where a modality has no bottleneck. The random state is left as it was.
 
     Args:
-        model (IBMEA): The model; its mode is restored afterwards.
+        model (Module): The model; its mode is restored afterwards.
         data (HeteroData): The problem.
         part (str, optional): ``'train'``, ``'val'`` or ``'test'``; pairs that the model
             was trained on show what it remembers. (default: :obj:`'val'`)
-        graph (ModelGraph, optional): See :meth:`IBMEA.forward`.
+        graph (optional): What the model's ``graph_of(data)`` gave.
         temperatures (sequence of float, optional): The bound is the best over these;
             with few pairs it is a little above what one of them alone would show.
 

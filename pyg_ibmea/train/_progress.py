@@ -7,30 +7,36 @@ import time
 from collections.abc import Mapping
 from typing import TextIO
 
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 
 class Progress:
-    """A bar with loss terms, validation Hits@1 and remaining time on a terminal; plain
-    lines, one per evaluation, anywhere else.
+    """A bar with loss terms, validation Hits@1 and remaining time on a terminal or in a
+    notebook; plain lines, one per evaluation, anywhere else.
 
     Args:
         epochs (int): Number of epochs of the whole run.
         start (int, optional): Epochs done before, on resume. (default: :obj:`0`)
         stream (TextIO, optional): Where to write. (default: standard error)
+        silent (bool, optional): Whether to write nothing. (default: :obj:`False`)
     """
 
-    def __init__(self, epochs: int, start: int = 0, stream: TextIO | None = None):
+    def __init__(
+        self,
+        epochs: int,
+        start: int = 0,
+        stream: TextIO | None = None,
+        silent: bool = False,
+    ):
         self.stream = sys.stderr if stream is None else stream
+        self.silent = silent
         self.epochs = epochs
         self.start = start
         self.began = time.monotonic()
         self.best = ""
-        self.bar = (
-            tqdm(total=epochs, initial=start, unit="epoch", file=self.stream)
-            if self.stream.isatty()
-            else None
-        )
+        self.bar = None
+        if not silent and (self.stream.isatty() or _in_notebook()):
+            self.bar = tqdm(total=epochs, initial=start, unit="epoch", file=self.stream)
 
     def update(self, losses: Mapping[str, float]) -> None:
         """Reports an epoch's mean loss terms."""
@@ -46,6 +52,8 @@ class Progress:
         if self.bar is not None:
             self.bar.set_postfix_str(f"{_summary(losses)}{self.best}")
             return
+        if self.silent:
+            return
         spent = time.monotonic() - self.began
         left = spent / max(1, epoch - self.start) * (self.epochs - epoch)
         self.stream.write(
@@ -58,6 +66,13 @@ class Progress:
         """Leaves the bar as it is and ends the line."""
         if self.bar is not None:
             self.bar.close()
+
+
+def _in_notebook() -> bool:
+    """Whether this runs in a notebook, where a bar is a widget."""
+    shell = sys.modules.get("IPython")
+    found = shell.get_ipython() if shell is not None else None
+    return type(found).__name__ == "ZMQInteractiveShell"
 
 
 def _summary(losses: Mapping[str, float]) -> str:

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch_geometric.data import HeteroData
 
+from pyg_ibmea.align import Alignment
 from pyg_ibmea.data import find_images
 from pyg_ibmea.data.tables import UNNAMED
 from pyg_ibmea.datasets import GraphFiles
 from pyg_ibmea.problem import links_of, pair_problems, triples_of
-from pyg_ibmea.report import Match
 
 _PIXELS = 72
 _NEIGHBOURS = 8
@@ -23,7 +23,7 @@ _NEIGHBOURS = 8
 
 def hard_examples(
     data: HeteroData,
-    matches: Sequence[Match],
+    matches: Alignment,
     files: Sequence[GraphFiles],
     most: int = 24,
 ) -> list[dict[str, Any]]:

@@ -1,0 +1,550 @@
+"""The front door: two graphs or more in, matches with confidence out."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from collections.abc import Collection, Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+from torch_geometric.data import HeteroData
+
+from pyg_ibmea.align import Alignment, Clusters, Decoder
+from pyg_ibmea.align.decoders import as_decoder
+from pyg_ibmea.nn import IBMEA, GraphEncoder, ModalityEncoder
+from pyg_ibmea.problem import check_problem, linked_pairs, modalities_of
+from pyg_ibmea.report.table import metrics_html, metrics_table
+from pyg_ibmea.train import Objective, Options, RunFolder
+from pyg_ibmea.train._device import usable_device
+from pyg_ibmea.train._figures import mean_figures
+from pyg_ibmea.train._memory import keep_freed_memory
+from pyg_ibmea.train._memory_log import MemoryLog
+from pyg_ibmea.train._stages import Stages, Trained, best_pseudo_seeds, parts_of
+from pyg_ibmea.train._trained import TrainedModels
+from pyg_ibmea.train.evaluation import encode_entities
+from pyg_ibmea.train.objective import Loss
+
+# What a user may hand over as an object, and a run folder therefore cannot hold.
+_OBJECTS = ("loss", "decoder", "encoders", "graph_encoder", "model")
+
+
+class Aligner:
+    r"""Learns from known pairs which entities of two knowledge graphs or more are the
+    same, and matches all the others (`arXiv:2407.19302
+    <https://arxiv.org/abs/2407.19302>`_).
+
+    Args:
+        modalities (collection of str, optional): The modalities to use, ``'graph'``
+            among them. (default: all that the data have)
+        loss (callable, optional): A loss of your own on the fused vectors: it takes
+            those of two graphs, ``[B, C]`` each, row i of both being one entity, and
+            gives a scalar. (default: as the options say)
+        decoder (Decoder or str, optional): What matches are chosen by and the epoch is
+            chosen with. (default: CSLS chooses the epoch, and CSLS or Sinkhorn scaling
+            the matches, whichever has more of the validation pairs right)
+        encoders (dict, optional): Encoders of your own by modality; see
+            :class:`~pyg_ibmea.nn.ModalityEncoder`.
+        graph_encoder (Module, optional): A graph encoder of your own; see
+            :class:`~pyg_ibmea.nn.GraphEncoder`.
+        model (Module, optional): A model of your own in the place of
+            :class:`~pyg_ibmea.nn.IBMEA`: ``model(data, entities, graph, withhold)``
+            gives an :class:`~pyg_ibmea.nn.IBMEAOutput` of the entities ``{kg: [n]}``.
+        preset (str, optional): ``'paper'`` for the published settings of DBP15K,
+            ``'paper-mmkb'`` for those of MMKB. (default: ours)
+        seed (int, optional): Seed of the model. (default: :obj:`0`)
+        device (str or torch.device, optional): Where to train. (default: CUDA if there
+            is any, else the CPU)
+        progress (bool, optional): Whether to show progress on standard error.
+            (default: :obj:`True`)
+        options (Options, optional): All options at once, in the place of a preset.
+        **changes: Options by name, such as ``epochs`` or ``graph_channels``; see
+            :class:`~pyg_ibmea.train.Options`.
+
+    Modules that are handed over are copied for every training; those that have
+    ``reset_parameters`` start from there.
+
+    Attributes:
+        best_epoch\_ (int): The epoch that the validation pairs chose.
+        history\_ (list): A dictionary for each evaluation on the validation pairs, as
+            in the lines of ``metrics.jsonl``.
+        seconds\_ (float): Training time.
+
+    Raises:
+        TypeError: If there is no such option.
+        ValueError: If an option is out of range.
+
+    Example:
+        >>> from pyg_ibmea.datasets import SyntheticMMKG
+        >>> data = SyntheticMMKG(num_entities=120)[0]
+        >>> aligner = Aligner(epochs=8, graph_channels=32, progress=False).fit(data)
+        >>> aligner.evaluate("test")["csls"]["hits@1"] > 0.3
+        True
+        >>> matches = aligner.align()
+        >>> len(matches) == data["source"].num_nodes - 29  # Seed pairs are known.
+        True
+        >>> Aligner(epochs=3)
+        Aligner(epochs=3)
+    """
+
+    def __init__(
+        self,
+        *,
+        modalities: Collection[str] | None = None,
+        loss: Loss | None = None,
+        decoder: Decoder | str | None = None,
+        encoders: Mapping[str, ModalityEncoder] | None = None,
+        graph_encoder: GraphEncoder | None = None,
+        model: Module | None = None,
+        preset: str | None = None,
+        seed: int = 0,
+        device: str | torch.device | None = None,
+        progress: bool = True,
+        options: Options | None = None,
+        **changes: Any,
+    ):
+        if options is not None and preset is not None:
+            raise ValueError("give options or a preset, not both")
+        options = Options.of(preset) if options is None else options
+        self.options = options.replace(**changes)
+        self.modalities = None if modalities is None else list(modalities)
+        self.loss = loss
+        self.decoder = None if decoder is None else as_decoder(decoder)
+        self.encoders = dict(encoders or {})
+        self.graph_encoder = graph_encoder
+        self.model = model
+        self.seed = seed
+        self.device = device
+        self.progress = progress
+        self._trained: TrainedModels | None = None
+        self._folder: Path | None = None
+        self._states: Trained | None = None
+        self.history_: list[dict[str, Any]] = []
+        self.best_epoch_ = 0
+        self.seconds_ = 0.0
+
+    def fit(
+        self,
+        data: HeteroData,
+        out: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        about: Mapping[str, Any] | None = None,
+    ) -> Aligner:
+        """Trains.
+
+        Args:
+            data (HeteroData): The problem; see :mod:`pyg_ibmea.problem` for what it
+                must hold.
+            out (str or Path, optional): A run folder to write: configuration, metrics,
+                checkpoints and the alignment; it can be resumed and loaded. (default:
+                nothing is written)
+            resume (bool, optional): Resume the training in ``out``.
+                (default: :obj:`False`)
+            about (dict, optional): What else ``config.json`` shall hold, of JSON types,
+                such as where the data came from.
+
+        Returns:
+            Aligner: Itself.
+
+        Raises:
+            FileExistsError: If ``out`` holds another run, or anything else.
+            Stopped: If it was interrupted (Ctrl-C) after an epoch: a
+                :class:`KeyboardInterrupt`.
+            ValueError: If the data are not an alignment problem, or do not fit.
+        """
+        check_problem(data)
+        if resume and out is None:
+            raise ValueError("to resume, say which run folder: fit(data, out=...)")
+        device = usable_device(self._device())
+        config = self._config(about or {})
+        log: MemoryLog | RunFolder = MemoryLog()
+        if out is not None:
+            log = RunFolder(out, config, resume)
+        keep_freed_memory()
+        data = data.to(device)
+        stages = Stages(
+            data,
+            self.options,
+            log,
+            self._new_model,
+            lambda model: self._new_objective(model, data),
+            self.seed,
+            device,
+            self.decoder,
+            self.progress,
+        )
+        states = stages.run()
+        self._states = states
+        self._trained = TrainedModels(
+            data,
+            self.options.decoding,
+            [state.model for state in states.judged],
+            [state.model for state in states.final],
+            self.decoder,
+        )
+        self.best_epoch_ = states.judged[0].best_epoch
+        self.seconds_ = states.seconds
+        self.history_ = log.read_metrics()
+        if isinstance(log, RunFolder):
+            self._folder = log.path
+            self._write(log)
+        return self
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | os.PathLike[str],
+        data: HeteroData | None = None,
+        **objects: Any,
+    ) -> Aligner:
+        """The aligner of a finished run.
+
+        Args:
+            folder (str or Path): The run folder.
+            data (HeteroData, optional): The problem that it was trained on; if it is
+                not given here, :meth:`align` and :meth:`evaluate` ask for it.
+            **objects: What the run was given as objects (``loss``, ``decoder``,
+                ``encoders``, ``graph_encoder``, ``model``), and ``device``.
+
+        Raises:
+            FileNotFoundError: If there is no run, or it has not ended.
+            ValueError: If a file is damaged, the data are others, or an object that
+                the run was given is missing.
+        """
+        folder = Path(folder)
+        config = read_config(folder)
+        needed = config.get("objects", {})
+        for name, kind in needed.items():
+            if name != "loss" and objects.get(name) is None:
+                raise ValueError(
+                    f"the run in {folder} was given {name}={kind}; hand it over again: "
+                    f"Aligner.load({str(folder)!r}, {name}=...)"
+                )
+        modalities = config.get("modalities")
+        if isinstance(modalities, str):
+            modalities = modalities.split(",")
+        aligner = cls(
+            modalities=modalities,
+            seed=config.get("seed", 0),
+            options=Options.from_flat(config),
+            **objects,
+        )
+        aligner._folder = folder
+        aligner.history_ = RunFolder(folder, config, resume=True).read_metrics()
+        metrics = folder / "metrics.json"
+        if metrics.is_file():
+            found = json.loads(metrics.read_text(encoding="utf-8"))
+            aligner.best_epoch_ = found.get("best_epoch", 0)
+            aligner.seconds_ = found.get("seconds", 0.0)
+        if data is not None:
+            aligner._trained = aligner._load_models(data)
+        return aligner
+
+    def align(self, data: HeteroData | None = None) -> Alignment:
+        """A match for every source entity outside the seed pairs, with a confidence.
+
+        Args:
+            data (HeteroData, optional): The problem that it was trained on, needed
+                after :meth:`load`; or the same with further entities (see
+                :func:`pyg_ibmea.data.add_entities`). (default: that of :meth:`fit`)
+
+        Returns:
+            Alignment: The matches of all linked pairs of graphs.
+
+        Raises:
+            RuntimeError: If nothing was trained, or the data are needed.
+            ValueError: If the data do not fit.
+        """
+        return self._asked(data).alignment
+
+    def clusters(self, data: HeteroData | None = None) -> Clusters:
+        """The entities that known pairs and matches of all graphs agree to be the same,
+        with at most one of each graph.
+
+        Args:
+            data (HeteroData, optional): As for :meth:`align`.
+        """
+        return self._asked(data).clusters
+
+    def embed(self, data: HeteroData | None = None) -> dict[str, Tensor]:
+        """A vector of every entity, whose cosine says how alike two are.
+
+        Args:
+            data (HeteroData, optional): As for :meth:`align`.
+
+        Returns:
+            dict: By graph, ``[N, C]``.
+        """
+        trained = self._asked(data)
+        every = {
+            kg: torch.arange(trained.data[kg].num_nodes, device=self._device())
+            for kg in trained.data.node_types
+        }
+        return encode_entities(trained.final, trained.data, every, trained.graph)
+
+    def evaluate(
+        self,
+        part: str = "test",
+        data: HeteroData | None = None,
+        agreement: bool = True,
+    ) -> Metrics:
+        """Ranks the true counterparts of a part of the known pairs.
+
+        Args:
+            part (str, optional): ``'test'`` or ``'val'``; the validation pairs are
+                judged by models that did not learn from them.
+                (default: :obj:`'test'`)
+            data (HeteroData, optional): As for :meth:`align`.
+            agreement (bool, optional): With neighbourhood agreement, or by embeddings
+                only. (default: :obj:`True`)
+
+        Returns:
+            Metrics: By decoder, what :func:`pyg_ibmea.align.ranking_metrics` returns;
+            with several pairs of graphs the mean of all, and each under ``pairs``. It
+            prints as a table.
+
+        Raises:
+            RuntimeError: If nothing was trained, or the data are needed.
+            ValueError: If the part has no pairs.
+        """
+        if part not in ("test", "val"):
+            raise ValueError(f"part must be 'test' or 'val', got {part!r}")
+        trained = self._asked(data)
+        ranked = {p: trained.ranked(p, part, agreement) for p in trained.problems}
+        found = {pair: figures for pair, figures in ranked.items() if figures}
+        if not found:
+            raise ValueError(f"there are no {part} pairs to evaluate")
+        return Metrics(found)
+
+    def metrics(self, data: HeteroData | None = None) -> dict[str, Any]:
+        """All figures of a run, as ``metrics.json`` holds them: ranks of test and
+        validation pairs, with neighbourhood agreement and by embeddings only, and how
+        far the confidence holds.
+
+        Args:
+            data (HeteroData, optional): As for :meth:`align`.
+        """
+        trained = self._asked(data)
+        adopted = None
+        if self.options.pseudo_seeds.iterative and self._states is not None:
+            adopted = best_pseudo_seeds(self._states.judged[0], trained.data)
+        return trained.metrics(adopted)
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Writes a run folder that :meth:`load` reads. It holds the weights that were
+        kept and cannot be resumed; for that, give :meth:`fit` an ``out``.
+
+        Args:
+            folder (str or Path): The folder; it must be empty or not exist.
+
+        Raises:
+            FileExistsError: If the folder holds anything.
+            RuntimeError: If nothing was trained.
+        """
+        if self._states is None:
+            raise RuntimeError("nothing was trained: call fit(data) first")
+        run = RunFolder(folder, self._config({}))
+        kept = {"": self._states.judged[0], **self._parts()}
+        for name, state in kept.items():
+            log = run.part(name) if name else run
+            log.start()
+            weights = state.model.state_dict()
+            epoch = {"best_epoch": state.best_epoch}
+            log.save_checkpoint({"best_weights": weights, **epoch})
+        for line in self.history_:
+            run.append_metrics(
+                *(line["epoch"], line["seconds"], line["loss"], line["val"]),
+                *(line["weights"], line["information"]),
+            )
+        self._write(run)
+        return run.path
+
+    def _parts(self) -> dict[str, Any]:
+        """The states whose models are kept, by the name of their folder."""
+        assert self._states is not None
+        assert self._trained is not None
+        names = parts_of(self._trained.data, self.options)
+        states = self._states
+        each = {id(state): state for state in (*states.judged, *states.final)}
+        return dict(zip(names, each.values(), strict=True))
+
+    def _asked(self, data: HeteroData | None) -> TrainedModels:
+        """The models and the problem that something is asked of."""
+        trained = self._trained
+        if data is None and trained is not None:
+            return trained
+        if trained is None:
+            if self._folder is None:
+                raise RuntimeError("nothing was trained: call fit(data) first")
+            if data is None:
+                raise RuntimeError(
+                    f"the run in {self._folder} does not hold its data; hand them over"
+                )
+            self._trained = self._load_models(data)
+            return self._trained
+        assert data is not None
+        check_problem(data)
+        data = data.to(self._device())
+        judged, final = (
+            [_fitting(model, data) for model in models]
+            for models in (trained.judged, trained.final)
+        )
+        return TrainedModels(data, trained.options, judged, final, trained.decoder)
+
+    def _load_models(self, data: HeteroData) -> TrainedModels:
+        """The models of the run folder."""
+        check_problem(data)
+        assert self._folder is not None
+        data = data.to(usable_device(self._device()))
+        models: dict[bool, list[Module]] = {True: [], False: []}
+        for name, (problem, judged) in parts_of(data, self.options).items():
+            path = self._folder / name / "checkpoint.pt"
+            if not path.is_file():
+                raise FileNotFoundError(f"{path} is missing; has the training ended?")
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            model = self._new_model(problem)
+            try:
+                model.load_state_dict(state["best_weights"])
+            except (RuntimeError, KeyError) as error:
+                raise ValueError(
+                    f"{path} is of another model or other data: {error}"
+                ) from error
+            models[judged].append(model.to(self._device()).eval())
+        final = models[False] or models[True]
+        options = self.options.decoding
+        return TrainedModels(data, options, models[True], final, self.decoder)
+
+    def _new_model(self, data: HeteroData) -> Module:
+        """A model before the first epoch."""
+        if self.model is not None:
+            model: Module = _fresh(self.model)
+            return model
+        return IBMEA.from_data(
+            data,
+            modalities=self.modalities,
+            options=self.options.model,
+            encoders={m: _fresh(encoder) for m, encoder in self.encoders.items()},
+            graph_encoder=self.graph_encoder and _fresh(self.graph_encoder),
+        )
+
+    def _new_objective(self, model: Module, data: HeteroData) -> Objective:
+        modalities = getattr(model, "modalities", modalities_of(data))
+        loss = _fresh(self.loss) if isinstance(self.loss, Module) else self.loss
+        options = self.options.loss
+        return Objective.from_options(options, modalities, modalities_of(data), loss)
+
+    def _device(self) -> str | torch.device:
+        if self.device is None:
+            return "cuda" if torch.cuda.is_available() else "cpu"
+        return self.device
+
+    def _config(self, about: Mapping[str, Any]) -> dict[str, Any]:
+        """What ``config.json`` holds."""
+        given = {name: getattr(self, name) for name in _OBJECTS}
+        objects = {name: _named(value) for name, value in given.items() if value}
+        known = {"modalities": self.modalities, "seed": self.seed, **about}
+        known |= {"objects": objects} if objects else {}
+        return {**known, **self.options.flat()}
+
+    def _write(self, run: RunFolder) -> None:
+        """Writes the final metrics and what was aligned; the test pairs are read."""
+        assert self._trained is not None
+        assert self._states is not None
+        metrics = self.metrics()
+        data = self._trained.data
+        if len(linked_pairs(data)) > 1:
+            run.write_clusters(data, self._trained.clusters)
+        if self.options.pseudo_seeds.iterative:
+            adopted = best_pseudo_seeds(self._states.judged[0], data)
+            run.write_pairs("pseudo_seeds.tsv", data, adopted)
+        run.write_metrics(metrics, self.best_epoch_, self.seconds_)
+        self._trained.alignment.save(run.path / "alignment.tsv")
+
+    def __repr__(self) -> str:
+        given = {"modalities": self.modalities, **self.options.differences()}
+        given |= {name: getattr(self, name) for name in _OBJECTS}
+        shown = [f"{k}={v!r}" for k, v in given.items() if v]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def _repr_html_(self) -> str:
+        if self._trained is None and self._folder is None:
+            state = "not trained yet"
+        else:
+            state = f"trained {self.seconds_:,.0f} s, weights of epoch "
+            state += f"{self.best_epoch_} of {self.options.training.epochs}"
+        hits = [(line["epoch"], line["val"]["hits@1"]) for line in self.history_]
+        rows = "".join(f"<tr><td>{e}</td><td>{h:.3f}</td></tr>" for e, h in hits[-5:])
+        head = "<tr><th>epoch</th><th>validation Hits@1</th></tr>"
+        table = f"<table>{head}{rows}</table>" if rows else ""
+        return f"<p><code>{escape(repr(self))}</code><br>{state}</p>{table}"
+
+
+class Metrics(dict[str, Any]):
+    """Ranking metrics by decoder, which print as a table.
+
+    Args:
+        by_pair (dict): By pair of graphs and decoder, what
+            :func:`pyg_ibmea.align.ranking_metrics` returns.
+
+    Attributes:
+        pairs (dict): The metrics of each pair of graphs; the mapping itself holds their
+            means.
+    """
+
+    def __init__(self, by_pair: Mapping[tuple[str, str], Mapping[str, Any]]):
+        super().__init__(mean_figures(list(by_pair.values())))
+        self.pairs = dict(by_pair)
+
+    def __str__(self) -> str:
+        tables = [metrics_table(found, *pair) for pair, found in self.pairs.items()]
+        return "\n\n".join(tables)
+
+    def _repr_html_(self) -> str:
+        return "".join(metrics_html(found, *pair) for pair, found in self.pairs.items())
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """What ``config.json`` of a run folder holds.
+
+    Raises:
+        FileNotFoundError: If there is none.
+        ValueError: If it is damaged.
+    """
+    path = folder / "config.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{folder} is not a run folder: it has no config.json")
+    try:
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    return config
+
+
+def _fresh(module: Any) -> Any:
+    """A copy of a module, before its training."""
+    module = copy.deepcopy(module)
+    if hasattr(module, "reset_parameters"):
+        module.reset_parameters()
+    return module
+
+
+def _fitting(model: Any, data: HeteroData) -> Module:
+    """A model that also encodes what entities the data have beyond those it knows."""
+    counts = {kg: int(data[kg].num_nodes) for kg in data.node_types}
+    if getattr(model, "num_nodes", counts) == counts:
+        fitting: Module = model
+    else:
+        fitting = model.extended(data)
+    return fitting
+
+
+def _named(value: Any) -> Any:
+    """An object as a configuration can hold it."""
+    if isinstance(value, Mapping):
+        return {name: type(found).__name__ for name, found in value.items()}
+    return type(value).__name__

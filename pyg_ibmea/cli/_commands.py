@@ -1,0 +1,247 @@
+"""What the commands do."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import warnings
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pyg_ibmea import report
+from pyg_ibmea.align import Alignment
+from pyg_ibmea.aligner import Aligner, read_config
+from pyg_ibmea.cli._examples import hard_examples
+from pyg_ibmea.cli._exports import join_known, write_embeddings, write_merged
+from pyg_ibmea.cli._problem import (
+    graph_files,
+    read_again,
+    read_remembered,
+    remembered_problem,
+)
+from pyg_ibmea.data import read_pairs
+from pyg_ibmea.datasets import inspect_problem
+from pyg_ibmea.problem import linked_pairs, links_of, pair_problems
+from pyg_ibmea.report.page import read_json
+from pyg_ibmea.train import Options, RunFolder, Stopped
+
+
+def inspect(args: argparse.Namespace) -> int:
+    """Says what is in graphs before training."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # The problems below say the same.
+        dataset = read_remembered(remembered_problem(args), not args.json)
+    found = inspect_problem(dataset[0])
+    if args.json:
+        print(json.dumps(found, indent=2))
+        return 0
+    for name, graph in found["graphs"].items():
+        degree = graph["degree"]
+        print(
+            f"{name}: {graph['entities']} entities, {graph['triples']} triples, "
+            f"{graph['relations']} relations"
+        )
+        print(
+            f"  triples of an entity: median {degree[5]:g}, nine in ten at most "
+            f"{degree[9]:g}, most {degree[10]:g}; none: {graph['isolated']}"
+        )
+        most = max(1, *graph["degrees"].values())
+        for triples, count in graph["degrees"].items():
+            bar = "#" * round(40 * count / most)
+            print(f"  {triples:>9} triples {count:8} {bar}".rstrip())
+        for modality, share in graph["coverage"].items():
+            print(f"  {modality:<12}{share:7.1%}  {'#' * round(40 * share)}")
+    for pair, parts in found["links"].items():
+        print(
+            f"{pair}: {parts['train']} training, {parts['val']} validation, "
+            f"{parts['test']} test pairs"
+        )
+    print(f"relation names that all graphs have: {found['shared_relations']}")
+    for problem in found["problems"]:
+        print(f"note: {problem}")
+    return 0
+
+
+def train(args: argparse.Namespace) -> int:
+    """Learns from known pairs and aligns all entities."""
+    remembered = remembered_problem(args)
+    aligner = Aligner(
+        options=Options.from_flags(args),
+        modalities=remembered["modalities"],
+        seed=args.seed,
+        device=args.device,
+    )
+    out = args.out or Path(f"runs/{datetime.now():%Y%m%d-%H%M%S}")
+    data = read_remembered(remembered, not args.json)[0]
+    try:
+        aligner.fit(data, out, args.resume, about=remembered)
+    except Stopped as where:
+        print(
+            f"stopped after {where}; resume the run with --resume --out {out}",
+            file=sys.stderr,
+        )
+        return 130
+    if aligner.history_:  # Without validation pairs there is no curve.
+        try:
+            report.plot_curves(out)
+        except ImportError as error:
+            warnings.warn(str(error), stacklevel=1)
+    metrics = read_json(out / "metrics.json")
+    if args.json:
+        print(json.dumps({"run": str(out), **metrics}, indent=2))
+        return 0
+    print_metrics(metrics, " - ".join(linked_pairs(data)[0]))
+    print(
+        f"\ntrained {metrics['seconds']:.0f} s; the alignment is in "
+        f"{out / 'alignment.tsv'}"
+    )
+    return 0
+
+
+def print_metrics(metrics: dict[str, Any], pair: str) -> None:
+    """Prints the figures by pair of graphs; ``pair`` names the only one."""
+    for graphs, figures in (metrics.get("pairs") or {pair: metrics}).items():
+        source, _, target = graphs.partition(" - ")
+        for part in ("val", "test"):
+            if part in figures:
+                name = {"val": "validation", "test": "test"}[part]
+                print(f"\n{name} pairs")
+                print(report.metrics_table(figures[part], source, target))
+                if part in figures.get("vectors_alone", {}):
+                    print(report.embeddings_line(figures["vectors_alone"][part]))
+        text = report.confidence_table(figures.get("confidence", {}))
+        print(f"\n{text}" if text else "")
+    if "clusters" in metrics:
+        print(report.clusters_table(metrics["clusters"]))
+
+
+def align(args: argparse.Namespace) -> int:
+    """Aligns again with the models of a run."""
+    config = read_config(args.run)
+    data = read_again(args.run, config)
+    aligner = Aligner.load(args.run, data)
+    found = aligner.align()
+    found.save(args.run / "alignment.tsv")
+    if len(found.pairs) > 1:
+        run = RunFolder(args.run, config, resume=True)
+        run.write_clusters(data, aligner.clusters())
+    said: list[dict[str, Any]] = [
+        {
+            "graphs": list(pair),
+            "matches": len(found.between(*pair)),
+            "decoder": found.decoder[pair],
+        }
+        for pair in found.pairs
+    ]
+    if args.json:
+        print(json.dumps(said))
+        return 0
+    for line in said:
+        print(
+            f"{' - '.join(line['graphs'])}: {line['matches']} matches by "
+            f"{line['decoder']} in {args.run / 'alignment.tsv'}"
+        )
+    return 0
+
+
+def evaluate(args: argparse.Namespace) -> int:
+    """Judges the matches of a run by known pairs."""
+    config = read_config(args.run)
+    if args.pairs is None:
+        metrics = read_json(args.run / "metrics.json")
+        if args.json:
+            print(json.dumps(metrics, indent=2))
+        else:
+            pair = config.get("links", [["source", "target"]])[0][:2]
+            print_metrics(metrics, " - ".join(pair))
+        return 0
+    found = _selected(args).judge(read_pairs(args.pairs))
+    if args.json:
+        print(json.dumps(found, indent=2))
+        return 0
+    print(
+        f"{found['given']} matches are given for the {found['pairs']} pairs' source "
+        f"entities, {found['right']} of them are right"
+    )
+    print(
+        f"precision {found['precision']:.3f}, recall {found['recall']:.3f}, "
+        f"F1 {found['f1']:.3f}"
+    )
+    print(report.confidence_table(found))
+    return 0
+
+
+def export(args: argparse.Namespace) -> int:
+    """Writes what a run found in another form."""
+    count, what = EXPORTS[args.what](args)
+    if args.json:
+        print(json.dumps({what: count, "file": str(args.to)}))
+    else:
+        print(f"{count} {what} in {args.to}")
+    return 0
+
+
+def page(args: argparse.Namespace) -> int:
+    """Writes ``report.html`` into a run folder."""
+    examples = []
+    config = read_config(args.run)
+    if "graphs" in config:
+        data = read_again(args.run, config)
+        matches = Alignment.load(args.run / "alignment.tsv")
+        examples = hard_examples(data, matches, graph_files(config))
+    path = report.write_page(args.run, examples)
+    print(json.dumps({"file": str(path)}) if args.json else f"{path} is written")
+    return 0
+
+
+def _selected(args: argparse.Namespace) -> Alignment:
+    """The matches of a run that are asked for."""
+    read_config(args.run)
+    matches = Alignment.load(args.run / "alignment.tsv")
+    if args.graphs is not None:
+        matches = matches.between(*args.graphs)
+    least = args.min_confidence
+    if least is None:  # Graphs are joined where it is more likely right than wrong.
+        least = 0.5 if getattr(args, "what", "") == "merged" else 0.0
+    matches = matches.sure(least)
+    return matches.one_to_one() if args.one_to_one else matches
+
+
+def _export_matches(args: argparse.Namespace) -> tuple[int, str]:
+    matches = _selected(args)
+    matches.save(args.to)
+    return len(matches), "matches"
+
+
+def _export_embeddings(args: argparse.Namespace) -> tuple[int, str]:
+    data = read_again(args.run, read_config(args.run))
+    z = Aligner.load(args.run, data).embed()
+    write_embeddings(args.to, z, data.uri)
+    return sum(len(rows) for rows in z.values()), "embeddings"
+
+
+def _export_merged(args: argparse.Namespace) -> tuple[int, str]:
+    config = read_config(args.run)
+    matches = _selected(args)
+    data = read_again(args.run, config)
+    graphs = [file.read() for file in graph_files(config)]
+    known = {}
+    for (a, b), problem in pair_problems(data):
+        parts = [links_of(problem, part) for part in ("train", "val")]
+        # By URI: the problem may lack entities that the files have (leaves=drop).
+        ids = torch.cat(parts, dim=1).t().tolist()
+        known[a, b] = [(data.uri[a][i], data.uri[b][j]) for i, j in ids]
+    clusters = join_known(graphs, known, matches)
+    return write_merged(args.to, graphs, clusters).num_nodes, "entities"
+
+
+EXPORTS: dict[str, Callable[[argparse.Namespace], tuple[int, str]]] = {
+    "matches": _export_matches,
+    "embeddings": _export_embeddings,
+    "merged": _export_merged,
+}

@@ -1,0 +1,146 @@
+"""The parser of the command line, and its front."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pyg_ibmea import __version__
+from pyg_ibmea.cli import _commands
+from pyg_ibmea.cli._problem import add_problem_flags
+from pyg_ibmea.train import Options
+
+GRAPH_HELP = """\
+  --graph NAME KEY=FILE ...   a knowledge graph. Keys:
+      folder      folder with triples, attributes, entities, names (.tsv, .csv,
+                  .parquet, .gz) and images
+      rdf         .nt, .ttl, .nq, .trig, .rdf, also .gz
+      triples     table head, relation, tail (or head, tail)
+      attributes  table entity, attribute, value (numbers and labels are used)
+      entities    table of entities;  exclude: those to leave out
+      names       table entity, name
+      images      folder of files named after entities, or table entity, file
+      feature:M   vectors of a modality M (.npz, .npy, .h5, .pkl)
+      leaves=drop leave out entities known only as the tail of one triple
+  --links A B FILE            known pairs of graphs A and B: table source, target,
+                              or RDF with owl:sameAs
+  --alone A B FILE            entities of graph A known to have no counterpart in B
+
+example:
+  pyg-ibmea train --graph zh triples=zh.tsv images=pictures_zh \\
+      --graph en triples=en.tsv images=pictures_en --links zh en known.tsv \\
+      --out runs/first
+  pyg-ibmea report runs/first
+  pyg-ibmea export runs/first --to same_as.nt --min-confidence 0.9
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command.
+
+    Args:
+        arguments: The command line. (default: that of the process)
+
+    Returns:
+        0 if all went well, 1 if the user has something to put right, 130 if the
+        training was interrupted and can go on.
+    """
+    args = make_parser().parse_args(arguments)
+    told = warnings.formatwarning
+    warnings.formatwarning = lambda text, *_, **__: f"note: {text}\n"
+    try:
+        command: Callable[[argparse.Namespace], int] = args.command
+        return command(args)
+    except (ValueError, OSError, ImportError, FloatingPointError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    finally:
+        warnings.formatwarning = told
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The command line as a parser."""
+    parser = argparse.ArgumentParser(
+        prog="pyg-ibmea",
+        description="Finds the same entities in knowledge graphs, and says how sure "
+        "it is.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(
+        name: str, run: Callable[[argparse.Namespace], int], text: str
+    ) -> argparse.ArgumentParser:
+        command = commands.add_parser(
+            name,
+            help=text,
+            description=text[0].upper() + text[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            epilog=GRAPH_HELP if name in ("inspect", "train") else None,
+        )
+        command.set_defaults(command=run)
+        command.add_argument("--json", action="store_true", help="write JSON to stdout")
+        return command
+
+    inspect = add("inspect", _commands.inspect, "say what is in graphs before training")
+    train = add("train", _commands.train, "learn from known pairs, align all entities")
+    for command in (inspect, train):
+        add_problem_flags(command)
+    train.add_argument(
+        "--out", type=Path, help="run folder (default: a new one under runs/)"
+    )
+    train.add_argument("--resume", action="store_true", help="resume the run in --out")
+    train.add_argument("--seed", type=int, default=0, help="seed of the model")
+    train.add_argument(
+        "--device", help="where to train (default: CUDA if there is any)"
+    )
+    Options.add_flags(train, iterative=True, refits=3)
+
+    align = add("align", _commands.align, "align again with the models of a run")
+    evaluate = add(
+        "evaluate", _commands.evaluate, "judge the matches of a run by known pairs"
+    )
+    evaluate.add_argument(
+        "--pairs",
+        type=Path,
+        help="table source, target of true pairs (default: the figures of the "
+        "training)",
+    )
+    export = add("export", _commands.export, "write what a run found in another form")
+    export.add_argument(
+        "--to",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="matches: .tsv, .csv, .parquet, or .nt for owl:sameAs; embeddings: a "
+        "folder; merged: .nt, or .pt for HeteroData",
+    )
+    export.add_argument(
+        "--what",
+        default="matches",
+        choices=list(_commands.EXPORTS),
+        help="matches of entities; a vector of each entity, whose cosine says how "
+        "alike two are; or the graphs as one, with known and found pairs joined "
+        "(default: matches)",
+    )
+    for command in (evaluate, export):
+        command.add_argument(
+            "--graphs", nargs=2, metavar=("A", "B"), help="only matches from A to B"
+        )
+        command.add_argument(
+            "--min-confidence",
+            type=float,
+            help="only matches at least as sure (default: 0; 0.5 if merged)",
+        )
+        command.add_argument(
+            "--one-to-one",
+            action="store_true",
+            help="keep the surest match of each target",
+        )
+    page = add("report", _commands.page, "write report.html into a run folder")
+    for command in (align, evaluate, export, page):
+        command.add_argument("run", type=Path, help="run folder")
+    return parser

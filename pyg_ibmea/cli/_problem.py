@@ -1,0 +1,147 @@
+"""The problem that a command line names, and how to read it again."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch_geometric.data import HeteroData
+
+from pyg_ibmea.datasets import GraphFiles, KnowledgeGraphs, read_problem
+from pyg_ibmea.problem import GRAPH, Pair
+
+# Of the keys of a run's configuration, those that say what was read and how.
+_READ = (
+    *("ratio", "val_ratio", "split_seed", "modalities", "num_features"),
+    *("image_encoder", "name_encoder"),
+)
+
+
+def add_problem_flags(command: argparse.ArgumentParser) -> None:
+    """The flags that name a problem."""
+    add = command.add_argument_group("problem").add_argument
+    many: dict[str, Any] = {"action": "append", "default": [], "help": "see below"}
+    add("--graph", nargs="+", metavar=("NAME", "KEY=FILE"), **many)
+    add("--links", nargs=3, metavar=("A", "B", "FILE"), **many)
+    add("--alone", nargs=3, metavar=("A", "B", "FILE"), **many)
+    add(
+        "--ratio",
+        type=float,
+        default=1.0,
+        help="share of the known pairs to learn from; the others test the result "
+        "(default: %(default)s)",
+    )
+    add(
+        "--val-ratio",
+        type=float,
+        default=0.3,
+        help="share of those that choose the epoch and calibrate the confidence before "
+        "they teach, too (default: %(default)s)",
+    )
+    add("--split-seed", type=int, default=0, help="seed of the split")
+    add("--modalities", help="joined by commas (default: all)")
+    add(
+        "--num-features",
+        type=int,
+        default=1000,
+        help="columns of the relation and attribute bags (default: %(default)s)",
+    )
+    add(
+        "--image-encoder",
+        default="colours",
+        metavar="ENCODER",
+        help="colours, or vision:FOLDER, a vision model of Hugging Face's "
+        "(default: %(default)s)",
+    )
+    add(
+        "--name-encoder",
+        default="ngrams",
+        metavar="ENCODER",
+        help="ngrams, sentences, or sentences:FOLDER, an encoder of Hugging Face's "
+        "(default: %(default)s)",
+    )
+    add(
+        "--cache",
+        type=Path,
+        default=Path("data/cache"),
+        help="of encoded images and names (default: %(default)s)",
+    )
+
+
+def remembered_problem(args: argparse.Namespace) -> dict[str, Any]:
+    """What a run remembers of the problem that a command line names."""
+    if len(args.graph) < 2 or not args.links:
+        raise ValueError("give two graphs with --graph and their --links (see --help)")
+    links, alone = (
+        [[a, b, str(Path(file).absolute())] for a, b, file in given]
+        for given in (args.links, args.alone)
+    )
+    return {
+        "graphs": [[name, *map(_absolute, words)] for name, *words in args.graph],
+        "links": links,
+        "alone": alone,
+        **{name: getattr(args, name) for name in _READ},
+        "image_encoder": _absolute(args.image_encoder, ":"),
+        "name_encoder": _absolute(args.name_encoder, ":"),
+        "modalities": args.modalities.split(",") if args.modalities else None,
+        "cache": str(args.cache.absolute()),
+    }
+
+
+def read_remembered(
+    remembered: Mapping[str, Any], progress: bool = False
+) -> KnowledgeGraphs:
+    """The problem that a run remembers.
+
+    Args:
+        remembered: What :func:`remembered_problem` gave.
+        progress: Whether to show how far the encoding is.
+    """
+    files = graph_files(remembered)
+    names = [f.name for f in files]
+    if len(set(names)) != len(names):
+        raise ValueError(f"graphs need different names, got {', '.join(names)}")
+    links = _by_pair("links", remembered["links"])
+    alone = _by_pair("alone", remembered["alone"])
+    options = {name: remembered[name] for name in _READ if name in remembered}
+    if options["modalities"]:
+        features = [m for m in options["modalities"] if m != GRAPH]
+        options["modalities"] = features
+    cache = Path(remembered["cache"])
+    return read_problem(files, links, cache, progress, alone, **options)
+
+
+def read_again(run: Path, config: Mapping[str, Any]) -> HeteroData:
+    """The problem of a run, read again from the files that it was read from."""
+    if "graphs" not in config:
+        raise ValueError(f"{run} was not written by `pyg-ibmea train`")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # The training has said it.
+        return read_remembered(config)[0]
+
+
+def graph_files(config: Mapping[str, Any]) -> list[GraphFiles]:
+    """Where the graphs of a run came from."""
+    return [GraphFiles.parse(words) for words in config["graphs"]]
+
+
+def _by_pair(option: str, given: Sequence[Sequence[str]]) -> dict[Pair, Path]:
+    """File by pair of graphs, each pair once (of links, in one direction)."""
+    found: dict[Pair, Path] = {}
+    for a, b, file in given:
+        twice = (a, b) in found or (option == "links" and (b, a) in found)
+        if twice or a == b:
+            why = "twice; join the tables" if twice else "of one graph"
+            raise ValueError(f"--{option} {a} {b} is given {why}")
+        found[a, b] = Path(file)
+    return found
+
+
+def _absolute(word: str, sign: str = "=") -> str:
+    key, found, value = word.partition(sign)
+    if not found or key == "leaves":
+        return word
+    return f"{key}{sign}{Path(value).absolute()}"

@@ -1,0 +1,283 @@
+"""How far matches can be trusted: calibrated on the validation pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+from torch_geometric.data import HeteroData
+
+from pyg_ibmea.align import (
+    Alignment,
+    Calibration,
+    Decoder,
+    coverage_curve,
+    expected_calibration_error,
+    reliability,
+)
+from pyg_ibmea.align._evidence import match_evidence
+from pyg_ibmea.align.calibration import detection_metrics
+from pyg_ibmea.problem import (
+    alignment_pair,
+    dangling_of,
+    links_of,
+    unaligned_entities,
+)
+from pyg_ibmea.train.decoding import DecodingOptions
+from pyg_ibmea.train.evaluation import bonus_of, encode_entities
+
+# Of the softmax of a match and its runner-up where nothing could be calibrated.
+_UNCALIBRATED_TEMPERATURE = 0.1
+
+
+@dataclass
+class Judgement:
+    """What the validation pairs taught about a model's matches.
+
+    Attributes:
+        choice (int): Which of the decoders chooses matches: the one with more of the
+            validation pairs right.
+        right (Calibration): The probability that a match is right; not fitted if there
+            are no validation pairs.
+        threshold (float): Below this confidence an entity is taken to have no
+            counterpart.
+    """
+
+    choice: int
+    right: Calibration
+    threshold: float
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether there was anything to learn from."""
+        return self.right.weight is not None
+
+
+def decoders_for(
+    options: DecodingOptions, bonus: Tensor | None, decoder: Decoder | None
+) -> list[Decoder]:
+    """The decoders that the validation pairs choose among.
+
+    Args:
+        options (DecodingOptions): The options.
+        bonus (torch.Tensor): What neighbourhoods add to the cosines, or ``None``.
+        decoder (Decoder): The user's choice; ``None`` for CSLS or Sinkhorn scaling.
+    """
+    if decoder is not None:
+        return [decoder]
+    return [options.csls, options.final_sinkhorn(bonus)]
+
+
+@torch.no_grad()
+def calibrate(
+    models: Sequence[Module],
+    data: HeteroData,
+    options: DecodingOptions,
+    graph: object | None = None,
+    bonus: Tensor | None = None,
+    decoder: Decoder | None = None,
+) -> Judgement:
+    """Learns from the validation pairs how likely a match is to be right.
+
+    The models find the source entities of the validation pairs among all entities
+    outside the training pairs. They see them a second time without their counterpart:
+    what they then find is known to be wrong, and looks as it does for an entity that
+    has none. Those count as much as the known entities without a counterpart (see
+    :func:`~pyg_ibmea.problem.dangling_of`) say; they teach nothing where none is known.
+
+    Args:
+        models (sequence of Module): The models, which learned from the training pairs
+            only.
+        data (HeteroData): The problem of one pair of graphs.
+        options (DecodingOptions): The options.
+        graph (optional): What the model's ``graph_of(data)`` gave.
+        bonus (torch.Tensor, optional): What is added to the cosines of some pairs, by
+            node ids, sparse ``[N, M]``. (default: :obj:`None`)
+        decoder (Decoder, optional): What matches are chosen by. (default: CSLS or
+            Sinkhorn scaling, whichever has more of the validation pairs right)
+    """
+    pair, links = alignment_pair(data), links_of(data, "val")
+    entities = unaligned_entities(data, ("train",))
+    if links.size(1) == 0 or entities[1].numel() < 2:  # Nothing that could be wrong.
+        return Judgement(0, Calibration(), 0.5)
+    chosen = dict(zip(pair, entities, strict=True))
+    z = encode_entities(models, data, chosen, graph)
+    row, true = _first_counterparts(entities, links)
+    lonely = torch.cat([dangling_of(data, part) for part in ("train", "val")])
+    without = torch.full((entities[0].numel(),), -1, device=row.device)
+    without[row] = true
+    bonus = bonus_of(bonus, entities)
+    decoders = decoders_for(options, bonus, decoder)
+    features = (options.csls, options.final_sinkhorn(bonus))
+    found = match_evidence(
+        z[pair[0]], z[pair[1]], decoders, *features, without, bonus=bonus
+    )
+    matched = [evidence.target[row] == true for evidence, _ in found]
+    best = max(range(len(decoders)), key=lambda i: int(matched[i].sum()))
+    evidence, lost = found[best]
+    alone = torch.isin(entities[0], lonely)
+    share = lonely.numel() / max(1, links.size(1) + links_of(data, "train").size(1))
+    rows = [evidence.features[row], evidence.features[alone], lost.features[row]]
+    count = [len(f) for f in rows]
+    right = torch.zeros(sum(count), dtype=torch.bool)
+    right[: count[0]] = matched[best].cpu()
+    # Together, those without a counterpart weigh what their share among the known is.
+    weight = torch.ones(sum(count), dtype=torch.double)
+    weight[count[0] :] = share * count[0] / max(1, count[1] + count[2])
+    calibration = Calibration().fit(torch.cat(rows), right, weight)
+    confidence = calibration(torch.cat(rows))
+    missing = torch.arange(len(right)) >= count[0]
+    return Judgement(best, calibration, _best_threshold(confidence, missing, weight))
+
+
+@torch.no_grad()
+def align_with_confidence(
+    models: Sequence[Module],
+    data: HeteroData,
+    judgement: Judgement,
+    options: DecodingOptions,
+    graph: object | None = None,
+    bonus: Tensor | None = None,
+    decoder: Decoder | None = None,
+) -> Alignment:
+    """Proposes a counterpart for every source entity outside the seed pairs.
+
+    Args:
+        models (sequence of Module): The models, whose similarities are averaged.
+        data (HeteroData): The problem of one pair of graphs.
+        judgement (Judgement): What :func:`calibrate` gave. If there was nothing to
+            calibrate on, the confidence is the softmax of the match and its runner-up.
+        options (DecodingOptions): The options.
+        graph (optional): What the model's ``graph_of(data)`` gave.
+        bonus (torch.Tensor, optional): As for :func:`calibrate`; it may know the
+            validation pairs. (default: :obj:`None`)
+        decoder (Decoder, optional): As for :func:`calibrate`.
+
+    Returns:
+        Alignment: By source entity, in the order of the graph; empty if all entities
+        of one of the graphs are in seed pairs.
+    """
+    pair = alignment_pair(data)
+    entities = unaligned_entities(data, ("train", "val"))
+    bonus = bonus_of(bonus, entities)
+    by = decoders_for(options, bonus, decoder)[judgement.choice]
+    known: dict[str, Any] = {
+        "uris": uris_of(data),
+        "decoder": by.name,
+        "threshold": judgement.threshold,
+    }
+    if not all(side.numel() for side in entities):
+        none, nothing = entities[0][:0], torch.empty(0)
+        columns = (none, none, nothing, nothing, nothing, none)
+        return Alignment.of_pair(pair, *columns, **known)
+    chosen = dict(zip(pair, entities, strict=True))
+    z = encode_entities(models, data, chosen, graph)
+    features = (options.csls, options.final_sinkhorn(bonus))
+    [(evidence, _)] = match_evidence(
+        z[pair[0]], z[pair[1]], [by], *features, bonus=bonus
+    )
+    if judgement.calibrated:
+        confidence = judgement.right(evidence.features)
+    else:
+        confidence = torch.sigmoid(evidence.margin / _UNCALIBRATED_TEMPERATURE)
+    second = evidence.runner_up
+    return Alignment.of_pair(
+        pair,
+        source=entities[0],
+        target=entities[1][evidence.target],
+        score=evidence.score,
+        margin=evidence.margin,
+        confidence=confidence,
+        runner_up=torch.where(second < 0, second, entities[1][second]),
+        **known,
+    )
+
+
+def confidence_metrics(
+    data: HeteroData, judgement: Judgement, alignment: Alignment
+) -> dict[str, Any]:
+    """How far the confidence can be trusted, by the test pairs.
+
+    Args:
+        data (HeteroData): The problem of one pair of graphs.
+        judgement (Judgement): What :func:`calibrate` gave.
+        alignment (Alignment): What :func:`align_with_confidence` gave.
+
+    Returns:
+        dict: ``decoder``, ``calibrated`` and, if there are test pairs,
+        ``expected_calibration_error``, ``reliability`` and ``coverage`` over the source
+        entities of the test pairs and those known to have no counterpart; with some of
+        those, ``dangling``: precision, recall and F1 of finding them by the
+        ``threshold``.
+    """
+    pair = alignment_pair(data)
+    metrics: dict[str, Any] = {
+        "decoder": alignment.decoder[pair],
+        "calibrated": judgement.calibrated,
+        "threshold": judgement.threshold,
+    }
+    links = links_of(data, "test").cpu()
+    source, target = (
+        torch.from_numpy(column) for column in (alignment.source, alignment.target)
+    )
+    lonely = dangling_of(data, "test").cpu()
+    has = torch.isin(source, links[0])
+    asked = has | torch.isin(source, lonely)
+    if not bool(asked.any()):
+        return metrics
+    size = data[pair[1]].num_nodes
+    right = torch.isin(source * size + target, links[0] * size + links[1])[asked]
+    confidence = torch.from_numpy(alignment.confidence)[asked]
+    metrics["expected_calibration_error"] = expected_calibration_error(
+        confidence, right
+    )
+    metrics["reliability"] = reliability(confidence, right)
+    metrics["coverage"] = coverage_curve(confidence, right, int(has.sum()))
+    if lonely.numel():
+        found = confidence < judgement.threshold
+        metrics["dangling"] = detection_metrics(found, ~has[asked])
+    return metrics
+
+
+def uris_of(data: HeteroData) -> dict[str, Sequence[str]]:
+    """The URIs of the entities of each graph; their numbers as text where the data
+    have none.
+    """
+    uris = data.to_dict().get("_global_store", {}).get("uri", {})
+    return {
+        kg: uris[kg] if kg in uris else [str(i) for i in range(data[kg].num_nodes)]
+        for kg in data.node_types
+    }
+
+
+def _first_counterparts(
+    entities: Sequence[Tensor], links: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Rows of the source entities of links, each once, and of a true counterpart."""
+    rows, order = links[0].sort(stable=True)
+    first = torch.ones_like(rows, dtype=torch.bool)
+    first[1:] = rows.diff() != 0
+    kept = order[first]
+    sides = zip(entities, links[:, kept], strict=True)
+    row, true = (torch.searchsorted(ids, side) for ids, side in sides)
+    return row, true
+
+
+def _best_threshold(confidence: Tensor, missing: Tensor, weight: Tensor) -> float:
+    """The confidence below which taking entities to have no counterpart has the best
+    F1; 0 if none counts.
+    """
+    if not bool((missing & (weight > 0)).any()):
+        return 0.0
+    order = confidence.argsort()
+    sure, there = weight[order], (weight * missing)[order]
+    found, hits = sure.cumsum(0), there.cumsum(0)
+    f1 = 2 * hits / (found + there.sum())
+    best = int(f1.argmax())
+    ordered = confidence[order]
+    above = ordered[best + 1] if best + 1 < len(ordered) else ordered[best] + 1e-6
+    return float((ordered[best] + above) / 2)

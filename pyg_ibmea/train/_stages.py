@@ -1,0 +1,173 @@
+"""From a problem to trained models: the first training, twins and refits."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+from torch_geometric import seed_everything
+from torch_geometric.data import HeteroData
+
+from pyg_ibmea.align import Decoder
+from pyg_ibmea.problem import (
+    Pair,
+    add_validation_pairs,
+    linked_pairs,
+    links_of,
+    pair_problems,
+)
+from pyg_ibmea.train._training import Log, Training
+from pyg_ibmea.train.objective import Objective
+from pyg_ibmea.train.options import Options
+from pyg_ibmea.train.proposals import outside_seed_pairs
+from pyg_ibmea.train.state import TrainingState
+
+
+@dataclass
+class Trained:
+    """What came of the trainings of a run.
+
+    Attributes:
+        judged: Those that did not learn from the validation pairs, which judge them.
+        final: Those whose models are joined for the matches.
+    """
+
+    judged: list[TrainingState]
+    final: list[TrainingState]
+
+    @property
+    def seconds(self) -> float:
+        """The training time of all."""
+        each = {id(state): state for state in (*self.judged, *self.final)}.values()
+        return sum(state.seconds for state in each)
+
+
+@dataclass
+class Stages:
+    """All trainings of a run.
+
+    The first chooses its epoch on the validation pairs; then, if ``refits`` asks for
+    it, others learn from the validation pairs, too. Those end at the epoch that was
+    chosen. With pseudo-seeds they begin with those of the chosen epoch: a new model has
+    not grown up with the pairs that are wrong. As they differ from the first, each has
+    a twin that does not learn from the validation pairs, takes ``refit_epochs`` epochs
+    and is judged by them: the refit ends at the epoch at which its twin was best.
+    Without validation pairs there is nothing to judge: no twin is trained, and a refit
+    takes ``refit_epochs`` epochs.
+
+    Args:
+        data (HeteroData): The problem, on the device.
+        options (Options): The options.
+        log (Log): Where the run is written.
+        make_model (callable): A new model of a problem.
+        make_objective (callable): A new objective for a model.
+        seed (int): Seed of the first model.
+        device (torch.device): Where to train.
+        decoder (Decoder, optional): What the validation pairs are judged by.
+        progress (bool, optional): Whether a person is told how far it is.
+    """
+
+    data: HeteroData
+    options: Options
+    log: Log
+    make_model: Callable[[HeteroData], Module]
+    make_objective: Callable[[Module], Objective]
+    seed: int
+    device: torch.device
+    decoder: Decoder | None = None
+    progress: bool = True
+
+    def run(self) -> Trained:
+        """Trains.
+
+        Raises:
+            Stopped: If it was interrupted.
+        """
+        options = self.options
+        first = self._train(self.data, options, self.log, self.seed)
+        if not options.training.refits:
+            return Trained([first], [first])
+        known = add_validation_pairs(self.data)
+        numbers, judged = range(options.training.refits), [first]
+        epochs = [first.best_epoch] * len(numbers)
+        found = begin = None
+        if options.pseudo_seeds.iterative:
+            found = best_pseudo_seeds(first, self.data)
+            begin = {
+                pair: outside_seed_pairs(problem, found[pair])
+                for pair, problem in pair_problems(known)
+            }
+            epochs = [options.training.refit_epochs] * len(numbers)
+        if has_twins(self.data, options):
+            judged = [
+                self._again(self.data, "judged", i, epochs[i], found) for i in numbers
+            ]
+            epochs = [twin.best_epoch for twin in judged]
+            judged[0].seconds += first.seconds
+        final = [self._again(known, "refit", i, epochs[i], begin) for i in numbers]
+        return Trained(judged, final)
+
+    def _again(
+        self,
+        data: HeteroData,
+        name: str,
+        number: int,
+        epochs: int,
+        pseudo_seeds: Mapping[Pair, Tensor] | None,
+    ) -> TrainingState:
+        if self.progress:  # To a person: standard output may be JSON.
+            told = f"{name}_{number}: {epochs} epochs"
+            print(told, file=sys.stderr, flush=True)
+        changes = {"epochs": epochs, "iterative": False}
+        log = self.log.part(f"{name}_{number}", **changes)
+        options = self.options.replace(**changes)
+        return self._train(data, options, log, self.seed + number, pseudo_seeds)
+
+    def _train(
+        self,
+        data: HeteroData,
+        options: Options,
+        log: Log,
+        seed: int,
+        pseudo_seeds: Mapping[Pair, Tensor] | None = None,
+    ) -> TrainingState:
+        seed_everything(seed)
+        model = self.make_model(data).to(self.device)
+        objective = self.make_objective(model).to(self.device)
+        training = Training(
+            *(data, model, objective, options, log, self.decoder, self.progress)
+        )
+        if pseudo_seeds is not None:
+            training.begin_with(pseudo_seeds)
+        return training.run()
+
+
+def parts_of(data: HeteroData, options: Options) -> dict[str, tuple[HeteroData, bool]]:
+    """The trainings whose models are kept, by the name of their folder in the run's
+    (``''`` for the first): what each learned from, and whether it is judged by the
+    validation pairs.
+    """
+    numbers = range(options.training.refits)
+    parts = {"": (data, True)}
+    if has_twins(data, options):
+        parts = {f"judged_{i}": (data, True) for i in numbers}
+    known = add_validation_pairs(data)
+    return {**parts, **{f"refit_{i}": (known, False) for i in numbers}}
+
+
+def has_twins(data: HeteroData, options: Options) -> bool:
+    """Whether the refits differ from the first training in more than the validation
+    pairs, and there are some to judge that by.
+    """
+    judges = any(links_of(problem, "val").size(1) for _, problem in pair_problems(data))
+    return options.pseudo_seeds.iterative and options.training.refits > 0 and judges
+
+
+def best_pseudo_seeds(state: TrainingState, data: HeteroData) -> dict[Pair, Tensor]:
+    """Those of the best epoch, of every pair of graphs; it may have had none yet."""
+    none = torch.empty(2, 0, dtype=torch.long)
+    return {p: state.best_pseudo_seeds.get(p, none) for p in linked_pairs(data)}

@@ -1,0 +1,205 @@
+"""The models of a finished training, and what they say together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from torch import Tensor
+from torch.nn import Module
+from torch_geometric.data import HeteroData
+
+from pyg_ibmea.align import Alignment, Clusters, Cosine, Decoder
+from pyg_ibmea.problem import Pair, links_of, pair_problems
+from pyg_ibmea.train._clusters import cluster_metrics, join_matches
+from pyg_ibmea.train._confidence import (
+    Judgement,
+    align_with_confidence,
+    calibrate,
+    confidence_metrics,
+)
+from pyg_ibmea.train._diagnostics import check_agreement
+from pyg_ibmea.train._figures import mean_figures
+from pyg_ibmea.train._training import graph_of, warn
+from pyg_ibmea.train.decoding import DecodingOptions, neighborhood_bonus
+from pyg_ibmea.train.evaluation import evaluate
+from pyg_ibmea.train.proposals import share_right
+
+# Parts of a problem's metrics that are means over pairs of graphs.
+_RANKED = ("test", "val", "vectors_alone")
+
+
+class TrainedModels:
+    """The models of a finished training and the problem that they are asked about.
+
+    What is asked is worked out once. The test pairs are read by what ranks them and by
+    :meth:`metrics` only.
+
+    Args:
+        data (HeteroData): The problem, of two graphs or more.
+        options (DecodingOptions): The options.
+        judged (sequence of Module): The models that did not learn from the validation
+            pairs, which judge them and calibrate the confidence.
+        final (sequence of Module): Those that are joined for the matches.
+        decoder (Decoder, optional): What matches are chosen by. (default: CSLS or
+            Sinkhorn scaling, as the validation pairs say)
+    """
+
+    def __init__(
+        self,
+        data: HeteroData,
+        options: DecodingOptions,
+        judged: Sequence[Module],
+        final: Sequence[Module],
+        decoder: Decoder | None = None,
+    ):
+        self.data = data
+        self.options = options
+        self.judged = list(judged)
+        self.final = list(final)
+        self.decoder = decoder
+
+    @cached_property
+    def problems(self) -> dict[Pair, HeteroData]:
+        """The problem of each pair of graphs."""
+        return dict(pair_problems(self.data))
+
+    @cached_property
+    def graph(self) -> object | None:
+        """What all the models pass messages over."""
+        return graph_of(self.final[0], self.data)
+
+    @cached_property
+    def bonuses(self) -> dict[Pair, tuple[Tensor | None, Tensor | None]]:
+        """What neighbourhoods add to the cosines of every pair of graphs: for what the
+        validation pairs judge, which knows the training pairs only (``None`` where
+        there are no validation pairs), and for what is aligned in the end.
+        """
+        found = {}
+        for pair, problem in self.problems.items():
+            before = None
+            if links_of(problem, "val").size(1):
+                before = self._bonus(self.judged, problem, ("train",))
+            after = self._bonus(self.final, problem, ("train", "val"))
+            found[pair] = before, after
+        return found
+
+    def _bonus(
+        self, models: Sequence[Module], problem: HeteroData, known: Sequence[str]
+    ) -> Tensor | None:
+        return neighborhood_bonus(models, problem, self.options, known, self.graph)
+
+    @cached_property
+    def judgements(self) -> dict[Pair, Judgement]:
+        """What the validation pairs taught, by pair of graphs."""
+        return {
+            pair: calibrate(
+                *(self.judged, problem, self.options, self.graph),
+                self.bonuses[pair][0],
+                self.decoder,
+            )
+            for pair, problem in self.problems.items()
+        }
+
+    @cached_property
+    def alignment(self) -> Alignment:
+        """The matches of every linked pair of graphs."""
+        return Alignment.join(
+            align_with_confidence(
+                self.final,
+                problem,
+                self.judgements[pair],
+                self.options,
+                self.graph,
+                self.bonuses[pair][1],
+                self.decoder,
+            )
+            for pair, problem in self.problems.items()
+        )
+
+    @cached_property
+    def clusters(self) -> Clusters:
+        """The clusters of entities that known pairs and matches agree on."""
+        return join_matches(self.data, self.alignment)
+
+    def ranked(self, pair: Pair, part: str, agreement: bool = True) -> dict[str, Any]:
+        """The ranking metrics of a part of the pairs of two graphs, by decoder; empty
+        if there are none.
+
+        Args:
+            pair (tuple): Names of the two graphs.
+            part (str): ``'val'`` or ``'test'``.
+            agreement (bool, optional): With neighbourhood agreement, or by embeddings
+                only. (default: :obj:`True`)
+        """
+        problem = self.problems[pair]
+        if not links_of(problem, part).size(1):
+            return {}
+        # Models that learned from the validation pairs cannot be judged by them.
+        models = self.judged if part == "val" else self.final
+        bonus = self.bonuses[pair][part != "val"] if agreement else None
+        decoders: list[Decoder] = [
+            Cosine(),
+            self.options.csls,
+            self.options.final_sinkhorn(bonus),
+        ]
+        if self.decoder is not None:
+            own = self.decoder
+            decoders = [d for d in decoders if d.name != own.name] + [own]
+        options = (decoders, "counterparts", self.graph, bonus)
+        return evaluate(models, problem, part, *options)
+
+    def metrics(
+        self, pseudo_seeds: Mapping[Pair, Tensor] | None = None
+    ) -> dict[str, Any]:
+        """All figures of a run; see ``metrics.json`` of
+        :class:`~pyg_ibmea.train.RunFolder`.
+
+        Args:
+            pseudo_seeds (dict, optional): The pairs that the training adopted.
+
+        Returns:
+            dict: Figures of the ``test`` and ``val`` pairs, and under
+            ``vectors_alone`` what they are by embeddings only. With several pairs of
+            graphs, ``pairs`` holds the figures of each, ``clusters`` those of their
+            clusters; the others are means.
+        """
+        figures = {
+            " - ".join(pair): self._metrics_of(pair, pseudo_seeds)
+            for pair in self.problems
+        }
+        if len(figures) == 1:
+            return next(iter(figures.values()))
+        ranked: list[dict[str, Any]] = [
+            {part: of_pair[part] for part in _RANKED if part in of_pair}
+            for of_pair in figures.values()
+        ]
+        metrics = mean_figures(ranked)
+        metrics["clusters"] = cluster_metrics(self.data, self.alignment, self.clusters)
+        metrics["pairs"] = figures
+        return metrics
+
+    def _metrics_of(
+        self, pair: Pair, pseudo_seeds: Mapping[Pair, Tensor] | None
+    ) -> dict[str, Any]:
+        problem, name = self.problems[pair], " - ".join(pair)
+        found = self._parts(pair, agreement=True)
+        if any(bonus is not None for bonus in self.bonuses[pair]):
+            # Training does not depend on the agreement: no second one is needed.
+            alone = self._parts(pair, agreement=False)
+            judges = links_of(problem, "val").size(1)
+            warn(check_agreement(found.get("val"), alone.get("val"), judges, name))
+            if alone:
+                found["vectors_alone"] = alone
+        matches = self.alignment.between(*pair)
+        judgement = self.judgements[pair]
+        found["confidence"] = confidence_metrics(problem, judgement, matches)
+        if pseudo_seeds is not None:
+            # Asked when nothing depends on it any more: it reads the test pairs.
+            found["pseudo_seeds"] = share_right(problem, pseudo_seeds[pair])
+        return found
+
+    def _parts(self, pair: Pair, agreement: bool) -> dict[str, Any]:
+        found = {p: self.ranked(pair, p, agreement) for p in ("test", "val")}
+        return {part: figures for part, figures in found.items() if figures}

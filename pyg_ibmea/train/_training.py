@@ -1,0 +1,272 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import Module
+from torch_geometric.data import HeteroData
+
+from pyg_ibmea.align import Decoder
+from pyg_ibmea.problem import Pair, links_of, pair_problems, seed_pairs
+from pyg_ibmea.train._diagnostics import Diagnostics
+from pyg_ibmea.train._figures import mean_figures
+from pyg_ibmea.train._information import information_plane
+from pyg_ibmea.train._interrupt import InterruptGuard
+from pyg_ibmea.train._memory import release_freed_memory
+from pyg_ibmea.train._progress import Progress
+from pyg_ibmea.train.batches import seed_batches
+from pyg_ibmea.train.evaluation import evaluate
+from pyg_ibmea.train.objective import Objective
+from pyg_ibmea.train.options import Options
+from pyg_ibmea.train.proposals import propose_pairs
+from pyg_ibmea.train.state import TrainingState
+
+
+class Stopped(KeyboardInterrupt):
+    """A training was interrupted after an epoch; if it has a run folder, its
+    checkpoint is written.
+    """
+
+
+class Log(Protocol):
+    """Where a training writes: a :class:`~pyg_ibmea.train.RunFolder`, or memory."""
+
+    @property
+    def path(self) -> Path | None:
+        """The run folder, if there is one."""
+
+    def start(self) -> dict[str, Any] | None:
+        """Begins, or gives the checkpoint to go on from."""
+
+    def part(self, name: str, **changes: Any) -> Log:
+        """Where another training of the same run writes."""
+
+    def append_metrics(
+        self,
+        epoch: int,
+        seconds: float,
+        loss: Mapping[str, float],
+        val: Mapping[str, float],
+        weights: Mapping[str, float],
+        information: Mapping[str, Mapping[str, float]] | None = None,
+    ) -> None:
+        """Adds the line of an evaluation."""
+
+    def save_checkpoint(self, state: Mapping[str, Any]) -> None:
+        """Keeps all that a resumed training needs."""
+
+
+class Training:
+    """One training: what is learned, from what, and how far it has come.
+
+    Args:
+        data (HeteroData): The problem, on the device of the model.
+        model (Module): The model.
+        objective (Objective): What is minimised.
+        options (Options): The options.
+        log (Log): Where the training is written.
+        decoder (Decoder, optional): What the validation pairs are judged by.
+            (default: CSLS)
+        progress (bool, optional): Whether to show progress. (default: :obj:`True`)
+    """
+
+    def __init__(
+        self,
+        data: HeteroData,
+        model: Module,
+        objective: Objective,
+        options: Options,
+        log: Log,
+        decoder: Decoder | None = None,
+        progress: bool = True,
+    ):
+        self.data = data
+        self.options = options
+        self.objective = objective
+        self.log = log
+        self.decoder = decoder or options.decoding.csls
+        self.progress = progress
+        extra = objective.parameters()
+        self.state = TrainingState.create(model, options, extra)
+        self.diagnostics = Diagnostics(objective.beta)
+        self.graph: object | None = None
+
+    def begin_with(self, pseudo_seeds: Mapping[Pair, Tensor]) -> None:
+        """Adopts pairs, by pair of graphs long ``[2, L]``, from the start."""
+        self.state.pseudo_seeds.begin(pseudo_seeds, seed_pairs(self.data))
+        self._share_pseudo_seeds()
+
+    def run(self) -> TrainingState:
+        """Trains up to the last epoch, from the start or from a checkpoint.
+
+        Without validation pairs the weights of the last epoch are kept.
+
+        Returns:
+            TrainingState: Its model has the weights that were kept.
+
+        Raises:
+            Stopped: If it was interrupted.
+        """
+        state, config = self.state, self.options.training
+        checkpoint = self.log.start()
+        if checkpoint is not None:
+            state.load_state_dict(checkpoint)
+            self.objective.load_state_dict(checkpoint.get("objective", {}))
+        self.graph = graph_of(state.model, self.data)
+        began = time.monotonic() - state.seconds
+        progress = Progress(config.epochs, state.epoch, silent=not self.progress)
+        selects = any(links_of(p, "val").size(1) for _, p in pair_problems(self.data))
+        with InterruptGuard() as interrupt:
+            while state.epoch < config.epochs and not interrupt.requested:
+                state.epoch += 1
+                if self.options.pseudo_seeds.before(state.epoch):
+                    self.propose()
+                losses = self.train_epoch()
+                state.update_average()
+                progress.update(losses)
+                state.seconds = time.monotonic() - began
+                if state.epoch % config.eval_every == 0 or state.epoch == config.epochs:
+                    if state.epoch > config.warmup_epochs:
+                        warn(self.diagnostics.check(losses))
+                    if selects:
+                        hits = self.validate(losses)
+                        progress.evaluated(state.epoch, losses, hits, state.best_epoch)
+                    else:
+                        state.offer(state.epoch)
+                    state.seconds = time.monotonic() - began
+                    self._save()
+            if interrupt.requested:
+                self._save()
+        progress.close()
+        if state.epoch < config.epochs:
+            where = "" if self.log.path is None else f" of {self.log.path}"
+            raise Stopped(f"epoch {state.epoch}{where}")
+        state.finish()
+        return state
+
+    def propose(self) -> None:
+        """Lets the averaged model propose pairs; those adopted count as seed pairs."""
+        threshold = self.options.pseudo_seeds.threshold_before(self.state.epoch)
+        options = (threshold, self.options.decoding.sinkhorn, self.graph)
+        proposals = {
+            pair: propose_pairs(self.state.average, problem, *options)
+            for pair, problem in pair_problems(self.data)
+        }
+        adopted = self.state.pseudo_seeds.update(proposals, seed_pairs(self.data))
+        warn(self.diagnostics.check_pseudo_seeds(adopted))
+        self._share_pseudo_seeds()
+
+    def train_epoch(self) -> dict[str, float]:
+        """One pass over the seed pairs: the mean of each loss term."""
+        release_freed_memory()  # Of proposals and validation, which come between.
+        state, config = self.state, self.options.training
+        batches = self._batches()
+        mean: dict[str, float] = {}
+        state.model.train()
+        for pair, chosen in batches:
+            entities = dict(zip(pair, chosen, strict=True))
+            output = state.model(
+                self.data, entities, self.graph, withhold=config.withhold > 0
+            )
+            loss, terms = self.objective(output, pair, state.epoch)
+            state.optimizer.zero_grad()
+            loss.backward()
+            if config.clip_norm:
+                torch.nn.utils.clip_grad_norm_(
+                    state.model.parameters(), config.clip_norm
+                )
+            state.optimizer.step()
+            for name, value in {"total": loss.detach(), **terms}.items():
+                mean[name] = mean.get(name, 0.0) + float(value) / len(batches)
+        state.scheduler.step()
+        return mean
+
+    def validate(self, losses: Mapping[str, float]) -> float:
+        """Hits@1 of the validation pairs; the weights are kept if their MRR is best.
+        With several pairs of graphs, these are means over them.
+        """
+        state = self.state
+        asked = [p for _, p in pair_problems(self.data) if links_of(p, "val").size(1)]
+        # Among all unaligned entities: harder than the validation pairs' own.
+        options = ([self.decoder], "unaligned", self.graph)
+        figures = [evaluate(state.average, p, "val", *options) for p in asked]
+        val = mean_figures([found[self.decoder.name]["mean"] for found in figures])
+        state.offer(val["mrr"])
+        planes = [information_plane(state.average, p, "val", self.graph) for p in asked]
+        self.log.append_metrics(
+            *(state.epoch, state.seconds, losses, val),
+            fusion_weights(state.average),
+            mean_figures(planes),
+        )
+        return float(val["hits@1"])
+
+    def _batches(self) -> list[tuple[Pair, Tensor]]:
+        """Seed pairs and pseudo-seeds, each in one batch.
+
+        Of several pairs of graphs, the batches come in mixed order, and as many are
+        left out as say what follows from others: K graphs have the steps of K - 1
+        pairs.
+        """
+        config, found = self.options.training, []
+        seeds = seed_pairs(self.data)
+        for pair, links in seeds.items():
+            pseudo_seeds = self.state.pseudo_seeds.of(pair).to(links.device)
+            links = torch.cat([links, pseudo_seeds], dim=1)
+            if links.size(1):
+                options = (config.batch_size, config.withhold)
+                numbers = seed_batches(links.size(1), *options)
+                found += [(pair, links[:, batch.to(links.device)]) for batch in numbers]
+        if len(seeds) == 1:
+            return found
+        graphs = {name for pair in seeds for name in pair}
+        steps = round(len(found) * min(1.0, (len(graphs) - 1) / len(seeds)))
+        order = torch.randperm(len(found)).tolist()
+        return [found[i] for i in order][: max(1, steps)]
+
+    def _share_pseudo_seeds(self) -> None:
+        """Lets the pairs that were adopted share their embeddings, as seed pairs do."""
+        model: Any = self.state.model
+        shares = self.options.model.share_seeds and hasattr(model, "share")
+        # A model of ours without the graph modality has no embeddings.
+        if not shares or getattr(model, "embedding", True) is None:
+            return
+        device = next(model.parameters()).device
+        pairs = [
+            dict(zip(pair, ids.to(device), strict=True))
+            for pair, ids in self.state.pseudo_seeds.pairs.items()
+        ]
+        average: Any = self.state.average
+        for member in (model, average):
+            member.share(*pairs)
+
+    def _save(self) -> None:
+        checkpoint = self.state.state_dict()
+        if learned := self.objective.state_dict():
+            checkpoint["objective"] = learned
+        self.log.save_checkpoint(checkpoint)
+
+
+def graph_of(model: Any, data: HeteroData) -> object | None:
+    """What a model passes messages over, to be built only once; ``None`` for a model
+    that does not say.
+    """
+    return model.graph_of(data) if hasattr(model, "graph_of") else None
+
+
+def fusion_weights(model: Any) -> dict[str, float]:
+    """The weight of each modality; empty for a model that does not say."""
+    fusion = getattr(model, "fusion", None)
+    return {} if fusion is None else dict(fusion.weights())
+
+
+def warn(messages: Iterable[str]) -> None:
+    """Tells the user."""
+    for message in messages:
+        warnings.warn(message, stacklevel=2)

@@ -1,0 +1,134 @@
+"""How matches are made of embeddings, and what neighbourhoods add to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.data import HeteroData
+
+from pyg_ibmea.align import (
+    CSLS,
+    Sinkhorn,
+    neighborhood_agreement,
+    spread_agreement,
+)
+from pyg_ibmea.options import check_ranges, option
+from pyg_ibmea.problem import (
+    alignment_pair,
+    entity_counts,
+    links_of,
+    triples_of,
+    unaligned_entities,
+)
+from pyg_ibmea.train.evaluation import encode_entities
+
+
+@dataclass(frozen=True)
+class DecodingOptions:
+    """How matches are made of embeddings.
+
+    Raises:
+        ValueError: If an option is out of range.
+    """
+
+    neighbor_agreement: float = option(
+        0.5,
+        "weight of neighbourhood agreement: what matched neighbours add to the "
+        "similarity of two entities at the end; 0: embeddings only",
+        at_least=0,
+    )
+    neighbor_rounds: int = option(
+        3,
+        "rounds of neighbourhood agreement, each with the matches of the last",
+        at_least=1,
+    )
+    csls_k: int = option(3, "neighbours of CSLS", at_least=1)
+    sinkhorn_temperature: float = option(
+        0.02,
+        "temperature of Sinkhorn scaling; at the end, with neighbourhood agreement, "
+        "times 1 + neighbor_agreement, for similarities are spread as much wider",
+        above=0,
+    )
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
+    @property
+    def csls(self) -> CSLS:
+        """The CSLS decoder."""
+        return CSLS(self.csls_k)
+
+    @property
+    def sinkhorn(self) -> Sinkhorn:
+        """The Sinkhorn decoder of all that is matched before the end."""
+        return Sinkhorn(self.sinkhorn_temperature)
+
+    def final_sinkhorn(self, bonus: Tensor | None) -> Sinkhorn:
+        """The Sinkhorn decoder at the end.
+
+        Neighbourhood agreement spreads the similarities from [-1, 1] to [-1, 1 + its
+        weight].
+
+        Args:
+            bonus (torch.Tensor): What :func:`neighborhood_bonus` gave, or ``None``.
+        """
+        spread = 1.0 if bonus is None else 1.0 + self.neighbor_agreement
+        return replace(self.sinkhorn, temperature=self.sinkhorn_temperature * spread)
+
+
+@torch.no_grad()
+def neighborhood_bonus(
+    model: nn.Module | Sequence[nn.Module],
+    data: HeteroData,
+    options: DecodingOptions,
+    known: Sequence[str] = ("train",),
+    graph: object | None = None,
+) -> Tensor | None:
+    """How far the neighbourhoods of entities agree, by known pairs and by what the
+    model takes for counterparts; see :func:`pyg_ibmea.align.spread_agreement`.
+
+    It is for the end of a training. It has no part in proposing pseudo-seeds: matches
+    that vouch for each other and are learned from in the next epochs confirm their own
+    mistakes, above all where edges of one graph seldom have their like in the other.
+
+    Args:
+        model (Module or sequence of Module): The model, or several.
+        data (HeteroData): The problem of one pair of graphs.
+        options (DecodingOptions): The options; with ``neighbor_agreement`` 0 there is
+            no bonus.
+        known (sequence of str, optional): Parts of the split whose pairs are taken for
+            granted; all other entities are matched by the model.
+            (default: :obj:`('train',)`)
+        graph (optional): What the model's ``graph_of(data)`` gave.
+
+    Returns:
+        torch.Tensor: By node ids, sparse ``[N, M]``, or ``None``.
+    """
+    if not options.neighbor_agreement:
+        return None
+    pair = alignment_pair(data)
+    entities = unaligned_entities(data, known)
+    links = torch.cat([links_of(data, part) for part in known], dim=1)
+    source, target = (triples_of(data, kg) for kg in pair)
+    edges = (source.edge_index, source.edge_type), (target.edge_index, target.edge_type)
+    counts = entity_counts(data)
+    size = (counts[pair[0]], counts[pair[1]])
+    if not all(side.numel() for side in entities):
+        sure = torch.ones(links.size(1), device=links.device)
+        matches = torch.sparse_coo_tensor(links, sure, size, check_invariants=False)
+        return options.neighbor_agreement * neighborhood_agreement(matches, *edges)
+    z = encode_entities(model, data, dict(zip(pair, entities, strict=True)), graph)
+    return spread_agreement(
+        z[pair[0]],
+        z[pair[1]],
+        *edges,
+        links,
+        entities,
+        size,
+        weight=options.neighbor_agreement,
+        rounds=options.neighbor_rounds,
+        decoder=options.sinkhorn,
+    )
