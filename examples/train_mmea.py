@@ -9,25 +9,32 @@ Validation pairs choose the epoch; the test pairs are read once, at the end.
 import argparse
 import sys
 import warnings
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
-import torch
-
-from pyg_ibmea import train
-from pyg_ibmea.datasets import DBP15K, MMKB, SRPRS, MMKGPair, SyntheticMMKG
+from pyg_ibmea import Aligner
+from pyg_ibmea.datasets import DBP15K, MMKB, SRPRS, MMKGPair, OpenEA, SyntheticMMKG
 from pyg_ibmea.problem import PARTS, alignment_pair, links_of
-from pyg_ibmea.report import metrics_table, plot_curves, vectors_line
+from pyg_ibmea.report import embeddings_line, plot_curves
+from pyg_ibmea.train import Options, Stopped
 
-BENCHMARKS = {"DBP15K": DBP15K, "SRPRS": SRPRS, "MMKB": MMKB}
+BENCHMARKS = {"DBP15K": DBP15K, "SRPRS": SRPRS, "MMKB": MMKB, "OpenEA": OpenEA}
 OPTIONS = {  # flag: default, type, help
-    "dataset": ("synthetic", str, "synthetic, DBP15K, SRPRS, MMKB, or a JAPE folder"),
+    "dataset": (
+        "synthetic",
+        str,
+        "synthetic, DBP15K, SRPRS, MMKB, OpenEA, or a JAPE folder",
+    ),
     "pair": (None, str, "pair of a benchmark, such as zh_en"),
     "raw": (None, str, "folder of the published files; nothing is written there"),
     "root": ("data", str, "folder of the processed cache"),
     "image": (None, str, "file of image features, {id: vector}: .pkl .npz .npy .h5"),
     "name": (None, str, "names as text (.json .tsv .txt), or features likewise"),
+    "num-features": (
+        1000,
+        int,
+        "columns of the relation and attribute bags made from files",
+    ),
     "modalities": (
         None,
         str,
@@ -37,8 +44,13 @@ OPTIONS = {  # flag: default, type, help
     "seed": (0, int, "seed of the model"),
     "split-seed": (0, int, "seed of the split"),
     "out": (None, str, "run folder (default: a new one under runs/)"),
-    "device": ("cuda" if torch.cuda.is_available() else "cpu", str, "where to train"),
+    "device": (None, str, "where to train (default: CUDA if there is any)"),
 }
+# What config.json remembers of the data, so that a run is resumed with the same.
+KEPT = (
+    *("dataset", "pair", "modalities", "ratio", "split_seed", "preset"),
+    *("num_features", "raw", "image", "name"),
+)
 
 
 def parse_arguments():
@@ -46,19 +58,18 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     for name, (default, kind, text) in OPTIONS.items():
         parser.add_argument(f"--{name}", default=default, type=kind, help=text)
-    parser.add_argument(
-        "--resume", action="store_true", help="continue the run in --out"
-    )
+    parser.add_argument("--resume", action="store_true", help="resume the run in --out")
     parser.add_argument(
         "--preset", choices=["paper"], help="published hyper-parameters"
     )
-    train.add_arguments(parser)
+    Options.add_flags(parser)
     args = parser.parse_args()
     if args.preset:
-        parser.set_defaults(**train.PAPER.get(args.dataset, train.PAPER["DBP15K"]))
+        preset = "paper-mmkb" if args.dataset == "MMKB" else "paper"
+        parser.set_defaults(**Options.of(preset).by_name())
         args = parser.parse_args()
     if args.resume and not args.out:
-        parser.error("--resume needs the --out of the run to continue")
+        parser.error("--resume needs the --out of the run to resume")
     for name in () if args.dataset in BENCHMARKS else ("pair", "raw"):
         if getattr(args, name) is not None:
             parser.error(f"--{name} is for {', '.join(BENCHMARKS)}, not {args.dataset}")
@@ -82,58 +93,67 @@ def load(args):
         "image": args.image,
         "name": args.name,
     }
+    root = Path(args.root) / args.dataset
+    if args.dataset == "OpenEA":  # It reads the files as they are: no cache.
+        if args.pair is None:
+            raise ValueError("OpenEA needs --pair, such as D_W_15K_V1")
+        name, pair = options.pop("name"), options.pop("pair")
+        files = {"name": name} if name else {}
+        return OpenEA(args.raw or root / "raw", pair, features=files, **options)[0]
     if args.dataset in BENCHMARKS:
-        root = Path(args.root) / args.dataset
         return BENCHMARKS[args.dataset](root, raw=args.raw, **options)[0]
     return MMKGPair(Path(args.root) / "own", raw=args.dataset, **options)[0]
 
 
 def main():
-    """Runs the stages one by one: data, model, training, test, alignment."""
+    """Runs the stages one by one: data, training, test, alignment."""
     args = parse_arguments()
-    config = train.config_from(args)
-    device = train.usable_device(args.device)
-    kept = ("dataset", "pair", "modalities", "ratio", "split_seed", "seed", "preset",
-            "num_features", "raw", "image", "name")  # fmt: skip
-    settings = {name: getattr(args, name) for name in kept} | asdict(config)
     label = "-".join(filter(None, [Path(args.dataset).name, args.pair]))
-    out = args.out or f"runs/{label}-{datetime.now():%Y%m%d-%H%M%S}"
-    run = train.RunFolder(out, settings, resume=args.resume)
+    out = Path(args.out or f"runs/{label}-{datetime.now():%Y%m%d-%H%M%S}")
+    aligner = Aligner(
+        modalities=args.modalities.split(",") if args.modalities else None,
+        options=Options.from_flags(args),
+        seed=args.seed,
+        device=args.device,
+    )
+    about = {name: getattr(args, name) for name in KEPT}
+    aligner.check(out, args.resume, about)
 
-    data = load(args).to(device)
-    pair = source, target = alignment_pair(data)
+    data = load(args)
+    source, target = alignment_pair(data)
     links = {part: links_of(data, part).size(1) for part in PARTS}
-    print(f"{data[source].num_nodes} {source} and {data[target].num_nodes} {target} "
-          f"entities, pairs: {links}")  # fmt: skip
+    print(
+        f"{data[source].num_nodes} {source} and {data[target].num_nodes} {target} "
+        f"entities, pairs: {links}"
+    )
 
-    modalities = args.modalities.split(",") if args.modalities else None
     try:
-        options = (args.seed, modalities, device)
-        judged, states = train.train_models(data, config, run, *options)
-    except train.Stopped as where:
-        print(f"stopped after {where}; go on with --resume --out {out}")
+        aligner.fit(data, out, args.resume, about)
+    except Stopped as where:
+        print(f"stopped after {where}; resume the run with --resume --out {out}")
         return 130
-    metrics = train.final_test(data, judged, states, config, run)
-    if run.read_metrics():  # Without validation pairs there is no curve.
-        plot_curves(run.path)
+    if aligner.history_:  # Without validation pairs there is no curve.
+        plot_curves(out)
 
-    epoch = f"weights of epoch {judged[0].best_epoch} (chosen on validation)"
+    epoch = f"weights of epoch {aligner.best_epoch_} (chosen on validation)"
     print(f"\ntest pairs, {epoch}")
-    print(metrics_table(metrics["test"], *pair))
+    print(aligner.evaluate("test"))
+    metrics = aligner.metrics_
     if "vectors_alone" in metrics:
-        print(vectors_line(metrics["vectors_alone"]["test"]))
+        print(embeddings_line(metrics["vectors_alone"]["test"]))
     if "pseudo_seeds" in metrics:
         found = metrics["pseudo_seeds"]
-        print(f"\n{found['pairs']} pseudo-seeds; of those with a known counterpart "
-              f"{found['right_of_known']:.1%} are right")  # fmt: skip
-    seconds = metrics["seconds"]
-    print(f"\ntrained {seconds:.0f} s, peak memory {train.peak_rss_mib():.0f} MiB")
+        print(
+            f"\n{found['pairs']} pseudo-seeds; of those with a known counterpart "
+            f"{found['right_of_known']:.1%} are right"
+        )
+    seconds, peak = metrics["seconds"], metrics["peak_rss_mb"]
+    print(f"\ntrained {seconds:.0f} s, peak memory {peak:.0f} MiB")
     print(f"config, metrics, checkpoint, alignment.tsv and curves.png are in {out}")
     return 0
 
 
 if __name__ == "__main__":
-    train.keep_freed_memory()
     warnings.formatwarning = lambda text, *_, **__: f"note: {text}\n"
     try:
         sys.exit(main())

@@ -73,6 +73,7 @@ class Aligner:
         best_epoch\_ (int): The epoch that the validation pairs chose.
         history\_ (list): A dictionary for each evaluation on the validation pairs, as
             in the lines of ``metrics.jsonl``.
+        metrics\_ (dict): All figures, as in ``metrics.json``; only with a run folder.
         seconds\_ (float): Training time.
 
     Raises:
@@ -125,6 +126,7 @@ class Aligner:
         self._folder: Path | None = None
         self._states: Trained | None = None
         self.history_: list[dict[str, Any]] = []
+        self.metrics_: dict[str, Any] = {}
         self.best_epoch_ = 0
         self.seconds_ = 0.0
 
@@ -195,6 +197,29 @@ class Aligner:
             self._write(log)
         return self
 
+    def check(
+        self,
+        out: str | os.PathLike[str],
+        resume: bool = False,
+        about: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Checks that :meth:`fit` can train where it is told to and write or resume a
+        run folder, before any data are read.
+
+        Args:
+            out (str or Path): As for :meth:`fit`, like the rest.
+            resume (bool, optional): (default: :obj:`False`)
+            about (dict, optional): (default: :obj:`None`)
+
+        Raises:
+            FileExistsError: If ``out`` holds another run, or anything else.
+            FileNotFoundError: If there is no run to resume.
+            ValueError: If the run in ``out`` has another configuration, or the device
+                cannot be used.
+        """
+        usable_device(self._device())
+        RunFolder(out, self._config(about or {}), resume)
+
     @classmethod
     def load(
         cls,
@@ -238,9 +263,9 @@ class Aligner:
         aligner.history_ = RunFolder(folder, config, resume=True).read_metrics()
         metrics = folder / "metrics.json"
         if metrics.is_file():
-            found = json.loads(metrics.read_text(encoding="utf-8"))
-            aligner.best_epoch_ = found.get("best_epoch", 0)
-            aligner.seconds_ = found.get("seconds", 0.0)
+            aligner.metrics_ = json.loads(metrics.read_text(encoding="utf-8"))
+            aligner.best_epoch_ = aligner.metrics_.get("best_epoch", 0)
+            aligner.seconds_ = aligner.metrics_.get("seconds", 0.0)
         if data is not None:
             aligner._trained = aligner._load_models(data)
         return aligner
@@ -462,7 +487,7 @@ class Aligner:
         if self.options.pseudo_seeds.iterative:
             adopted = best_pseudo_seeds(self._states.judged[0], data)
             run.write_pairs("pseudo_seeds.tsv", data, adopted)
-        run.write_metrics(metrics, self.best_epoch_, self.seconds_)
+        self.metrics_ = run.write_metrics(metrics, self.best_epoch_, self.seconds_)
         self._trained.alignment.save(run.path / "alignment.tsv")
 
     def __repr__(self) -> str:

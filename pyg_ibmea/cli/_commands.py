@@ -77,6 +77,7 @@ def train(args: argparse.Namespace) -> int:
         device=args.device,
     )
     out = args.out or Path(f"runs/{datetime.now():%Y%m%d-%H%M%S}")
+    aligner.check(out, args.resume, remembered)
     data = read_remembered(remembered, not args.json)[0]
     try:
         aligner.fit(data, out, args.resume, about=remembered)
@@ -91,7 +92,7 @@ def train(args: argparse.Namespace) -> int:
             report.plot_curves(out)
         except ImportError as error:
             warnings.warn(str(error), stacklevel=1)
-    metrics = read_json(out / "metrics.json")
+    metrics = aligner.metrics_
     if args.json:
         print(json.dumps({"run": str(out), **metrics}, indent=2))
         return 0

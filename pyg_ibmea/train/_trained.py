@@ -59,6 +59,7 @@ class TrainedModels:
         self.judged = list(judged)
         self.final = list(final)
         self.decoder = decoder
+        self._ranked: dict[tuple[Pair, str, bool], dict[str, Any]] = {}
 
     @cached_property
     def problems(self) -> dict[Pair, HeteroData]:
@@ -133,6 +134,12 @@ class TrainedModels:
             agreement (bool, optional): With neighbourhood agreement, or by embeddings
                 only. (default: :obj:`True`)
         """
+        asked = (pair, part, agreement)
+        if asked not in self._ranked:
+            self._ranked[asked] = self._rank(*asked)
+        return self._ranked[asked]
+
+    def _rank(self, pair: Pair, part: str, agreement: bool) -> dict[str, Any]:
         problem = self.problems[pair]
         if not links_of(problem, part).size(1):
             return {}

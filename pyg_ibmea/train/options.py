@@ -183,10 +183,16 @@ class Options:
         ]
         return cls().replace(**{name: getattr(args, name) for name in names})
 
+    def by_name(self) -> dict[str, Any]:
+        """All options without their owners."""
+        return {k: v for owner in asdict(self).values() for k, v in owner.items()}
+
     def flat(self) -> dict[str, Any]:
         """All options without their owners, as JSON can hold them."""
-        every = {k: v for owner in asdict(self).values() for k, v in owner.items()}
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in every.items()}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in self.by_name().items()
+        }
 
     def differences(self) -> dict[str, Any]:
         """The options that are not at their defaults, without their owners."""
