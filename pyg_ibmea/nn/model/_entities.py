@@ -91,9 +91,9 @@ class EntityModel(Pretrained):
             )
             state["embedding.seed_row"] = state["embedding.row"] = rows
             state["embedding.weight"] = table
-        config = {**self.pretrained_config(), "num_nodes": sizes}
+        config = {**self._config(), "num_nodes": sizes}
         model = type(self)(
-            **config, seed_rows=rows, **copy.deepcopy(self.own_encoders())
+            **config, seed_rows=rows, **copy.deepcopy(self._own_encoders())
         )
         model.load_state_dict(state)
         device = next(self.parameters()).device
