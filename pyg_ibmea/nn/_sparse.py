@@ -1,4 +1,4 @@
-"""Products with sparse matrices whose values change from call to call, and lengths."""
+"""Products with sparse matrices whose values change at each call, and row lengths."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 with warnings.catch_warnings():
     # PyTorch announces once per process that its CSR layout is in beta, which would
-    # otherwise come in the middle of a user's first training step.
+    # otherwise appear in the middle of a user's first training step.
     warnings.simplefilter("ignore")
     torch.eye(1).to_sparse_csr()
 

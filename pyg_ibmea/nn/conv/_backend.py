@@ -21,11 +21,11 @@ def set_backend(name: str) -> None:
         name (str): ``'torch'``: PyTorch's sparse products, on any device; ``'numba'``:
             kernels compiled by `numba <https://numba.pydata.org>`_, for float32 and
             float64 on the CPU, PyTorch elsewhere; ``'auto'``: numba where it is
-            installed. The environment variable ``PYG_IBMEA_BACKEND`` sets the start.
+            installed. The environment variable ``PYG_IBMEA_BACKEND`` sets it at import.
 
     Raises:
         ValueError: If there is no such backend.
-        ImportError: If numba is asked for and not installed.
+        ImportError: If numba is asked for but not installed.
 
     Example:
         >>> set_backend('auto')

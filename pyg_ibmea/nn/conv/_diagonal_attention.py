@@ -102,7 +102,7 @@ class DiagonalAttention(MessagePassing):
         DiagonalAttention.reset_parameters(self)
 
     def reset_parameters(self) -> None:
-        """Draws the weights anew: ones for the scales, zeros for the scores of the
+        """Resets all parameters: ones for the scales, zeros for the scores of the
         relations, Glorot for the rest.
         """
         super().reset_parameters()

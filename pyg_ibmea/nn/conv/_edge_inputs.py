@@ -1,4 +1,4 @@
-"""Whether weights, features and types of edges fit the edges and the layer."""
+"""Checks that edge weights, features and types fit the edges and the layer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def check_edge_inputs(
     edge_dim: int | None,
     num_relations: int | None,
 ) -> None:
-    """Raises ValueError for an input of the edges that does not fit.
+    """Raises ValueError if an edge input does not fit.
 
     Args:
         num_edges (int): Number of edges :math:`E`.
@@ -38,8 +38,8 @@ def check_edge_inputs(
     ):
         if (value is None) != (wanted is None):
             raise ValueError(
-                f"{name} and {option} go together: got {option}={wanted} and "
-                f"{name}={'no' if value is None else 'yes'}"
+                f"{name} and {option} go together: got {option}={wanted} "
+                f"{'without' if value is None else 'with'} {name}"
             )
     if edge_type is None or num_relations is None or torch.compiler.is_compiling():
         return

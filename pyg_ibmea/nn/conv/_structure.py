@@ -74,7 +74,7 @@ def _check_sorted(target: Tensor) -> None:
     if (target[1:] < target[:-1]).any():
         raise ValueError(
             "the EdgeIndex says sort_order='col', but its edges are not sorted by "
-            "their target nodes; sort them, or make it without sort_order"
+            "their target nodes; sort them, or create it without sort_order"
         )
 
 
@@ -121,16 +121,16 @@ def to_coo(
 
 
 def check_device(edge_index: Tensor, x: Tensor) -> None:
-    """Raises :class:`ValueError` if graph and features are on two devices."""
+    """Raises :class:`ValueError` if graph and features are on different devices."""
     if edge_index.device != x.device:
         raise ValueError(
             f"edge_index is on {edge_index.device} and the node features are on "
-            f"{x.device}; move both to one device"
+            f"{x.device}; move both to the same device"
         )
 
 
 def check_index_range(edge_index: Tensor, num_source: int, num_target: int) -> None:
-    """Raises :class:`ValueError` if an edge names a node that is not there."""
+    """Raises :class:`ValueError` if an edge names a node that does not exist."""
     if edge_index.numel() == 0:
         return
     for row, side, size in ((0, "source", num_source), (1, "target", num_target)):

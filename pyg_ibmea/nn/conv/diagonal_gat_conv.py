@@ -9,8 +9,8 @@ from pyg_ibmea.nn.conv._diagonal_attention import DiagonalAttention, NodeInput
 
 
 class DiagonalGATConv(DiagonalAttention):
-    r"""The graph attention layer with diagonal weights that IBMEA's graph encoder is
-    built of (`arXiv:2407.19302 <https://arxiv.org/abs/2407.19302>`_).
+    r"""The graph attention layer with diagonal weights from which IBMEA's graph encoder
+    is built (`arXiv:2407.19302 <https://arxiv.org/abs/2407.19302>`_).
 
     .. math::
         \mathbf{x}^{\prime}_i = \frac1H \sum_{h=1}^{H} \sum_{j \in \mathcal{N}(i)

@@ -46,14 +46,14 @@ class EntityEmbedding(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draws the embeddings anew, of length about 1."""
+        """Resets the embeddings to random vectors of length about 1."""
         nn.init.normal_(self.weight, std=self.weight.size(1) ** -0.5)
 
     def share(self, first: Tensor, second: Tensor) -> None:
         """Lets pairs of entities share an embedding, beyond those that share from the
         start and in place of those of an earlier call.
 
-        Entities that hang together over several pairs share one; it is that of the
+        Entities that are connected over several pairs share one, which is that of the
         lowest row among theirs.
 
         Args:
@@ -74,7 +74,8 @@ class EntityEmbedding(nn.Module):
 
         Args:
             withheld (torch.Tensor, optional): Entities, long ``[n]``, whose embeddings
-                (and those of whoever shares them) are replaced by zeros.
+                (also as the embeddings of entities that share them) are replaced by
+                zeros.
         """
         weight: Tensor = self.weight
         if withheld is not None:
@@ -90,16 +91,16 @@ class EntityEmbedding(nn.Module):
 
 
 def seed_rows(data: HeteroData) -> Tensor:
-    """Numbers the entities so that those joined by seed pairs have one number.
+    """Numbers the entities so that those joined by seed pairs have the same number.
 
-    Only training pairs (``train_mask``) join; where links have no split, none do.
+    Only training pairs (``train_mask``) join entities; links without a split do not.
 
     Args:
         data (HeteroData): The problem.
 
     Returns:
-        torch.Tensor: Long ``[N]``, for all entities, graph after graph: the row of a
-        table that they share with the entities they are known to equal.
+        torch.Tensor: Long ``[N]``, for all entities, graph after graph: the row of the
+        table of embeddings, shared by entities that are known to be the same.
     """
     counts = entity_counts(data)
     size, first = sum(counts.values()), first_numbers(counts)

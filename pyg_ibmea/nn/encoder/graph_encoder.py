@@ -67,7 +67,6 @@ class GraphVIBEncoder(torch.nn.Module):
         self.heads = heads
         self.dropout = dropout
         self.separate_stacks = separate_stacks
-
         self.bottleneck = bottleneck
 
         def hidden(num_convs: int) -> torch.nn.ModuleList:
@@ -97,7 +96,7 @@ class GraphVIBEncoder(torch.nn.Module):
         self.norm = torch.nn.LayerNorm(channels)
 
     def reset_parameters(self) -> None:
-        """Draws the weights of all layers anew."""
+        """Resets all parameters."""
         for module in [*self.hidden_mean, *(self.hidden_logstd or []), self.conv]:
             module.reset_parameters()
         self.norm.reset_parameters()

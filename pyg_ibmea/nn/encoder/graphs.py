@@ -1,4 +1,4 @@
-"""The graphs that messages pass over, made from an alignment problem."""
+"""The graphs that messages pass over, built from an alignment problem."""
 
 from __future__ import annotations
 
@@ -71,9 +71,9 @@ class RelationalGraph(NamedTuple):
 def relational_graph(data: HeteroData) -> RelationalGraph:
     """All knowledge graphs of an alignment problem as one graph of typed edges.
 
-    Nodes are numbered graph after graph. A triple that is there twice counts once;
-    there are no self-loops but those of the triples. ``same_as`` links are left out:
-    no message may pass over them.
+    Nodes are numbered graph after graph. A repeated triple counts once, and the only
+    self-loops are triples themselves. ``same_as`` links are left out: no message may
+    pass over them.
 
     Args:
         data (HeteroData): The problem.

@@ -30,7 +30,7 @@ class ModalVIBEncoder(nn.Module):
     orthonormal rows or columns, :math:`\mathbf{W}_\mu` as zero: cosines between latents
     begin as (estimates of) those between inputs, and training corrects them. So
     features that are comparable as they come, such as images or names, need not be
-    learned anew from a few seed pairs.
+    relearned from a few seed pairs.
 
     Args:
         in_channels (dict): Input channels by modality name.
@@ -90,7 +90,7 @@ class ModalVIBEncoder(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draws the weights anew."""
+        """Resets all parameters."""
         for linears in (self.hidden, self.mean, self.logstd):
             for linear in linears.values():
                 nn.init.xavier_uniform_(linear.weight)
@@ -98,7 +98,7 @@ class ModalVIBEncoder(nn.Module):
         for linear in self.logstd.values():
             nn.init.constant_(linear.bias, self.init_logstd)
         for modality, linear in self.residual.items():
-            # Of a wide input its projection keeps the share out / in of the square.
+            # Projecting a wide input keeps out / in of its squared length on average.
             wide = max(1.0, linear.in_features / linear.out_features)
             nn.init.orthogonal_(linear.weight, gain=wide**0.5)
             nn.init.zeros_(self.mean[modality].weight)
@@ -111,7 +111,7 @@ class ModalVIBEncoder(nn.Module):
         Args:
             x (dict): Features by modality.
             mask (dict, optional): Which rows are present, by modality; a modality
-                without mask is present everywhere.
+                without a mask is present everywhere.
 
         Returns:
             tuple: Latents by modality, and posteriors of the modalities that have a
@@ -187,14 +187,14 @@ def select_bottlenecks(
     """The modalities that get a bottleneck.
 
     Raises:
-        ValueError: If it is a word, or a name is not among the modalities.
+        ValueError: If it is a string, or a name is not among the modalities.
     """
     if isinstance(bottleneck, bool):
         return set(modalities) if bottleneck else set()
     if isinstance(bottleneck, str):
         raise ValueError(
-            "bottleneck must be a bool, a list of modalities or, of IBMEA, 'features'; "
-            f"got {bottleneck!r}"
+            "bottleneck must be a bool or a collection of modality names, got "
+            f"{bottleneck!r}"
         )
     unknown = sorted(set(bottleneck) - set(modalities))
     if unknown:

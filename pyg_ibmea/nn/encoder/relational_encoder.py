@@ -94,7 +94,7 @@ class RelationalVIBEncoder(nn.Module):
 
         self.relation_embedding = nn.Parameter(torch.empty(num_edge_types, channels))
         self.relation_conv = conv(None)
-        # It weighs relations by themselves: the entities have no features there.
+        # Its attention depends on the relation alone: entities have no features there.
         self.relation_conv.att_dst.requires_grad_(False)
         self.convs = nn.ModuleList(conv(num_edge_types) for _ in range(num_layers))
         self.norms = nn.ModuleList(
@@ -110,7 +110,7 @@ class RelationalVIBEncoder(nn.Module):
         return (self.num_layers + 2) * self.channels
 
     def reset_parameters(self) -> None:
-        """Draws the weights of all parts anew."""
+        """Resets all parameters."""
         for module in [self.relation_conv, *self.convs, *self.norms]:
             module.reset_parameters()
         self._reset_own_parameters()
@@ -137,7 +137,7 @@ class RelationalVIBEncoder(nn.Module):
 
         Args:
             x (torch.Tensor): Embeddings ``[N, channels]``; a row of zeros for a node
-                whose own embedding is not to be seen.
+                whose own embedding is withheld.
             graph (RelationalGraph): The graph.
             nodes (torch.Tensor, optional): Long ``[n]``, the nodes to return.
                 (default: all)
@@ -150,7 +150,7 @@ class RelationalVIBEncoder(nn.Module):
         logstds: list[Tensor] = []
 
         def add(part: GaussianPosterior) -> None:
-            # At once, so that no part is kept in two forms.
+            # Normalised right away, so that no part is held in memory twice.
             number = len(means)
             means.append(self.norms[number](part.mean[rows]) * weight[number])
             if self.bottleneck:
@@ -184,7 +184,7 @@ class RelationalVIBEncoder(nn.Module):
         return GaussianPosterior(mean, self._own_logstd(mean))
 
     def _own_logstd(self, x: Tensor) -> Tensor:
-        # Without a bottleneck nothing reads it.
+        # Without a bottleneck it is never read.
         return x if self.own_logstd is None else self.own_logstd.expand_as(x)
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Rows of all processes of a distributed training."""
+"""Rows of all processes in distributed training."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch.autograd.function import once_differentiable
 
 
 def gather_rows(z: Tensor) -> Tensor:
-    """The rows of all processes below one another, in the order of their ranks.
+    """The rows of all processes, stacked in the order of their ranks.
 
-    Gradients flow back to the process that gave the row, summed over all processes:
+    Gradients flow back to the process that a row came from, summed over all processes:
     where each forms the same loss of all rows and ``DistributedDataParallel`` averages
     the gradients of the weights, they are those of one process with all rows.
 

@@ -43,7 +43,7 @@ class HybridContrastiveLoss(nn.Module):
         scale_neg (float, optional): :math:`\beta`. (default: :obj:`40.0`)
         base (float, optional): :math:`\lambda`, a cosine. (default: :obj:`0.5`)
         temperature (float, optional): :math:`\tau`. (default: :obj:`0.1`)
-        gather (bool, optional): Whether the pairs of all processes of a distributed
+        gather (bool, optional): Whether the pairs of all processes in distributed
             training are one batch; each process then forms the same loss. Under
             ``DistributedDataParallel`` the gradients are those of one process with
             that batch. (default: :obj:`False`)

@@ -25,7 +25,6 @@ class EntityModel(Pretrained):
 
     num_nodes: dict[str, int]
     in_channels: dict[str, int]
-    num_edge_types: int
     embedding: EntityEmbedding | None
     graph_encoder: GraphEncoder | None
 
@@ -81,8 +80,9 @@ class EntityModel(Pretrained):
             >>> model.extended(more)(more, {"source": new}).z["source"].shape
             torch.Size([1, 2000])
         """
-        typed = isinstance(self.graph_encoder, RelationalVIBEncoder)
-        known = self.num_edge_types // 2 if typed else None
+        known = None
+        if isinstance(self.graph_encoder, RelationalVIBEncoder):
+            known = self.graph_encoder.num_edge_types // 2
         sizes = extended_sizes(data, self.num_nodes, self.in_channels, known)
         state, rows = self.state_dict(), None
         if self.embedding is not None:
@@ -91,9 +91,9 @@ class EntityModel(Pretrained):
             )
             state["embedding.seed_row"] = state["embedding.row"] = rows
             state["embedding.weight"] = table
-        config = {**self.pretrained_config(), "num_nodes": sizes}
+        config = {**self._config(), "num_nodes": sizes}
         model = type(self)(
-            **config, seed_rows=rows, **copy.deepcopy(self.own_encoders())
+            **config, seed_rows=rows, **copy.deepcopy(self._own_encoders())
         )
         model.load_state_dict(state)
         device = next(self.parameters()).device

@@ -1,4 +1,4 @@
-"""What the neighbours of an entity have of each modality."""
+"""The features of an entity's neighbours, by modality."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def neighbor_features(
     r"""The mean over an entity's neighbours of their features at unit length.
 
     A neighbour counts once, whatever the number and the direction of the triples that
-    join the two; an entity is no neighbour of its own. Where no neighbour has the
+    join the two; an entity is not its own neighbour. Where no neighbour has the
     modality, the row is zero and the mask is :obj:`False`.
 
     Args:
         data (HeteroData): The problem.
         modalities (collection of str): The modalities.
-        counts (collection of str, optional): Those among them that are counts, which
-            enter as :math:`\log(1 + n)`.
+        counts (collection of str, optional): The modalities whose features are counts,
+            which enter as :math:`\log(1 + n)`. (default: :obj:`()`)
 
     Returns:
         dict: By modality, its name with ``neighbor_`` before it, and by graph: features
-        ``[N, C]``, sparse as they are in the data or dense, and their mask ``[N]``.
+        ``[N, C]``, sparse or dense as in the data, and their mask bool ``[N]``.
     """
     if not modalities:
         return {}

@@ -24,17 +24,17 @@ Model = TypeVar("Model", bound="Pretrained")
 
 
 class Pretrained(nn.Module):
-    """A model that can be saved to a folder and made anew from it."""
+    """A model that can be saved to a folder and loaded from it."""
 
-    def pretrained_config(self) -> dict[str, Any]:
-        """The arguments of the model that make one of the same shapes, as JSON holds
-        them.
+    def _config(self) -> dict[str, Any]:
+        """The arguments that build a model of the same shapes, but for tensors and
+        modules, as JSON holds them.
         """
         raise NotImplementedError
 
-    def own_encoders(self) -> dict[str, Any]:
-        """The encoders that the user gave, ``encoders`` and ``graph_encoder``; their
-        weights are saved, but they cannot be made anew.
+    def _own_encoders(self) -> dict[str, Any]:
+        """The encoders that the user gave, as ``encoders`` and ``graph_encoder``; their
+        weights are saved, but they cannot be built from a configuration.
         """
         raise NotImplementedError
 
@@ -61,8 +61,8 @@ class Pretrained(nn.Module):
             name: value.detach().cpu().contiguous().clone()
             for name, value in self.state_dict().items()
         }
-        config = {"class": type(self).__name__, **self.pretrained_config()}
-        own = self.own_encoders()
+        config = {"class": type(self).__name__, **self._config()}
+        own = self._own_encoders()
         if own[_ENCODERS]:
             config[_ENCODERS] = list(own[_ENCODERS])
         if own[_GRAPH_ENCODER] is not None:

@@ -44,7 +44,7 @@ class ModalFusion(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Weighs all modalities alike."""
+        """Resets the weights: all modalities weigh the same."""
         nn.init.zeros_(self.score)
 
     def weights(self) -> dict[str, float]:
@@ -58,9 +58,9 @@ class ModalFusion(nn.Module):
         """Fuses one latent per modality.
 
         Args:
-            latents (dict): ``[N, C_m]`` by modality; all of the modalities.
+            latents (dict): ``[N, C_m]`` by modality, for each of the modalities.
             mask (dict, optional): bool ``[N]`` by modality, :obj:`False` where the
-                entity lacks it; a modality without mask is present everywhere.
+                entity lacks it; a modality without a mask is present everywhere.
 
         Returns:
             torch.Tensor: ``[N, C]``; zero for an entity without any modality.
@@ -70,7 +70,7 @@ class ModalFusion(nn.Module):
         for column, modality in enumerate(self.modalities):
             if mask is not None and modality in mask:
                 present[:, column] = mask[modality]
-        # An entity without any modality has no softmax; it gets the zero vector.
+        # Without any modality there is no softmax: the entity gets the zero vector.
         odds = (self.score - self.score.max().detach()).exp() * present
         weight = odds / odds.sum(dim=1, keepdim=True).clamp(min=1e-12)
         return torch.cat(

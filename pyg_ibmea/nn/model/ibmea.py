@@ -187,10 +187,7 @@ class IBMEA(EntityModel):
             graph_encoder=graph_encoder,
         )
 
-    def pretrained_config(self) -> dict[str, Any]:
-        """The arguments of :class:`IBMEA` but for tensors and encoders, as JSON holds
-        them.
-        """
+    def _config(self) -> dict[str, Any]:
         return {
             "num_nodes": self.num_nodes,
             "in_channels": self.in_channels,
@@ -199,8 +196,7 @@ class IBMEA(EntityModel):
             **dataclasses.asdict(self.options),
         }
 
-    def own_encoders(self) -> dict[str, Any]:
-        """The encoders that the user gave, as the arguments of :class:`IBMEA`."""
+    def _own_encoders(self) -> dict[str, Any]:
         own = self.graph_encoder if self.has_own_graph_encoder else None
         return {"encoders": dict(self.encoders.items()), "graph_encoder": own}
 

@@ -250,7 +250,7 @@ def test_bad_input(x, kwargs, message):
 
 
 def test_missing_edge_features():
-    with pytest.raises(ValueError, match="got edge_dim=2 and edge_attr=no"):
+    with pytest.raises(ValueError, match="got edge_dim=2 without edge_attr"):
         DiagonalGATConv(4, 4, edge_dim=2)(torch.ones(4, 4), EDGE_INDEX)
 
 
@@ -285,8 +285,8 @@ def test_relations_count_for_nothing_at_the_start():
 @pytest.mark.parametrize(
     ("num_relations", "edge_type", "message"),
     [
-        (2, None, "got num_relations=2 and edge_type=no"),
-        (None, [0] * 6, "got num_relations=None and edge_type=yes"),
+        (2, None, "got num_relations=2 without edge_type"),
+        (None, [0] * 6, "got num_relations=None with edge_type"),
         (2, [0] * 5, "edge_type has 5 rows for 6 edges"),
         (2, [0, 1, 0, 2, 0, 0], "edge 3 has the type 2, but there are 2 relations"),
         (2, [0, -1, 0, 0, 0, 0], "edge 1 has the type -1"),

@@ -8,8 +8,8 @@ from torch import nn
 from torch.distributions import Normal, kl_divergence
 
 from pyg_ibmea.datasets import SyntheticMMKG
-from pyg_ibmea.nn import IBMEA, GaussianPosterior, GraphVIBEncoder
-from pyg_ibmea.problem import triples_of
+from pyg_ibmea.nn import IBMEA, GaussianPosterior, GraphVIBEncoder, RelationalVIBEncoder
+from pyg_ibmea.problem import relation_numbers, triples_of
 
 
 class Bottleneck(nn.Module):
@@ -140,6 +140,15 @@ def test_reset_reaches_them_if_they_can(data):
     assert not after[name].equal(before[name])
     name = "encoders.name.linear.weight"
     assert after[name].equal(before[name])
+
+
+def test_a_relational_encoder_passed_as_an_object_extends(data):
+    types = 2 * relation_numbers(data)[1]
+    model = make(data, graph_encoder=RelationalVIBEncoder(6, types)).eval()
+    assert model.extended(data)(data).z["source"].equal(model(data).z["source"])
+    model = make(data, graph_encoder=RelationalVIBEncoder(6, types + 2))
+    with pytest.raises(ValueError, match=f"knows {types // 2 + 1} relations"):
+        model.extended(data)
 
 
 def test_extension_copies_them(data):
