@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from pyg_ibmea.align import (
+    Sinkhorn,
     match_probabilities,
     neighborhood_agreement,
     spread_agreement,
@@ -59,7 +60,7 @@ def rounds_by_sweeps(size) -> Step:
     def step():
         bonus = inside = None
         for _ in range(3):
-            found = match_probabilities(*sides, 0.1, 0.02, bonus=inside)
+            found = match_probabilities(*sides, 0.1, Sinkhorn(0.02), bonus=inside)
             pairs = torch.cat([known, entities[found.indices()]], dim=1)
             values = torch.cat([sure, found.values()])
             matches = torch.sparse_coo_tensor(

@@ -9,7 +9,7 @@ from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.nn.encoder.graphs import union_graph
 from pyg_ibmea.problem import links_of
-from pyg_ibmea.train import PAPER, Objective, TrainConfig
+from pyg_ibmea.train import Objective, Options
 
 Step = Callable[[], object]
 
@@ -22,10 +22,10 @@ def _step_data(size):
     )[0]  # fmt: skip
 
 
-def _our_step(data, config) -> Step:
+def _our_step(data, options) -> Step:
     torch.manual_seed(0)
-    model = IBMEA.from_data(data, **config.model_options())
-    objective = Objective.from_config(config, model.modalities)
+    model = IBMEA.from_data(data, options=options.model)
+    objective = Objective.from_options(options.loss, model.modalities)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     links, edges = links_of(data, "train"), model.graph_of(data)
     entities = {"source": links[0], "target": links[1]}
@@ -42,8 +42,7 @@ def _our_step(data, config) -> Step:
 
 def step_ours(size) -> Step:
     """A training step of the paper's model and losses, all seed pairs in a batch."""
-    config = TrainConfig(**{**PAPER["DBP15K"], "graph_channels": 300})
-    return _our_step(_step_data(size), config)
+    return _our_step(_step_data(size), Options.of("paper"))
 
 
 def step_textbook(size) -> Step:

@@ -5,7 +5,7 @@ import torch
 
 from benchmarks import _layers, cases
 from benchmarks._memory import measure
-from pyg_ibmea.train import keep_freed_memory
+from pyg_ibmea.train._memory import keep_freed_memory
 
 ALL = [(group, case) for group, members in cases.GROUPS.items() for case in members]
 CONV = cases.GROUPS["convolution"][0]

@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.cli import _print_metrics, main
-from pyg_ibmea.report import vectors_line
+from pyg_ibmea.cli import main
+from pyg_ibmea.cli._commands import print_metrics
+from pyg_ibmea.report import embeddings_line
 
 pytestmark = pytest.mark.filterwarnings("ignore:(modality|the bottleneck|pseudo-seeds)")
 TINY = ["--epochs", "4", "--eval-every", "4", "--graph-channels", "16",
@@ -77,10 +78,10 @@ def test_training_leaves_a_run_folder(
     assert metrics["confidence"]["calibrated"]
     assert len(metrics["confidence"]["coverage"]) == 10
     assert metrics["pseudo_seeds"]["pairs"] > 0
-    _print_metrics(metrics, "a - b")
+    print_metrics(metrics, "a - b")
     text = capsys.readouterr().out
     for part in ("val", "test"):
-        assert vectors_line(metrics["vectors_alone"][part]) in text
+        assert embeddings_line(metrics["vectors_alone"][part]) in text
 
 
 def test_align_gives_the_same_again(
@@ -165,7 +166,7 @@ def test_what_a_user_can_put_right(
         (["align", str(tmp_path)], "was not written by `pyg-ibmea train`"),
         (["evaluate", str(tmp_path)], "has the training ended"),
         (["report", str(tmp_path)], "has the training ended"),
-        (["export", str(tmp_path / "x"), "--to", "y.nt"], "is no run folder"),
+        (["export", str(tmp_path / "x"), "--to", "y.nt"], "is not a run folder"),
     ]:
         assert main(words) == 1, words
         err = capsys.readouterr().err

@@ -3,9 +3,9 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea._exports import join_known, write_embeddings, write_merged
+from pyg_ibmea.align import Alignment
+from pyg_ibmea.cli._exports import join_known, write_embeddings, write_merged
 from pyg_ibmea.data import KnowledgeGraph
-from pyg_ibmea.report import Match
 
 ODD = 'say "hi"\n\ttwice \\ \x01 é \u2028'
 
@@ -23,9 +23,20 @@ def graphs():
     return [graph("a", [[0, 0, 1]]), graph("b", [[2, 0, 0], [0, 0, 1]])]
 
 
-def match(i, j, confidence):
-    names = (f"http://a/{i}", f"http://b/{j}")
-    return Match(*names, 0.5, confidence, "", 0.1, "a", "b")
+def alignment(*matches):
+    """Matches of ``http://a/i`` and ``http://b/j``: i, j and the confidence."""
+    source, target, confidence = zip(*matches, strict=True) if matches else [()] * 3
+    return Alignment(
+        [("a", "b")],
+        {kg: [f"http://{kg}/{i}" for i in range(9)] for kg in "ab"},
+        source=source,
+        target=target,
+        runner_up=[-1] * len(matches),
+        score=[0.5] * len(matches),
+        margin=[0.1] * len(matches),
+        confidence=confidence,
+        pair=[0] * len(matches),
+    )
 
 
 KNOWN = {("a", "b"): [("http://a/0", "http://b/0")]}
@@ -45,19 +56,19 @@ def test_embeddings_stay_inside_the_folder(tmp_path):
 
 
 def test_known_pairs_come_before_matches(graphs):
-    matches = [match(1, 0, 0.99), match(1, 1, 0.3), match(2, 1, 0.2)]
+    matches = alignment((1, 0, 0.99), (1, 1, 0.3), (2, 1, 0.2))
     clusters = join_known(graphs, KNOWN, matches)
     assert clusters.members.tolist() == [[0, 0], [1, 1]]
 
 
 def test_match_of_an_unknown_entity(graphs):
     with pytest.raises(ValueError, match="'http://b/7', which the graphs do not have"):
-        join_known(graphs, KNOWN, [match(1, 7, 0.5)])
+        join_known(graphs, KNOWN, alignment((1, 7, 0.5)))
 
 
 def test_n_triples_are_read_back(graphs, tmp_path):
     pyoxigraph = pytest.importorskip("pyoxigraph")
-    clusters = join_known(graphs, KNOWN, [match(1, 1, 0.5)])
+    clusters = join_known(graphs, KNOWN, alignment((1, 1, 0.5)))
     write_merged(tmp_path / "m.nt", graphs, clusters)
     parsed = pyoxigraph.parse(path=str(tmp_path / "m.nt"))
     found = {(q.subject.value, q.predicate.value, q.object.value) for q in parsed}
@@ -72,7 +83,7 @@ def test_n_triples_are_read_back(graphs, tmp_path):
 
 
 def test_hetero_data_is_read_back(graphs, tmp_path):
-    clusters = join_known(graphs, KNOWN, [])
+    clusters = join_known(graphs, KNOWN, alignment())
     merged = write_merged(tmp_path / "m.pt", graphs, clusters)
     data = HeteroData.from_dict(torch.load(tmp_path / "m.pt", weights_only=True))
     assert data["entity"].num_nodes == merged.num_nodes == 5
@@ -89,7 +100,7 @@ def test_old_file_stays_if_writing_fails(graphs, tmp_path, monkeypatch):
         raise OSError("no space left")
 
     monkeypatch.setattr(torch, "save", fail)
-    clusters = join_known(graphs, KNOWN, [])
+    clusters = join_known(graphs, KNOWN, alignment())
     with pytest.raises(OSError, match="no space left"):
         write_merged(path, graphs, clusters)
     assert path.read_text() == "old"

@@ -23,7 +23,7 @@ from benchmarks.study.results import is_current, names_file
 from benchmarks.study.runner import run_all
 from benchmarks.study.runs import GROUPS, runs_by_key
 from benchmarks.study.training import cost_file, metered, train_one
-from pyg_ibmea.train import keep_freed_memory
+from pyg_ibmea.train._memory import keep_freed_memory
 
 RESULTS = Path(__file__).parent / "results"
 

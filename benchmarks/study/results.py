@@ -14,6 +14,10 @@ import torch_geometric
 from benchmarks.study.training import cost_file
 from pyg_ibmea import __version__
 from pyg_ibmea.files import replacing
+from pyg_ibmea.train import Options
+
+# Options that version 0.1, of which the first results are, did not have.
+_LATER = ("modal_dropout", "init_logstd", "count_modalities")
 
 
 def read_results(path):
@@ -82,10 +86,20 @@ def result_of(run, work, names):
     }
 
 
+def in_one_form(options):
+    """Options as a run has them now; version 0.1 wrote some as texts."""
+    if not options:
+        return {}
+    now = Options.from_flat(options).flat()
+    known = {**{name: now[name] for name in _LATER}, **options}
+    known.pop("num_features", None)  # An option of the datasets.
+    return {name: now.get(name, value) for name, value in known.items()}
+
+
 def in_use(options):
-    """Those hyper-parameters that play a part beside the others."""
-    idle = set()
-    if options.get("bottleneck") == "none":
+    """Those options that play a part beside the others."""
+    options, idle = in_one_form(options), set()
+    if not options.get("bottleneck"):
         idle |= {"beta", "beta_warmup"}
     if not options.get("iterative"):
         idle |= {"refit_epochs", *(o for o in options if o.startswith("propose_"))}

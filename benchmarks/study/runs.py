@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 from benchmarks.study.contrastive import LOSSES
-from pyg_ibmea.train import TrainConfig
+from pyg_ibmea.train import Options
 
 BOTTLENECKS = {
     "on": {"bottleneck": "all"},
     "features only": {"bottleneck": "features"},
     "off": {"bottleneck": "none"},
-    "ten times beta": {"beta": "1e-3,relation=1e-2,attribute=1e-2"},
+    "ten times beta": {"beta": {"*": 1e-3, "relation": 1e-2, "attribute": 1e-2}},
 }
 # Embeddings only, without neighbourhood agreement: where layers are compared.
 EMBEDDINGS = {"neighbor_agreement": 0.0}
@@ -41,10 +41,10 @@ class Run:
 
     @property
     def options(self):
-        """All hyper-parameters, those that the run leaves as they are included."""
+        """All options, those that the run leaves as they are included."""
         if self.group == "contrastive":
             return {}
-        return asdict(TrainConfig(**self.config))
+        return Options.of(**self.config).flat()
 
     def folder(self, work):
         """Where it is trained."""

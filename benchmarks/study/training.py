@@ -13,8 +13,10 @@ import torch
 
 from benchmarks.study.contrastive import contrastive_alone
 from benchmarks.study.problems import problem_of
-from pyg_ibmea import train
+from pyg_ibmea import Aligner
 from pyg_ibmea.files import replacing
+from pyg_ibmea.train import RunFolder
+from pyg_ibmea.train._memory import peak_rss_mib
 
 
 def train_one(run, raw, root, work, names=None):
@@ -30,14 +32,12 @@ def train_one(run, raw, root, work, names=None):
     folder = run.folder(work)
     if run.group == "contrastive":
         return compare_losses(run, folder)
-    config = train.TrainConfig(**run.config)
+    modalities = run.modalities.split(",") if run.modalities else None
+    aligner = Aligner(modalities=modalities, seed=run.seed, device="cpu", **run.config)
     data = problem_of(run, raw, root, names)
     resume = (folder / "config.json").exists()
-    folder = train.RunFolder(folder, asdict(run) | asdict(config), resume)
-    modalities = run.modalities.split(",") if run.modalities else None
-    judged, states = train.train_models(data, config, folder, run.seed, modalities)
-    train.final_test(data, judged, states, config, folder)
-    return folder.path
+    aligner.fit(data, folder, resume, about=asdict(run))
+    return folder
 
 
 def compare_losses(run, folder):
@@ -46,7 +46,7 @@ def compare_losses(run, folder):
     began = time.monotonic()
     metrics, step = contrastive_alone(run.row, run.level, run.seed)
     folder.mkdir(parents=True)
-    folder = train.RunFolder(folder, asdict(run))
+    folder = RunFolder(folder, asdict(run))
     folder.write_metrics({"test": metrics}, step, time.monotonic() - began)
     return folder.path
 
@@ -66,7 +66,7 @@ def metered(path, every=5.0):
     def write():
         cost = {
             "cpu_seconds": before.get("cpu_seconds", 0.0) + time.process_time(),
-            "peak_rss_mb": max(before.get("peak_rss_mb", 0.0), train.peak_rss_mib()),
+            "peak_rss_mb": max(before.get("peak_rss_mb", 0.0), peak_rss_mib()),
             "threads": torch.get_num_threads(),
         }
         with replacing(path) as part:

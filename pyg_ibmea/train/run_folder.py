@@ -16,6 +16,7 @@ from pyg_ibmea.align import Clusters
 from pyg_ibmea.files import replacing
 from pyg_ibmea.problem import Pair
 from pyg_ibmea.train._memory import peak_rss_mib
+from pyg_ibmea.train.options import Options
 
 
 class RunFolder:
@@ -241,7 +242,7 @@ class RunFolder:
             )
 
     def _compare(self, found: Mapping[str, Any], path: Path) -> None:
-        wanted = json.loads(json.dumps(self.config))
+        found, wanted = _comparable(found), _comparable(self.config)
         different = [
             f"{key}: {found.get(key)!r} there, {wanted.get(key)!r} now"
             for key in sorted({*found, *wanted})
@@ -256,6 +257,18 @@ class RunFolder:
     def _write(self, name: str, text: str) -> None:
         with replacing(self.path / name) as unfinished:
             unfinished.write_text(text, encoding="utf-8")
+
+
+def _comparable(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration with all options, each in its one form: version 0.1 wrote some as
+    texts and did not know others, which were at their defaults.
+    """
+    try:
+        options = Options.from_flat(config).flat()
+    except (TypeError, ValueError):  # A loop of one's own may mean others by the names.
+        options = {}
+    same: dict[str, Any] = json.loads(json.dumps({**config, **options}))
+    return same
 
 
 def _one_field(name: str) -> str:

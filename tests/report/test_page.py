@@ -7,10 +7,37 @@ from pathlib import Path
 
 import pytest
 
-from pyg_ibmea.report import Match, confidence_table, write_matches, write_page
+from pyg_ibmea.align import Alignment
+from pyg_ibmea.report import confidence_table, write_page
 
 HOSTILE = '</script><script>document.title="taken"</script><img src=x onerror=alert(1)>'
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def save_matches(
+    folder: Path,
+    rows: list[tuple[str, str, float, float]],
+    pairs: list[tuple[str, str]],
+) -> None:
+    """Writes source, target, score and confidence of matches, and their graphs."""
+    numbers = range(len(rows))
+    kinds = list(dict.fromkeys(pairs))
+    uris: dict[str, list[str]] = {kg: [] for pair in kinds for kg in pair}
+    for source_and_target, pair in zip(rows, pairs, strict=True):
+        for kg, name in zip(pair, source_and_target[:2], strict=True):
+            uris[kg].append(name)
+    each = list(zip(rows, pairs, strict=True))
+    Alignment(
+        kinds,
+        uris,
+        source=[uris[pair[0]].index(row[0]) for row, pair in each],
+        target=[uris[pair[1]].index(row[1]) for row, pair in each],
+        runner_up=[-1 for _ in numbers],
+        score=[row[2] for row in rows],
+        margin=[0.0 for _ in numbers],
+        confidence=[row[3] for row in rows],
+        pair=[kinds.index(pair) for pair in pairs],
+    ).save(folder / "alignment.tsv")
 
 
 @pytest.fixture
@@ -32,11 +59,8 @@ def folder(tmp_path: Path) -> Path:
     config = {"graphs": [["zh<b>"], ["en"]], "note": HOSTILE}
     (tmp_path / "metrics.json").write_text(json.dumps(metrics))
     (tmp_path / "config.json").write_text(json.dumps(config))
-    matches = [
-        Match(f"s{i}" if i else HOSTILE, f"t{i}", 0.1 * i, i / 250, "", 0.0)
-        for i in range(250)
-    ]
-    write_matches(matches, tmp_path / "alignment.tsv")
+    rows = [(f"s{i}" if i else HOSTILE, f"t{i}", 0.1 * i, i / 250) for i in range(250)]
+    save_matches(tmp_path, rows, [("zh", "en")] * 250)
     return tmp_path
 
 
@@ -51,7 +75,7 @@ def test_everything_is_there_and_escaped(folder: Path) -> None:
     page = write_page(folder, [example()]).read_text(encoding="utf-8")
     for text in ("0.0421"[:5], "0.646", "0.500", "Alignment of zh&lt;b&gt; and en"):
         assert text in page
-    both = r"Test pairs</th>.*?0\.500.*Test pairs, vectors alone</th>.*?0\.438"
+    both = r"Test pairs</th>.*?0\.500.*Test pairs, embeddings only</th>.*?0\.438"
     assert re.search(both, page)
     assert html.escape(HOSTILE) in page
     assert page.count("<script") == 2
@@ -73,7 +97,7 @@ def test_a_run_that_has_not_ended(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="has the training ended"):
         write_page(tmp_path)
     (tmp_path / "metrics.json").write_text("{")
-    with pytest.raises(ValueError, match="is no JSON"):
+    with pytest.raises(ValueError, match="is not JSON"):
         write_page(tmp_path)
 
 
@@ -129,11 +153,8 @@ def test_several_graphs_and_modalities(folder: Path) -> None:
     clusters["pairs"] = {"zh - <i>en": {"matches": row, "clusters": row}}
     several = {"pairs": graphs, "clusters": clusters, "test": metrics["test"]}
     (folder / "metrics.json").write_text(json.dumps(several))
-    matches = [
-        Match(f"s{i}", f"t{i}", 0.5, 0.5, "", 0.0, "zh", other)
-        for i, other in enumerate(("<i>en", "ja"))
-    ]
-    write_matches(matches, folder / "alignment.tsv")
+    rows = [(f"s{i}", f"t{i}", 0.5, 0.5) for i in range(2)]
+    save_matches(folder, rows, [("zh", "<i>en"), ("zh", "ja")])
     point = {"prediction": 1.5, "log_pairs": 4.61}
     lines = [
         {"epoch": epoch, "val": {"mrr": mrr}, "weights": {HOSTILE: 0.1 * epoch},
@@ -155,11 +176,8 @@ def test_several_graphs_and_modalities(folder: Path) -> None:
 
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 def test_graphs_are_chosen_in_a_browser(folder: Path) -> None:
-    matches = [
-        Match(f"s{i}", f"t{i}", 0.5, 0.5, "", 0.0, "zh", "en" if i % 3 else "ja")
-        for i in range(60)
-    ]
-    write_matches(matches, folder / "alignment.tsv")
+    rows = [(f"s{i}", f"t{i}", 0.5, 0.5) for i in range(60)]
+    save_matches(folder, rows, [("zh", "en" if i % 3 else "ja") for i in range(60)])
     page = write_page(folder)
     choose = """<script>
     document.getElementById("graphs").value = "zh - ja";

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from pyg_ibmea.train import usable_device
+from pyg_ibmea.train._device import usable_device
 
 
 def test_device_that_is_there():

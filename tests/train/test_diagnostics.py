@@ -5,7 +5,7 @@ import torch
 
 from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.nn import IBMEA
-from pyg_ibmea.train import Diagnostics, check_agreement
+from pyg_ibmea.train._diagnostics import Diagnostics, check_agreement
 
 HEALTHY = {
     "total": 12.0,

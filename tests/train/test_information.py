@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.nn import IBMEA, GaussianPosterior
 from pyg_ibmea.problem import links_of
-from pyg_ibmea.train import info_nce_bound, information_plane
+from pyg_ibmea.train import information_plane
+from pyg_ibmea.train._information import info_nce_bound
 
 
 def correlated(n, channels, rho):

@@ -7,13 +7,13 @@ import torch
 
 from pyg_ibmea.train import (
     Objective,
-    TrainConfig,
-    TrainingState,
+    Options,
+    _training,
     encode_entities,
     evaluation,
-    loop,
-    peak_rss_mib,
 )
+from pyg_ibmea.train._memory import peak_rss_mib
+from pyg_ibmea.train._memory_log import MemoryLog
 
 
 def test_peak_grows_by_what_is_touched():
@@ -28,7 +28,7 @@ def test_peak_grows_by_what_is_touched():
 _MALLOC_TWICE = """
 import resource
 import numpy as np
-from pyg_ibmea.train import (keep_freed_memory)
+from pyg_ibmea.train._memory import keep_freed_memory
 print(keep_freed_memory() if {keep} else True)
 faults = []
 for _ in range(3):
@@ -59,7 +59,7 @@ _RESIDENT = """
 import resource
 from pathlib import Path
 import numpy as np
-from pyg_ibmea.train import (keep_freed_memory, release_freed_memory)
+from pyg_ibmea.train._memory import keep_freed_memory, release_freed_memory
 def resident():
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 2**20
@@ -87,16 +87,16 @@ def test_every_epoch_and_every_encoding_begins_with_handing_back(
     data, model, monkeypatch
 ):
     calls = []
-    for module in (loop, evaluation):
+    for module in (_training, evaluation):
         monkeypatch.setattr(
             module, "release_freed_memory", lambda m=module: calls.append(m)
         )
-    config = TrainConfig(graph_channels=16, modal_channels=8)
-    state = TrainingState.create(model, config)
-    objective = Objective.from_config(config, model.modalities)
-    graph, ids = model.graph_of(data), torch.arange(9)
-    loop.train_epoch(state, data, graph, objective, config)
-    assert calls == [loop]
+    options = Options.of(graph_channels=16, modal_channels=8)
+    objective = Objective.from_options(options.loss, model.modalities)
+    training = _training.Training(data, model, objective, options, MemoryLog())
+    training.train_epoch()
+    assert calls == [_training]
+    ids = torch.arange(9)
     encode_entities([model, model], data, dict.fromkeys(data.node_types, ids))
     # Before each model, and before the views are joined.
-    assert calls == [loop, *[evaluation] * 3]
+    assert calls == [_training, *[evaluation] * 3]

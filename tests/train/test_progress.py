@@ -1,6 +1,6 @@
 import io
 
-from pyg_ibmea.train import Progress
+from pyg_ibmea.train._progress import Progress
 
 LOSSES = {
     "total": 3.0,

@@ -4,13 +4,9 @@ from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Sinkhorn, sinkhorn
 from pyg_ibmea.problem import links_of, unaligned_entities
-from pyg_ibmea.train import (
-    RunFolder,
-    TrainConfig,
-    propose_pairs,
-    share_right,
-    train_model,
-)
+from pyg_ibmea.train import Options, propose_pairs
+from pyg_ibmea.train._memory_log import MemoryLog
+from pyg_ibmea.train.proposals import share_right
 
 
 def encode(model, data):
@@ -96,18 +92,18 @@ def test_share_of_pairs_that_are_right(data):
 
 # Notes for a user, which five epochs on few entities earn.
 @pytest.mark.filterwarnings("ignore:(modality|the bottleneck|pseudo-seeds)")
-def test_training_asks_for_the_probability_of_the_epoch(data, monkeypatch, tmp_path):
+def test_training_asks_for_the_probability_of_the_epoch(data, monkeypatch, run_stages):
     asked = []
 
     def no_pairs(model, problem, threshold, *_):
         asked.append(threshold)
         return torch.empty(2, 0, dtype=torch.long)
 
-    monkeypatch.setattr("pyg_ibmea.train.loop.propose_pairs", no_pairs)
-    config = TrainConfig(
+    monkeypatch.setattr("pyg_ibmea.train._training.propose_pairs", no_pairs)
+    options = Options.of(
         epochs=5, eval_every=5, graph_channels=4, modal_channels=4, iterative=True,
         propose_from=2, propose_every=1, propose_first_threshold=0.8,
         propose_threshold=0.4, propose_easing=2,
     )  # fmt: skip
-    train_model(data, config, RunFolder(tmp_path / "run", {}))
+    run_stages(data, options, MemoryLog())
     assert asked == pytest.approx([0.8, 0.6, 0.4, 0.4])

@@ -3,7 +3,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyg_ibmea.train import JointPseudoSeeds, PseudoSeeds
+from pyg_ibmea.train import PseudoSeeds
+from pyg_ibmea.train.pseudo_seeds import JointPseudoSeeds
 
 
 def pairs(*items):

@@ -7,20 +7,20 @@ import torch
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Clusters
-from pyg_ibmea.train import RunFolder, TrainConfig, TrainingState, TrustedAlignment
+from pyg_ibmea.train import Options, RunFolder, TrainingState
 
 CONFIG = {"lr": 0.1, "modalities": None}
 
 
 def new_state():
     torch.manual_seed(0)
-    return TrainingState.create(torch.nn.Linear(3, 2), TrainConfig())
+    return TrainingState.create(torch.nn.Linear(3, 2), Options())
 
 
 @pytest.fixture
 def started(tmp_path):
     run = RunFolder(tmp_path / "a" / "run", CONFIG)
-    run.start(new_state())
+    run.start()
     return run
 
 
@@ -55,29 +55,7 @@ def test_config_and_metrics(started):
     assert not list(started.path.glob("*.part"))  # Hidden ones included.
 
 
-def test_alignment_is_a_table_whatever_the_names(started):
-    data = HeteroData()
-    data["a", "same_as", "b"].edge_index = torch.tensor([[0], [0]])
-    data.uri = {"a": ["x", "tab\there"], "b": ["line\nend", "é"]}
-    alignment = TrustedAlignment(
-        source=torch.tensor([0, 1]),
-        target=torch.tensor([1, 0]),
-        runner_up=torch.tensor([0, -1]),
-        score=torch.tensor([0.5, 0.25]),
-        margin=torch.tensor([0.1, 0.0]),
-        confidence=torch.tensor([1.0, 0.125]),
-    )
-    started.write_alignment(data, {("a", "b"): alignment})
-    text = (started.path / "alignment.tsv").read_text(encoding="utf-8")
-    assert text == (
-        "source\ttarget\tscore\tconfidence\trunner_up\tmargin\tsource_graph"
-        "\ttarget_graph\n"
-        "x\té\t0.500000\t1.000000\tline end\t0.100000\ta\tb\n"
-        "tab here\tline end\t0.250000\t0.125000\t\t0.000000\ta\tb\n"
-    )
-
-
-def test_pairs_are_a_table_too(started):
+def test_pairs_are_a_table_whatever_the_names(started):
     data = HeteroData()
     data["a", "same_as", "b"].edge_index = torch.tensor([[0], [0]])
     data.uri = {"a": ["x", "tab\there"], "b": ["line\nend", "é"]}
@@ -107,16 +85,15 @@ def test_resume_restores_the_checkpoint_and_drops_later_lines(started):
     for epoch in (1, 2, 3):
         append(started, epoch)
     resumed, fresh = RunFolder(started.path, CONFIG, resume=True), new_state()
-    resumed.start(fresh)
+    fresh.load_state_dict(resumed.start())
     assert fresh.epoch == 2
     assert [line["epoch"] for line in resumed.read_metrics()] == [1, 2]
 
 
 def test_resume_of_a_run_without_checkpoint_starts_anew(started):
     append(started, 1)
-    resumed, fresh = RunFolder(started.path, CONFIG, resume=True), new_state()
-    resumed.start(fresh)
-    assert fresh.epoch == 0
+    resumed = RunFolder(started.path, CONFIG, resume=True)
+    assert resumed.start() is None
     assert resumed.read_metrics() == []
 
 
@@ -135,7 +112,7 @@ def test_folder_that_holds_something(started, tmp_path):
     with pytest.raises(FileExistsError, match="already holds other files"):
         RunFolder(tmp_path / "full", CONFIG)
     (tmp_path / "empty").mkdir()
-    RunFolder(tmp_path / "empty", CONFIG).start(new_state())
+    RunFolder(tmp_path / "empty", CONFIG).start()
     with pytest.raises(FileExistsError, match=r"thesis\.tex is a file"):
         RunFolder(tmp_path / "full" / "thesis.tex" / "run", CONFIG)
 
@@ -155,7 +132,7 @@ def test_run_of_another_configuration(started):
 
 def test_checkpoint_of_another_configuration_or_damaged(started):
     other = RunFolder(started.path.parent / "other", {**CONFIG, "lr": 0.2})
-    other.start(new_state())
+    other.start()
     other.save_checkpoint(new_state().state_dict())
     target = started.path / "checkpoint.pt"
     os.replace(other.path / "checkpoint.pt", target)
@@ -182,16 +159,99 @@ def test_failed_write_leaves_the_old_checkpoint(started):
 
 
 def test_configuration_of_dataclasses_round_trips(tmp_path):
-    config = asdict(TrainConfig())
-    RunFolder(tmp_path / "run", config).start(new_state())
+    config = asdict(Options())
+    RunFolder(tmp_path / "run", config).start()
     RunFolder(tmp_path / "run", config, resume=True)
+
+
+def test_configuration_of_flat_options_round_trips(tmp_path):
+    config = Options.of("paper", count_modalities=(), bottleneck=("graph",)).flat()
+    RunFolder(tmp_path / "run", config).start()
+    assert json.loads((tmp_path / "run" / "config.json").read_text()) == config
+    RunFolder(tmp_path / "run", config, resume=True)
+
+
+# As version 0.1 wrote it.
+OLD_CONFIG = """{
+  "graphs": [["zh", "triples=/data/zh.tsv"], ["en", "triples=/data/en.tsv"]],
+  "links": [["zh", "en", "/data/links.tsv"]],
+  "modalities": ["graph", "image"],
+  "seed": 5,
+  "num_features": 1000, "epochs": 6, "eval_every": 2, "batch_size": 7500,
+  "withhold": 0.3, "lr": 0.01, "weight_decay": 0.01, "clip_norm": 0.0,
+  "warmup_epochs": 3, "cosine_epochs": 0, "graph_channels": 300,
+  "modal_channels": 100, "num_layers": 2, "heads": 1, "relational": true,
+  "residual": true, "neighbor_features": true, "share_seeds": true, "dropout": 0.3,
+  "separate_stacks": false, "bottleneck": "graph,image",
+  "beta": "1e-3,relation=1e-2", "beta_warmup": 5, "average_decay": 0.7,
+  "objective": "info_nce", "hybrid_weight": 1.0, "temperature": 0.1,
+  "modal_temperature": 0.1, "scale_pos": 5.0, "scale_neg": 40.0, "base": 0.5,
+  "iterative": true, "propose_from": 7, "propose_every": 2, "propose_window": 3,
+  "propose_first_threshold": 0.9, "propose_threshold": 0.5, "propose_easing": 5,
+  "refits": 1, "refit_epochs": 8, "neighbor_agreement": 0.5, "neighbor_rounds": 3,
+  "csls_k": 3, "sinkhorn_temperature": 0.02
+}"""
+PROBLEM = {
+    "graphs": [["zh", "triples=/data/zh.tsv"], ["en", "triples=/data/en.tsv"]],
+    "links": [["zh", "en", "/data/links.tsv"]],
+    "modalities": ["graph", "image"],
+    "num_features": 1000,
+}
+
+
+def test_run_of_version_0_1_is_resumed(tmp_path):
+    def now(**changes):
+        options = {
+            "epochs": 6, "iterative": True, "refits": 1,
+            "bottleneck": ("graph", "image"), "beta": {"*": 1e-3, "relation": 1e-2},
+            **changes,
+        }  # fmt: skip
+        return {**PROBLEM, "seed": 5, **Options.of(**options).flat()}
+
+    old = json.loads(OLD_CONFIG)
+    path = tmp_path / "run"
+    (path / "refit_0").mkdir(parents=True)
+    (path / "config.json").write_text(OLD_CONFIG)
+    part = {**old, "part": "refit_0", "epochs": 2, "iterative": False}
+    (path / "refit_0" / "config.json").write_text(json.dumps(part))
+    state = new_state()
+    state.epoch = 4
+    torch.save({**state.state_dict(), "config": old}, path / "checkpoint.pt")
+
+    resumed = RunFolder(path, now(), resume=True)
+    assert resumed.start()["epoch"] == 4
+    assert resumed.part("refit_0", epochs=2, iterative=False).resume
+    for changes, message in [
+        ({"bottleneck": "graph"}, r"bottleneck: \['graph', 'image'\] there, \['graph'"),
+        ({"beta": 1e-3}, r"beta: .*'relation': 0.01.* there, {'\*': 0.001} now"),
+        ({"lr": 0.5}, "lr: 0.01 there, 0.5 now"),
+        # What version 0.1 did not know was at its default.
+        ({"modal_dropout": 0.1}, "modal_dropout: 0.0 there, 0.1 now"),
+        ({"init_logstd": -2.0}, "init_logstd: -3.0 there, -2.0 now"),
+        ({"count_modalities": ()}, r"count_modalities: \['relation'\] there, \[\] now"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            RunFolder(path, now(**changes), resume=True)
+    with pytest.raises(ValueError, match="seed: 5 there, 6 now"):
+        RunFolder(path, {**now(), "seed": 6}, resume=True)
+
+
+def test_configuration_that_means_something_else_by_the_names(tmp_path):
+    config = {"dropout": "spatial", "epochs": None, "beta": [0.9, 0.999]}
+    RunFolder(tmp_path / "run", config).start()
+    RunFolder(tmp_path / "run", config, resume=True)
+    other = {**config, "epochs": 3}
+    with pytest.raises(
+        ValueError, match=r"configuration \(epochs: None there, 3 now\)"
+    ):
+        RunFolder(tmp_path / "run", other, resume=True)
 
 
 def test_part_of_a_run_resumes_with_it(started):
     part = started.part("again", epochs=3)
     assert part.path == started.path / "again"
     assert part.config == {**CONFIG, "part": "again", "epochs": 3}
-    part.start(new_state())
+    part.start()
     with pytest.raises(FileExistsError, match="already holds another run"):
         started.part("again", epochs=3)
     resumed = RunFolder(started.path, CONFIG, resume=True)

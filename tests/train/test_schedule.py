@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from pyg_ibmea.train import warmup_cosine
+from pyg_ibmea.train._schedule import warmup_cosine
 
 
 def test_rise_then_constant():

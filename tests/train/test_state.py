@@ -3,14 +3,14 @@ import io
 import pytest
 import torch
 
-from pyg_ibmea.train import TrainConfig, TrainingState
+from pyg_ibmea.train import Options, TrainingState
 
 
 def new_state(channels=3, average_decay=0.9):
-    config = TrainConfig(
+    options = Options.of(
         lr=0.1, warmup_epochs=3, cosine_epochs=9, average_decay=average_decay
     )
-    return TrainingState.create(torch.nn.Linear(channels, 2), config)
+    return TrainingState.create(torch.nn.Linear(channels, 2), options)
 
 
 def step(state):
@@ -75,7 +75,7 @@ def test_without_average_the_last_weights_are_kept():
 def test_numbers_that_are_no_weights_are_left_as_they_are():
     model = torch.nn.Linear(3, 2)
     model.register_buffer("row", torch.tensor([2**40 + 1, 3]))
-    state = TrainingState.create(model, TrainConfig())
+    state = TrainingState.create(model, Options())
     state.update_average()
     assert state.average.row.tolist() == [2**40 + 1, 3]
 
@@ -93,11 +93,21 @@ def test_best_weights_are_kept_as_they_were():
     assert not state.average.weight.equal(kept)
 
 
-def test_the_options_of_the_optimiser_are_those_of_the_configuration():
-    config = TrainConfig(lr=0.5, weight_decay=0.25, warmup_epochs=2)
-    state = TrainingState.create(torch.nn.Linear(3, 2), config)
+def test_the_settings_of_the_optimiser_are_those_of_the_options():
+    options = Options.of(lr=0.5, weight_decay=0.25, warmup_epochs=2)
+    model = torch.nn.Linear(3, 2)
+    state = TrainingState.create(model, options)
     (group,) = state.optimizer.param_groups
     assert (group["lr"], group["weight_decay"]) == (0.25, 0.25)  # First of two rises.
+    assert [*map(id, group["params"])] == [*map(id, model.parameters())]
+    extra = torch.nn.Parameter(torch.zeros(()))
+    (group,) = TrainingState.create(model, options, [extra]).optimizer.param_groups
+    assert [*map(id, group["params"])] == [*map(id, model.parameters()), id(extra)]
+
+
+def test_proposals_are_remembered_as_the_options_say():
+    state = TrainingState.create(torch.nn.Linear(3, 2), Options.of(propose_window=5))
+    assert state.pseudo_seeds.window == 5
 
 
 def test_checkpoint_of_another_model():

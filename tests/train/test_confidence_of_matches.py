@@ -1,12 +1,13 @@
 import pytest
 import torch
-from pyg_ibmea.train.trust import _best_threshold
+import torch.nn.functional as F
 
-from pyg_ibmea.align import CSLS, Sinkhorn
+from pyg_ibmea.align import CSLS, Cosine, Sinkhorn
 from pyg_ibmea.align._evidence import match_evidence
 from pyg_ibmea.problem import dangling_of, links_of, unaligned_entities
-from pyg_ibmea.train import (
-    TrainConfig,
+from pyg_ibmea.train import DecodingOptions
+from pyg_ibmea.train._confidence import (
+    _best_threshold,
     align_with_confidence,
     calibrate,
     confidence_metrics,
@@ -17,8 +18,8 @@ PAIR = ("source", "target")
 
 
 @pytest.fixture
-def config():
-    return TrainConfig(sinkhorn_temperature=0.05)
+def options():
+    return DecodingOptions(sinkhorn_temperature=0.05)
 
 
 def evidence_of(z, name):
@@ -37,24 +38,29 @@ def with_dangling(data):
     return data
 
 
-def test_matches_cover_every_unaligned_source_entity(data, model, config):
-    trust = calibrate(model, data, config)
-    found = align_with_confidence([model], data, trust, config)
+def test_matches_cover_every_unaligned_source_entity(data, model, options):
+    judgement = calibrate([model], data, options)
+    found = align_with_confidence([model], data, judgement, options)
     free_source, free_target = unaligned_entities(data, ("train", "val"))
-    assert found.source.equal(free_source)
+    assert found.source.tolist() == free_source.tolist()
     z = encode_entities(
         model, data, dict(zip(PAIR, (free_source, free_target), strict=True))
     )
-    evidence = evidence_of(z, trust.decoder)
-    assert found.target.equal(free_target[evidence.target])
-    assert found.runner_up.equal(free_target[evidence.runner_up])
-    assert found.confidence.equal(trust.right(evidence.features))
+    evidence = evidence_of(z, found.decoder[PAIR])
+    assert found.target.tolist() == free_target[evidence.target].tolist()
+    assert found.runner_up.tolist() == free_target[evidence.runner_up].tolist()
+    assert found.score.tolist() == evidence.score.tolist()
+    assert found.margin.tolist() == evidence.margin.tolist()
+    expected = judgement.right(evidence.features)
+    assert found.confidence.tolist() == expected.tolist()
     seeds = torch.cat([links_of(data, part)[1] for part in ("train", "val")])
-    assert not torch.isin(found.target, seeds).any()
+    assert not set(found.target.tolist()) & set(seeds.tolist())
+    assert found.threshold[PAIR] == judgement.threshold
+    assert found[0].source == data.uri["source"][int(free_source[0])]
 
 
-def test_the_decoder_is_the_one_with_more_right(data, model, config):
-    trust = calibrate(model, data, config)
+def test_the_decoder_is_the_one_with_more_right(data, model, options):
+    judgement = calibrate([model], data, options)
     entities = unaligned_entities(data, ("train",))
     z = encode_entities(model, data, dict(zip(PAIR, entities, strict=True)))
     links = links_of(data, "val")
@@ -65,26 +71,36 @@ def test_the_decoder_is_the_one_with_more_right(data, model, config):
         d: int((evidence_of(z, d).target[row] == true).sum())
         for d in ("csls", "sinkhorn")
     }
-    assert right[trust.decoder] == max(right.values())
+    found = align_with_confidence([model], data, judgement, options)
+    assert right[found.decoder[PAIR]] == max(right.values())
+    assert ["csls", "sinkhorn"][judgement.choice] == found.decoder[PAIR]
+    # Of one's own there is no choice.
+    own = calibrate([model], data, options, decoder=Cosine())
+    found = align_with_confidence([model], data, own, options, decoder=Cosine())
+    assert found.decoder[PAIR] == "cosine"
+    unaligned = unaligned_entities(data, ("train", "val"))
+    z = encode_entities(model, data, dict(zip(PAIR, unaligned, strict=True)))
+    best = (F.normalize(z["source"]) @ F.normalize(z["target"]).t()).argmax(1)
+    assert found.target.tolist() == unaligned[1][best].tolist()
 
 
-def test_without_validation_pairs_confidence_is_not_calibrated(data, model, config):
+def test_without_validation_pairs_confidence_is_not_calibrated(data, model, options):
     store = data["source", "same_as", "target"]
     store.train_mask |= store.val_mask
     store.val_mask = torch.zeros_like(store.val_mask)
-    trust = calibrate(model, data, config)
-    found = align_with_confidence([model], data, trust, config)
+    judgement = calibrate([model], data, options)
+    found = align_with_confidence([model], data, judgement, options)
     assert ((found.confidence >= 0.5) & (found.confidence <= 1)).all()
-    metrics = confidence_metrics(data, trust, found)
+    metrics = confidence_metrics(data, judgement, found)
     assert not metrics["calibrated"]
     assert metrics["coverage"][-1]["coverage"] == 1
 
 
-def test_metrics_of_confidence_against_a_loop(data, model, config):
+def test_metrics_of_confidence_against_a_loop(data, model, options):
     data = with_dangling(data)
-    trust = calibrate(model, data, config)
-    found = align_with_confidence([model], data, trust, config)
-    metrics = confidence_metrics(data, trust, found)
+    judgement = calibrate([model], data, options)
+    found = align_with_confidence([model], data, judgement, options)
+    metrics = confidence_metrics(data, judgement, found)
     true = dict(links_of(data, "test").t().tolist())
     lonely = set(dangling_of(data, "test").tolist())
     rows = [
@@ -99,19 +115,19 @@ def test_metrics_of_confidence_against_a_loop(data, model, config):
     hits = sum(right for right, _, _ in rows)
     assert metrics["coverage"][-1]["precision"] == pytest.approx(hits / len(rows))
     assert metrics["coverage"][-1]["recall"] == pytest.approx(hits / len(true))
-    below = [alone for _, c, alone in rows if c < trust.threshold]
+    below = [alone for _, c, alone in rows if c < judgement.threshold]
     expected = 2 * sum(below) / max(1, len(below) + len(lonely))
     assert metrics["dangling"]["f1"] == pytest.approx(expected)
 
 
-def test_known_entities_without_counterpart_lower_the_confidence(data, model, config):
-    before = calibrate(model, data, config)
-    after = calibrate(model, with_dangling(data), config)
+def test_known_entities_without_counterpart_lower_the_confidence(data, model, options):
+    before = calibrate([model], data, options)
+    after = calibrate([model], with_dangling(data), options)
     assert before.threshold == 0
     assert after.threshold > 0
     sure = [
-        align_with_confidence([model], data, trust, config).confidence.mean()
-        for trust in (before, after)
+        align_with_confidence([model], data, judgement, options).confidence.mean()
+        for judgement in (before, after)
     ]
     assert sure[1] < sure[0]
 

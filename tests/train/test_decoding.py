@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from pyg_ibmea.train.stages import _ranked
 
 from pyg_ibmea.align import (
     CSLS,
@@ -17,18 +16,12 @@ from pyg_ibmea.align._evidence import match_evidence
 from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.problem import links_of, unaligned_entities
-from pyg_ibmea.train import (
-    RunFolder,
-    TrainConfig,
-    align_pairs,
-    align_with_confidence,
-    calibrate,
-    evaluate,
-    final_test,
-    neighborhood_bonus,
-    pair_bonuses,
-    train_models,
-)
+from pyg_ibmea.train import DecodingOptions, Options, evaluate
+from pyg_ibmea.train._confidence import align_with_confidence, calibrate
+from pyg_ibmea.train._memory_log import MemoryLog
+from pyg_ibmea.train._stages import best_pseudo_seeds
+from pyg_ibmea.train._trained import TrainedModels
+from pyg_ibmea.train.decoding import neighborhood_bonus
 
 PAIR = ("source", "target")
 
@@ -39,7 +32,7 @@ def encode(model, data):
     return [z[kg] for kg in PAIR]
 
 
-def by_hand(model, data, config, known, rounds):
+def by_hand(model, data, known, rounds):
     """The bonus, dense, from the embeddings of all entities."""
     z, entities = encode(model, data), unaligned_entities(data, known)
     chosen = [side[ids] for side, ids in zip(z, entities, strict=True)]
@@ -61,8 +54,8 @@ def by_hand(model, data, config, known, rounds):
 
 
 @pytest.fixture
-def config():
-    return TrainConfig(
+def options():
+    return DecodingOptions(
         sinkhorn_temperature=0.03, neighbor_agreement=0.7, neighbor_rounds=2
     )
 
@@ -70,60 +63,62 @@ def config():
 @pytest.mark.parametrize("rounds", [1, 2])
 @pytest.mark.parametrize("known", [("train",), ("train", "val")])
 def test_known_pairs_and_matches_vouch_for_their_neighbours(
-    data, model, config, known, rounds
+    data, model, options, known, rounds
 ):
-    config = replace(config, neighbor_rounds=rounds)
-    bonus = neighborhood_bonus(model, data, config, known)
+    options = replace(options, neighbor_rounds=rounds)
+    bonus = neighborhood_bonus(model, data, options, known)
     assert bonus.is_sparse
-    expected = by_hand(model, data, config, known, rounds)
+    expected = by_hand(model, data, known, rounds)
     torch.testing.assert_close(bonus.to_dense(), expected)
     assert bonus.to_dense().max() > 0.1
-    off = TrainConfig(neighbor_agreement=0.0)
+    off = DecodingOptions(neighbor_agreement=0.0)
     assert neighborhood_bonus(model, data, off, known) is None
 
 
-def test_what_is_judged_knows_the_training_pairs_only(data, model, config):
+def test_what_is_judged_knows_the_training_pairs_only(data, model, options):
     torch.manual_seed(1)
     other = copy.deepcopy(model)
     torch.nn.init.normal_(other.embedding.weight)
-    before, after = pair_bonuses([other], [model], data, config)[PAIR]
-    expected = neighborhood_bonus(other, data, config, ("train",))
+    trained = TrainedModels(data, options, [other], [model])
+    before, after = trained.bonuses[PAIR]
+    expected = neighborhood_bonus(other, data, options, ("train",))
     assert before.to_dense().equal(expected.to_dense())
-    expected = neighborhood_bonus(model, data, config, ("train", "val"))
+    expected = neighborhood_bonus(model, data, options, ("train", "val"))
     assert after.to_dense().equal(expected.to_dense())
 
 
-def test_other_pairs_are_not_looked_at(data, model, config):
-    before = neighborhood_bonus(model, data, config).to_dense()
+def test_other_pairs_are_not_looked_at(data, model, options):
+    before = neighborhood_bonus(model, data, options).to_dense()
     store = data["source", "same_as", "target"]
     known = store.train_mask
     store.edge_index = store.edge_index[:, known]
     for part in ("train", "val", "test"):
         store[f"{part}_mask"] = store[f"{part}_mask"][known]
-    assert neighborhood_bonus(model, data, config).to_dense().equal(before)
+    assert neighborhood_bonus(model, data, options).to_dense().equal(before)
 
 
-def test_where_all_is_known_only_that_counts(data, model, config):
+def test_where_all_is_known_only_that_counts(data, model, options):
     store = data["source", "same_as", "target"]
     entities = torch.arange(data["source"].num_nodes)
     store.edge_index = torch.stack([entities, entities % data["target"].num_nodes])
     store.train_mask = torch.ones_like(entities, dtype=torch.bool)
-    bonus = neighborhood_bonus(model, data, config)
+    bonus = neighborhood_bonus(model, data, options)
     assert bonus.shape == (data["source"].num_nodes, data["target"].num_nodes)
     assert (bonus.values() > 0).all()
 
 
-def test_it_enters_ranks_and_matches(data, model, config):
+def test_it_enters_ranks_and_matches(data, model, options):
     z = encode(model, data)
 
     def part(known):
         entities = unaligned_entities(data, known)
         sides = [side[ids] for side, ids in zip(z, entities, strict=True)]
-        bonus = by_hand(model, data, config, known, 2)
+        bonus = by_hand(model, data, known, 2)
         return entities, sides, bonus[entities[0][:, None], entities[1]].to_sparse()
 
     links = links_of(data, "test")
-    before, after = pair_bonuses([model], [model], data, config)[PAIR]
+    trained = TrainedModels(data, options, [model], [model])
+    before, after = trained.bonuses[PAIR]
     result = evaluate(model, data, "test", ["csls"], bonus=after)["csls"]
     expected = ranking_metrics(
         z[0][links[0]],
@@ -133,29 +128,32 @@ def test_it_enters_ranks_and_matches(data, model, config):
     assert result["mean"] == pytest.approx(expected["mean"])
     assert result != evaluate(model, data, "test", ["csls"])["csls"]
 
-    trust = calibrate(model, data, config, bonus=before)
-    plain = calibrate(model, data, config)
-    assert trust.right.state_dict() != plain.right.state_dict()
-    found = align_with_confidence([model], data, trust, config, bonus=after)
+    judgement = calibrate([model], data, options, bonus=before)
+    plain = calibrate([model], data, options)
+    assert judgement.right.state_dict() != plain.right.state_dict()
+    found = align_with_confidence([model], data, judgement, options, bonus=after)
     entities, sides, added = part(("train", "val"))
     # Cosines of at most 1 and as much as .7 from neighbours: 1.7 times as wide.
     wide = Sinkhorn(0.03 * 1.7)
-    by = wide if trust.decoder == "sinkhorn" else CSLS()
+    by = wide if found.decoder[PAIR] == "sinkhorn" else CSLS()
     [(evidence, _)] = match_evidence(*sides, [by], CSLS(), wide, bonus=added)
-    assert found.target.equal(entities[1][evidence.target])
+    assert found.target.tolist() == entities[1][evidence.target].tolist()
     torch.testing.assert_close(
-        found.confidence, trust.right(evidence.features), atol=1e-5, rtol=0.0
+        torch.from_numpy(found.confidence),
+        judgement.right(evidence.features).double(),
+        atol=1e-5,
+        rtol=0.0,
     )
-    joined = align_pairs([model], [model], data, config)[PAIR]
-    assert joined[0].right.state_dict() == trust.right.state_dict()
-    assert joined[1].target.equal(found.target)
+    joined = trained.judgements[PAIR]
+    assert joined.right.state_dict() == judgement.right.state_dict()
+    assert trained.alignment.target.tolist() == found.target.tolist()
 
 
-def test_final_ranks_are_scaled_at_the_wider_temperature(data, config):
+def test_final_ranks_are_scaled_at_the_wider_temperature(data, options):
     torch.manual_seed(0)  # A weak model, so that ranks differ.
     model = IBMEA.from_data(data, modalities=["graph"], graph_channels=8)
-    bonuses = pair_bonuses([model], [model], data, config)[PAIR]
-    found = _ranked([model], [model], data, config, None, bonuses)
+    trained = TrainedModels(data, options, [model], [model])
+    bonuses = trained.bonuses[PAIR]
 
     def figures(part, bonus, temperature):
         decoders = [Sinkhorn(temperature)]
@@ -163,18 +161,19 @@ def test_final_ranks_are_scaled_at_the_wider_temperature(data, config):
         return found["sinkhorn"]["mean"]
 
     for part, bonus in zip(("val", "test"), bonuses, strict=True):
+        found = trained.ranked(PAIR, part)
         expected = figures(part, bonus, 0.03 * 1.7)
-        assert found[part]["sinkhorn"]["mean"] == pytest.approx(expected)
+        assert found["sinkhorn"]["mean"] == pytest.approx(expected)
     # Of the many test pairs some rank differs.
     assert expected != pytest.approx(figures("test", bonuses[1], 0.03))
-    plain = _ranked([model], [model], data, config, None, (None, None))
+    plain = trained.ranked(PAIR, "test", agreement=False)
     expected = figures("test", None, 0.03)
-    assert plain["test"]["sinkhorn"]["mean"] == pytest.approx(expected)
+    assert plain["sinkhorn"]["mean"] == pytest.approx(expected)
 
 
 # Notes for a user, which six epochs on two hundred entities earn.
 @pytest.mark.filterwarnings("ignore:(modality|the bottleneck|pseudo-seeds)")
-def test_training_does_not_depend_on_it(tmp_path, monkeypatch):
+def test_training_does_not_depend_on_it(monkeypatch, run_stages):
     """One training gives the figures with neighbours and without; where they lower
     those of the validation pairs, it says so.
     """
@@ -184,9 +183,9 @@ def test_training_does_not_depend_on_it(tmp_path, monkeypatch):
         asked.append(given)
         return ["neighbours lead astray"]
 
-    monkeypatch.setattr("pyg_ibmea.train.stages.check_agreement", check_agreement)
+    monkeypatch.setattr("pyg_ibmea.train._trained.check_agreement", check_agreement)
     problem = SyntheticMMKG(num_entities=200, feature_noise=0.8)[0]
-    options = {
+    changes = {
         "epochs": 6, "eval_every": 2, "graph_channels": 16, "modal_channels": 8,
         "lr": 0.02, "iterative": True, "propose_from": 2, "propose_every": 1,
         "propose_first_threshold": 0.3, "propose_threshold": 0.3, "refits": 1,
@@ -194,12 +193,16 @@ def test_training_does_not_depend_on_it(tmp_path, monkeypatch):
     }  # fmt: skip
     found = {}
     for weight in (0.0, 0.5):
-        config = TrainConfig(neighbor_agreement=weight, **options)
-        run = RunFolder(tmp_path / str(weight), {})
-        trained = train_models(problem.clone(), config, run)
+        options = Options.of(neighbor_agreement=weight, **changes)
+        states = run_stages(problem.clone(), options, MemoryLog())
+        judged, final = (
+            [state.model for state in each] for each in (states.judged, states.final)
+        )
+        trained = TrainedModels(problem, options.decoding, judged, final)
+        adopted = best_pseudo_seeds(states.judged[0], problem)
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
-            found[weight] = final_test(problem, *trained, config, run)
+            found[weight] = trained.metrics(adopted)
         assert [str(w.message) for w in told] == ["neighbours lead astray"] * bool(
             weight
         )

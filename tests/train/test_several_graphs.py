@@ -5,14 +5,16 @@ import json
 import pytest
 from three_graphs import three_graphs
 
-from pyg_ibmea import train
+from pyg_ibmea import Aligner
 from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.problem import PARTS, linked_pairs, links_of, pair_problems, seed_pairs
+from pyg_ibmea.train import Objective, Options
 from pyg_ibmea.train._figures import mean_figures
-from pyg_ibmea.train.loop import _batches
+from pyg_ibmea.train._memory_log import MemoryLog
+from pyg_ibmea.train._training import Training
 
-CONFIG = train.TrainConfig(
-    epochs=8, eval_every=2, graph_channels=16, modal_channels=8, beta="1e-3", lr=0.02,
+OPTIONS = Options.of(
+    epochs=8, eval_every=2, graph_channels=16, modal_channels=8, beta=1e-3, lr=0.02,
     iterative=True, propose_from=4, propose_every=1, propose_threshold=0.3,
     propose_easing=0, refits=1, refit_epochs=2,
 )  # fmt: skip
@@ -21,9 +23,9 @@ CONFIG = train.TrainConfig(
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     data = three_graphs()
-    run = train.RunFolder(tmp_path_factory.mktemp("joint") / "run", {})
-    judged, states = train.train_models(data, CONFIG, run)
-    return data, run, train.final_test(data, judged, states, CONFIG, run), states
+    out = tmp_path_factory.mktemp("joint") / "run"
+    aligner = Aligner(options=OPTIONS, device="cpu", progress=False).fit(data, out)
+    return data, out, aligner.metrics(), aligner
 
 
 def table(path):
@@ -42,8 +44,12 @@ def test_links_between_the_others_follow():
 
 
 def test_figures_of_each_pair_and_their_means(trained):
-    data, run, metrics, _ = trained
-    assert json.loads((run.path / "metrics.json").read_text()) == metrics
+    data, out, metrics, aligner = trained
+    written = json.loads((out / "metrics.json").read_text())
+    assert written.pop("peak_rss_mb") > 10
+    assert written.pop("best_epoch") == aligner.best_epoch_
+    assert written.pop("seconds") == aligner.seconds_
+    assert written == metrics
     assert list(metrics["pairs"]) == [" - ".join(p) for p in linked_pairs(data)]
     for part in ("test", "val"):
         each = [figures[part]["csls"]["mean"]["mrr"]
@@ -64,20 +70,20 @@ def test_figures_of_each_pair_and_their_means(trained):
 
 
 def test_alignment_and_pseudo_seeds_name_the_graphs(trained):
-    data, run, _, _ = trained
-    rows = table(run.path / "alignment.tsv")
+    data, out, _, _ = trained
+    rows = table(out / "alignment.tsv")
     assert rows[0][-2:] == ["source_graph", "target_graph"]
     found = {tuple(row[-2:]) for row in rows[1:]}
     assert found == set(linked_pairs(data))
     for row in rows[1:]:  # Entities are named after their graph.
         assert (row[0][0], row[1][0]) == tuple(row[-2:])
-    for row in table(run.path / "pseudo_seeds.tsv")[1:]:
+    for row in table(out / "pseudo_seeds.tsv")[1:]:
         assert (row[0][0], row[1][0]) == tuple(row[2:])
 
 
 def test_clusters_keep_what_is_known_and_never_two_of_a_graph(trained):
-    data, run, metrics, _ = trained
-    rows = table(run.path / "clusters.tsv")
+    data, out, metrics, _ = trained
+    rows = table(out / "clusters.tsv")
     assert rows[0] == ["a", "b", "c", "confidence"]
     assert len(rows) - 1 == metrics["clusters"]["clusters"]
     for column in range(3):
@@ -94,9 +100,9 @@ def test_clusters_keep_what_is_known_and_never_two_of_a_graph(trained):
 
 
 def test_what_the_clusters_repair_is_counted_by_hand(trained):
-    data, run, metrics, _ = trained
-    clusters = [row[:3] for row in table(run.path / "clusters.tsv")[1:]]
-    matches = table(run.path / "alignment.tsv")[1:]
+    data, out, metrics, _ = trained
+    clusters = [row[:3] for row in table(out / "clusters.tsv")[1:]]
+    matches = table(out / "alignment.tsv")[1:]
     for pair, problem in pair_problems(data):
         true = {
             data.uri[pair[0]][i]: data.uri[pair[1]][j]
@@ -114,22 +120,23 @@ def test_what_the_clusters_repair_is_counted_by_hand(trained):
     assert 0 < metrics["clusters"]["cycle_consistency"] <= 1
 
 
-def test_models_are_loaded_and_say_the_same(trained):
-    data, run, _, _ = trained
-    judged, models = train.load_models(data, CONFIG, run.path)
-    before = (run.path / "alignment.tsv").read_text()
-    found = train.align_pairs(judged, models, data, CONFIG)
-    run.write_alignment(data, {pair: matches for pair, (_, matches) in found.items()})
-    assert (run.path / "alignment.tsv").read_text() == before
+def test_models_are_loaded_and_say_the_same(trained, tmp_path):
+    data, out, _, aligner = trained
+    before = (out / "alignment.tsv").read_text()
+    loaded = Aligner.load(out, data, device="cpu")
+    for matches in (loaded.align(), aligner.align()):
+        matches.save(tmp_path / "alignment.tsv")
+        assert (tmp_path / "alignment.tsv").read_text() == before
 
 
 def test_an_epoch_has_the_steps_of_two_of_three_pairs():
     data = three_graphs()
-    model = IBMEA.from_data(data, **CONFIG.model_options())
-    state = train.TrainingState.create(model, CONFIG)
+    model = IBMEA.from_data(data, options=OPTIONS.model)
+    objective = Objective.from_options(OPTIONS.loss, model.modalities)
+    training = Training(data, model, objective, OPTIONS, MemoryLog())
     seen = {pair: set() for pair in linked_pairs(data)}
     for _ in range(12):
-        batches = _batches(state, data, CONFIG)
+        batches = training._batches()
         assert len(batches) == 8  # Of three times four; a batch withholds 30 %.
         found = [(pair, *two) for pair, ids in batches for two in ids.t().tolist()]
         assert len(set(found)) == len(found)  # None twice in an epoch.

@@ -1,0 +1,48 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pyg_ibmea.align import Alignment
+from pyg_ibmea.align._alignment_files import as_iri
+from pyg_ibmea.data import read_same_as
+
+
+def alignment_of(sources, targets):
+    return Alignment(
+        [("k", "l")],
+        {"k": sources, "l": targets},
+        source=range(len(sources)),
+        target=range(len(targets)),
+        runner_up=[-1] * len(sources),
+        score=[0.5] * len(sources),
+        margin=[0.0] * len(sources),
+        confidence=[0.5] * len(sources),
+        pair=[0] * len(sources),
+    )
+
+
+@pytest.mark.parametrize("suffix", ["tsv", "csv", "parquet", "nt"])
+def test_only_the_file_is_left(tmp_path, suffix):
+    if suffix == "parquet":
+        pytest.importorskip("pyarrow")
+    folder = tmp_path / "new"
+    for _ in range(2):  # Over an old one, too.
+        path = alignment_of(["a"], ["x"]).save(folder / f"m.{suffix}")
+        assert list(folder.iterdir()) == [path]
+
+
+def test_statements_are_read_as_known_pairs(tmp_path):
+    alignment = alignment_of(["a", "http://k/c"], ["x", "http://k/ü b"])
+    assert list(read_same_as(alignment.save(tmp_path / "m.nt"))) == [
+        ("urn:x-entity:a", "urn:x-entity:x"),
+        ("http://k/c", "http://k/%C3%BC%20b"),
+    ]
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=1))
+def test_any_name_is_read_back_from_rdf(tmp_path_factory, names):
+    alignment = alignment_of(names, ["x"] * len(names))
+    path = alignment.save(tmp_path_factory.mktemp("nt") / "m.nt")
+    iris = [left for left, _ in read_same_as(path)]
+    assert len(iris) == len(names)
+    assert [f"<{iri}>" for iri in iris] == [as_iri(name) for name in names]
