@@ -8,7 +8,7 @@ import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -40,37 +40,34 @@ class JapeDataset(InMemoryDataset):
     are only read, and nothing is downloaded.
 
     Args:
-        root: Folder of the cache.
-        folder: Folder of the raw files.
-        names: Names of the two graphs.
-        where: Where the raw files are published, for error messages.
-        modalities: The modalities to use; by default all that there are.
-        ratio: Share of the links that are seed pairs. By default the published
-            folds where there are some, else :obj:`default_ratio`.
-        default_ratio: The published share of seed pairs.
-        split_seed: Seed of the split.
-        val_ratio: Share of the seed pairs kept for validation.
-        num_features: The most columns of a bag.
-        features: Feature file by modality, for images, names or the user's own.
-        transform: Applied to the data on every access.
-        force_reload: Whether to process the raw files again.
-
-    Raises:
-        FileNotFoundError: If raw or feature files are missing.
-        ValueError: If a file is malformed, a modality asked for is absent, or the
-            split is impossible.
+        root (str or Path): Folder of the cache.
+        folder (str or Path): Folder of the raw files.
+        names (tuple[str, str]): Names of the two graphs.
+        where (str): Where the raw files come from, for error messages.
+        modalities (Sequence[str], optional): The modalities to use; None for all that
+            there are.
+        ratio (float, optional): Share of the links that are seed pairs; None for the
+            published folds where there are some, else :attr:`default_ratio`.
+        split_seed (int): Seed of the split.
+        val_ratio (float): Share of the seed pairs kept for validation.
+        num_features (int): The most columns of a bag.
+        features (Mapping): Feature file by modality; None where there is none.
+        transform (Callable, optional): Applied to the data on every access.
+        force_reload (bool): Whether to process the raw files again.
     """
+
+    #: Share of the links that are seed pairs, unless the user or the folder says.
+    default_ratio: ClassVar[float] = 0.3
 
     def __init__(
         self,
         root: PathLike,
         folder: PathLike,
         names: tuple[str, str],
-        *,
         where: str,
+        *,
         modalities: Sequence[str] | None,
         ratio: float | None,
-        default_ratio: float,
         split_seed: int,
         val_ratio: float,
         num_features: int,
@@ -79,8 +76,7 @@ class JapeDataset(InMemoryDataset):
         force_reload: bool,
     ) -> None:
         self.names = names
-        self.ratio, self.default_ratio = ratio, default_ratio
-        self.split_seed, self.val_ratio = split_seed, val_ratio
+        self.ratio, self.split_seed, self.val_ratio = ratio, split_seed, val_ratio
         missing = missing_jape_files(folder)
         if missing:
             raise FileNotFoundError(
@@ -163,14 +159,61 @@ class JapeDataset(InMemoryDataset):
         return f"{type(self).__name__}({', '.join(self.names)})"
 
 
-def check_pair(dataset: str, pair: str, pairs: Sequence[str]) -> tuple[str, str]:
-    """Checks the name of a benchmark's pair; gives the names of its two graphs."""
-    if pair not in pairs:
-        raise ValueError(
-            f"{dataset} has no pair '{pair}'; there are {', '.join(map(repr, pairs))}."
+class JapeBenchmark(JapeDataset):
+    """A published benchmark: pairs of graphs in folders of JAPE's layout.
+
+    A subclass says which pairs there are, where they are published and how many of
+    their links are seed pairs. Its docstring documents the arguments for its users.
+
+    Raises:
+        FileNotFoundError: If raw or feature files are missing.
+        ValueError: If the pair is unknown, a file is malformed, a modality asked for
+            is absent, or the split is impossible.
+    """
+
+    #: The published pairs, each named after its two graphs; the first is the default.
+    pairs: ClassVar[tuple[str, ...]]
+    #: The sentence that says where the raw files are published.
+    published: ClassVar[str]
+
+    def __init__(
+        self,
+        root: PathLike,
+        pair: str | None = None,
+        raw: PathLike | None = None,
+        modalities: Sequence[str] | None = None,
+        ratio: float | None = None,
+        split_seed: int = 0,
+        val_ratio: float = 0.1,
+        num_features: int = 1000,
+        image: PathLike | None = None,
+        name: PathLike | None = None,
+        features: Mapping[str, PathLike] | None = None,
+        transform: Callable[[HeteroData], HeteroData] | None = None,
+        force_reload: bool = False,
+    ) -> None:
+        pair = self.pairs[0] if pair is None else pair
+        if pair not in self.pairs:
+            raise ValueError(
+                f"{type(self).__name__} has no pair '{pair}'; there are "
+                f"{', '.join(map(repr, self.pairs))}."
+            )
+        source, target = pair.split("_")
+        super().__init__(
+            root,
+            (Path(root) / "raw" if raw is None else Path(raw)) / pair,
+            (source, target),
+            f"{self.published} Give the folder that holds the folder '{pair}' as "
+            "raw=..., or put it there.",
+            modalities=modalities,
+            ratio=ratio,
+            split_seed=split_seed,
+            val_ratio=val_ratio,
+            num_features=num_features,
+            features={"image": image, "name": name, **(features or {})},
+            transform=transform,
+            force_reload=force_reload,
         )
-    source, target = pair.split("_")
-    return source, target
 
 
 def _ids(graph: Any) -> Tensor:

@@ -77,13 +77,10 @@ class MMKGPair(JapeDataset):
             root,
             Path(root) / "raw" if raw is None else raw,
             (names[0], names[1]),
-            where=(
-                "See pyg_ibmea.data.read_jape for what the files hold; give their "
-                "folder as raw=..., or put them there."
-            ),
+            "See pyg_ibmea.data.read_jape for what the files hold; give their folder "
+            "as raw=..., or put them there.",
             modalities=modalities,
             ratio=ratio,
-            default_ratio=0.3,
             split_seed=split_seed,
             val_ratio=val_ratio,
             num_features=num_features,
