@@ -12,7 +12,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.data import find_images
-from pyg_ibmea.data.tables import UNNAMED
+from pyg_ibmea.data.builder import UNNAMED
 from pyg_ibmea.datasets import GraphFiles
 from pyg_ibmea.problem import links_of, pair_problems, triples_of
 from pyg_ibmea.report import Match

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
 
+#: The relation of a triple that names none.
+UNNAMED = "related"
+
 
 class GraphBuilder:
     """Collects statements about entities and numbers what they name.

@@ -7,9 +7,8 @@ from typing import Any
 import torch
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.data.builder import GraphBuilder
+from pyg_ibmea.data.builder import UNNAMED, GraphBuilder
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
-from pyg_ibmea.data.tables import UNNAMED
 
 
 def from_networkx(name: str, graph: Any, relation: str = "relation") -> KnowledgeGraph:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.data.bags import num_shared_columns
+from pyg_ibmea.data.features.bags import num_shared_columns
 from pyg_ibmea.problem import has_triples, modalities_of
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.data.bags import FeatureBags, attribute_bags, relation_bags
+from pyg_ibmea.data.features.bags import FeatureBags, attribute_bags, relation_bags
 from pyg_ibmea.data.gaps import describe_gaps
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
 from pyg_ibmea.problem import PARTS, linked_pairs, links_between, triples_of

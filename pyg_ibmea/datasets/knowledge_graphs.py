@@ -20,7 +20,7 @@ from pyg_ibmea.data import (
     split_jointly,
     to_hetero_data,
 )
-from pyg_ibmea.data.encoders import NameEncoder
+from pyg_ibmea.data.features.encoders import NameEncoder
 from pyg_ibmea.problem import Pair, linked_pairs, links_between
 
 

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from pyg_ibmea.data._rows import open_bytes, suffix_of
 from pyg_ibmea.data.builder import GraphBuilder
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
+from pyg_ibmea.data.readers._rows import open_bytes, suffix_of
 
 PathLike = str | os.PathLike[str]
 

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pyg_ibmea.data._rows import open_bytes
 from pyg_ibmea.data.builder import GraphBuilder
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
+from pyg_ibmea.data.readers._rows import open_bytes
 
 PathLike = str | os.PathLike[str]
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pyg_ibmea.data._lines import Ids, read_id_rows
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
+from pyg_ibmea.data.readers._lines import Ids, read_id_rows
 
 #: Either file holds the links; the first that is there is read.
 LINK_FILES = ("ill_ent_ids", "ref_ent_ids")

@@ -10,7 +10,7 @@ from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from pyg_ibmea.data import encode_names, encode_sentences
 
-SCRIPT = Path(__file__).parents[2] / "examples" / "encode_names.py"
+SCRIPT = Path(__file__).parents[3] / "examples" / "encode_names.py"
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "gary", "ry", "##dstrom", "city"]
 
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pyg_ibmea.data._rows import Row, read_rows
 from pyg_ibmea.data.builder import GraphBuilder
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
+from pyg_ibmea.data.readers._rows import Row, read_rows
 
 PathLike = str | os.PathLike[str]
 

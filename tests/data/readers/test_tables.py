@@ -8,10 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyg_ibmea.data import (
-    KnowledgeGraph,
+    GraphBuilder,
     find_table,
     read_folder,
-    read_link_table,
     read_tables,
     write_tables,
 )
@@ -137,8 +136,6 @@ graphs = st.builds(
 def test_round_trip_whatever_the_names(
     tmp_path_factory: pytest.TempPathFactory, statements
 ) -> None:
-    from pyg_ibmea.data import GraphBuilder
-
     builder = GraphBuilder("en")
     for triple in statements[0]:
         builder.add_triple(*triple)
@@ -172,24 +169,3 @@ def test_any_bytes_give_a_graph_or_a_clear_error(
     finally:
         assert path.read_bytes() == content
     assert graph.num_triples > 0
-
-
-def test_links(tmp_path: Path) -> None:
-    empty = torch.empty(0, 3, dtype=torch.long)
-    source = KnowledgeGraph("fr", ["Rome", "Paris"], [], empty)
-    target = KnowledgeGraph("nl", ["Parijs", "Rome_"], [], empty)
-    rows = [("Paris", "Parijs"), ("Rome", "Rome_"), ("Paris", "Parijs")]
-    path = written(tmp_path, "links.tsv", rows)
-    assert read_link_table(path, source, target).tolist() == [[1, 0], [0, 1]]
-    path = written(tmp_path, "links.csv", [*rows, ("Oslo", "Parijs")])
-    with pytest.warns(UserWarning, match=r"1 of 4 pairs.*'Oslo' is no entity of 'fr'"):
-        assert read_link_table(path, source, target).shape == (2, 2)
-    path = written(tmp_path, "swapped.tsv", [("Parijs", "Paris")])
-    with pytest.raises(ValueError, match="Are the columns swapped"):
-        read_link_table(path, source, target)
-    path = tmp_path / "links.nt"
-    path.write_text("<Oslo> <http://www.w3.org/2002/07/owl#sameAs> <x> .".replace(
-        "<", "<urn:"
-    ).replace("urn:http", "http"))  # fmt: skip
-    with pytest.raises(ValueError, match="row 1: 'urn:Oslo' is no entity"):
-        read_link_table(path, source, target)

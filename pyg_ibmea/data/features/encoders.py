@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_ibmea.data._vector_cache import VectorCache, content_key, folder_key
-from pyg_ibmea.data.images import encode_image
-from pyg_ibmea.data.names import encode_names
-from pyg_ibmea.data.sentences import encode_sentences
-from pyg_ibmea.data.vision import VisionEncoder
+from pyg_ibmea.data.features._vector_cache import VectorCache, content_key, folder_key
+from pyg_ibmea.data.features.colours import encode_image
+from pyg_ibmea.data.features.names import encode_names
+from pyg_ibmea.data.features.sentences import encode_sentences
+from pyg_ibmea.data.features.vision import VisionEncoder
 
 Vector = NDArray[np.float32]
 ImageEncoder = Callable[[Path], Vector]

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyg_ibmea.data._lines import read_id_rows, read_id_table
+from pyg_ibmea.data.readers._lines import read_id_rows, read_id_table
 
 URIS = st.text(
     st.characters(exclude_characters="\n", exclude_categories=("Cs",)), min_size=1

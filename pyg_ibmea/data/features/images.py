@@ -1,13 +1,11 @@
-"""Image features of entities from a folder or a list of image files."""
+"""Image features of entities: each image encoded once, what is missing masked."""
 
 from __future__ import annotations
 
 import os
-import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from urllib.parse import quote
 
 import numpy as np
 import torch
@@ -15,65 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
-from pyg_ibmea.data._rows import read_rows
-from pyg_ibmea.data._vector_cache import VectorCache, content_key
-from pyg_ibmea.data.images import encode_image
+from pyg_ibmea.data.features._vector_cache import VectorCache, content_key
+from pyg_ibmea.data.features.colours import encode_image
 
 PathLike = str | os.PathLike[str]
 Vector = NDArray[np.float32]
 
-_SUFFIXES = {
-    ".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp", ".tif", ".tiff", ".svg", ".avif",
-}  # fmt: skip
 # Larger files are not even opened.
 _MOST_BYTES = 100_000_000
-
-
-def find_images(source: PathLike, entities: Sequence[str]) -> dict[str, Path]:
-    """Finds which image file belongs to which entity.
-
-    Args:
-        source: A folder of images, each named after its entity (the URI, its last part,
-            or the URI percent-encoded, with any suffix; upper and lower case are one if
-            no exact name is there); or a table with the columns ``entity`` and
-            ``file``, files being relative to its folder.
-        entities: The URIs.
-
-    Returns:
-        The file of each entity that has one, in the order of the entities.
-
-    Raises:
-        FileNotFoundError: If there is no such folder or table.
-        ValueError: If no image belongs to any entity, or the table is malformed.
-    """
-    source = Path(source)
-    if source.is_dir():
-        files = {
-            path.stem: path
-            for path in sorted(source.rglob("*"))
-            if path.suffix.lower() in _SUFFIXES and path.is_file()
-        }
-        lower = {stem.casefold(): path for stem, path in files.items()}
-        found = {}
-        for entity in entities:
-            names = (entity, quote(entity, safe=""), re.split(r"[/#]", entity)[-1])
-            paths = [files.get(name) or lower.get(name.casefold()) for name in names]
-            path = next((path for path in paths if path), None)
-            if path:
-                found[entity] = path
-    else:
-        known = set(entities)
-        rows = read_rows(source, ("entity", "file"))
-        listed = {e: source.parent / file for e, file in rows if e in known}
-        found = {e: listed[e] for e in entities if e in listed}
-    if not found:
-        raise ValueError(
-            f"{source}: no image belongs to any of the {len(entities)} entities, such "
-            f"as {entities[0]!r}."
-            if len(entities)
-            else f"{source}: no entities."
-        )
-    return found
 
 
 def encode_images(
@@ -102,8 +49,7 @@ def encode_images(
     Raises:
         ValueError: If none can be read.
     """
-    name = f"{encoder.__module__}.{getattr(encoder, '__qualname__', repr(encoder))}"
-    store = VectorCache(cache, "images", getattr(encoder, "cache_name", name))
+    store = VectorCache(cache, "images", _cache_name(encoder))
     vectors: dict[str, Vector] = {}
     problems: list[str] = []
     wanted = [entity for entity in entities if entity in files]
@@ -132,6 +78,14 @@ def encode_images(
         if entity in vectors:
             x[row], mask[row] = vectors[entity], True
     return torch.from_numpy(x), torch.from_numpy(mask)
+
+
+def _cache_name(encoder: Callable[[Path], Vector]) -> str:
+    """What tells the vectors of an encoder from those of another in the cache."""
+    if encoder is encode_image:  # Must not change: it names the files of users' caches.
+        return "pyg_ibmea.data.images.encode_image"
+    name = f"{encoder.__module__}.{getattr(encoder, '__qualname__', repr(encoder))}"
+    return str(getattr(encoder, "cache_name", name))
 
 
 def _encoded(

@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pyg_ibmea.data._jape_links import (
+from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
+from pyg_ibmea.data.readers._jape_links import (
     LINK_FILES,
     SEED_FILE,
     check_sides_apart,
     read_links,
     to_local,
 )
-from pyg_ibmea.data._lines import read_id_rows, read_id_table, read_lines
-from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
+from pyg_ibmea.data.readers._lines import read_id_rows, read_id_table, read_lines
 
 _TABLES = ("ent_ids", "rel_ids", "triples")
 

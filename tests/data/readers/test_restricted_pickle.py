@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyg_ibmea.data._restricted_pickle import load_vectors_pickle
+from pyg_ibmea.data.readers._restricted_pickle import load_vectors_pickle
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 

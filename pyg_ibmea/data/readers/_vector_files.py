@@ -12,8 +12,9 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_ibmea.data._restricted_pickle import load_vectors_pickle
-from pyg_ibmea.data.names import encode_names, read_names
+from pyg_ibmea.data.features.names import encode_names
+from pyg_ibmea.data.readers._restricted_pickle import load_vectors_pickle
+from pyg_ibmea.data.readers.name_files import read_names
 
 Key = int | str
 

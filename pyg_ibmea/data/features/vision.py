@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pyg_ibmea.data._vector_cache import folder_key
-from pyg_ibmea.data.images import read_square
+from pyg_ibmea.data.features._vector_cache import folder_key
+from pyg_ibmea.data.features.colours import read_square
 
 _CONFIG = "preprocessor_config.json"
 
