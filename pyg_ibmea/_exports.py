@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from pyg_ibmea.align import Clusters, cluster_matches
-from pyg_ibmea.data import SAME_AS, KnowledgeGraph, merge_graphs, single_hetero_data
+from pyg_ibmea.data import KnowledgeGraph, merge_graphs
+from pyg_ibmea.data.merging import single_hetero_data
+from pyg_ibmea.data.readers.rdf import SAME_AS
 from pyg_ibmea.files import replacing
 from pyg_ibmea.report import Match, as_iri
 

@@ -18,7 +18,7 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea import __version__, report, train
 from pyg_ibmea._examples import hard_examples
 from pyg_ibmea._exports import join_known, write_embeddings, write_merged
-from pyg_ibmea.data import read_pairs
+from pyg_ibmea.data.readers.link_tables import read_pairs
 from pyg_ibmea.datasets import (
     GraphFiles,
     KnowledgeGraphs,

@@ -41,7 +41,7 @@ def to_hetero_data(
     - ``data.uri``, ``data.relation_uri``: ``{kg: [str, ...]}`` by node id, by edge type
     - ``data.column_uri``: ``{modality: [str, ...]}``, what each column of a bag counts
 
-    What :func:`~pyg_ibmea.data.describe_gaps` finds (a graph without triples, a
+    What :func:`~pyg_ibmea.data.gaps.describe_gaps` finds (a graph without triples, a
     modality that one graph lacks or that shares no column) is legal and warned about.
 
     Args:
@@ -52,7 +52,7 @@ def to_hetero_data(
             all that there are.
         num_features: The most columns of a bag.
         splits: By pair of graph names, the masks of training, validation and test.
-        warn: If False, the caller says what :func:`~pyg_ibmea.data.describe_gaps`
+        warn: If False, the caller says what :func:`~pyg_ibmea.data.gaps.describe_gaps`
             finds.
 
     Returns:

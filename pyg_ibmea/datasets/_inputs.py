@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyg_ibmea.data import jape_files
+from pyg_ibmea.data.readers.jape import jape_files
 
 #: Raised by one whenever the same input would be processed into something else.
 FORMAT_VERSION = 1

@@ -15,8 +15,6 @@ from torch import Tensor
 from torch_geometric.data import HeteroData, InMemoryDataset
 
 from pyg_ibmea.data import (
-    describe_gaps,
-    missing_jape_files,
     read_features,
     read_jape,
     set_split,
@@ -24,6 +22,8 @@ from pyg_ibmea.data import (
     split_links,
     to_hetero_data,
 )
+from pyg_ibmea.data.gaps import describe_gaps
+from pyg_ibmea.data.readers.jape import missing_jape_files
 from pyg_ibmea.datasets._inputs import JapeInputs
 from pyg_ibmea.files import replacing
 from pyg_ibmea.problem import links_between

@@ -11,22 +11,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pyg_ibmea import data
 from pyg_ibmea.data import (
     KnowledgeGraph,
     encode_images,
     find_images,
-    find_table,
-    names_of,
     read_features,
     read_folder,
     read_link_table,
     read_names,
-    read_pairs,
     read_rdf,
     read_tables,
-    without_leaves,
 )
+from pyg_ibmea.data.builder import without_leaves
+from pyg_ibmea.data.features import encoders
+from pyg_ibmea.data.features.literals import names_of
+from pyg_ibmea.data.readers.link_tables import read_pairs
+from pyg_ibmea.data.readers.tables import find_table
 from pyg_ibmea.datasets.knowledge_graphs import KnowledgeGraphs
 from pyg_ibmea.problem import Pair
 
@@ -175,16 +175,16 @@ def read_problem(
         progress: Whether to show how far the encoding of images is.
         dangling: By pair of graph names, a table of entities of the first graph that
             are known to have no counterpart in the second.
-        image_encoder: See :func:`~pyg_ibmea.data.image_encoder`.
-        name_encoder: See :func:`~pyg_ibmea.data.name_encoder`.
+        image_encoder: See :func:`~pyg_ibmea.data.features.encoders.image_encoder`.
+        name_encoder: See :func:`~pyg_ibmea.data.features.encoders.name_encoder`.
         **options: See :class:`~pyg_ibmea.datasets.KnowledgeGraphs`.
 
     Raises:
         FileNotFoundError: If a file is missing.
         ValueError: If a file is malformed, or the links are between unknown graphs.
     """
-    encoder = data.image_encoder(image_encoder)
-    options["name_encoder"] = data.name_encoder(name_encoder, cache)
+    encoder = encoders.image_encoder(image_encoder)
+    options["name_encoder"] = encoders.name_encoder(name_encoder, cache)
     graphs = {f.name: f.read() for f in files}
     for pair in (*links, *(dangling or {})):
         for name in pair:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.data import describe_gaps
+from pyg_ibmea.data.gaps import describe_gaps
 from pyg_ibmea.problem import PARTS, linked_pairs, links_between, triples_of
 
 

@@ -13,14 +13,13 @@ from torch_geometric.data import HeteroData, InMemoryDataset
 from pyg_ibmea.data import (
     KnowledgeGraph,
     close_links,
-    describe_gaps,
     encode_names,
-    names_of,
-    numbers_of,
     split_jointly,
     to_hetero_data,
 )
 from pyg_ibmea.data.features.encoders import NameEncoder
+from pyg_ibmea.data.features.literals import names_of, numbers_of
+from pyg_ibmea.data.gaps import describe_gaps
 from pyg_ibmea.problem import Pair, linked_pairs, links_between
 
 
@@ -29,7 +28,7 @@ class KnowledgeGraphs(InMemoryDataset):
 
     Beside the bags of relations and attributes and the features that the graphs come
     with, the values of attributes become modalities where there are any: ``number``
-    (see :func:`~pyg_ibmea.data.numbers_of`) and ``name``
+    (see :func:`~pyg_ibmea.data.features.literals.numbers_of`) and ``name``
     (see :func:`~pyg_ibmea.data.encode_names`).
 
     Args:
@@ -42,7 +41,7 @@ class KnowledgeGraphs(InMemoryDataset):
             are known to have no counterpart in the second, long ``[D]``. They are split
             as the links are; what is learned from them is when to give no match.
         names: By graph, names of entities ``{URI: name}``. (default: the values of the
-            attributes in :obj:`~pyg_ibmea.data.NAME_ATTRIBUTES`)
+            attributes in :obj:`~pyg_ibmea.data.features.literals.NAME_ATTRIBUTES`)
         modalities: The modalities to use. (default: all that there are, but no bag of
             relations if there is one relation only, which would tell nothing)
         ratio: Share of the links that are seed pairs; the others are for the test.
@@ -50,7 +49,7 @@ class KnowledgeGraphs(InMemoryDataset):
         val_ratio: Share of the seed pairs kept for validation.
         num_features: The most columns of a bag.
         name_encoder: Turns names into rows; see
-            :func:`~pyg_ibmea.data.name_encoder`. (default: character n-grams)
+            :obj:`~pyg_ibmea.data.NAME_ENCODERS`. (default: character n-grams)
         transform: Applied to the data on every access.
 
     Raises:

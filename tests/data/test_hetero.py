@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.data import KnowledgeGraph, describe_gaps, to_hetero_data
+from pyg_ibmea.data import KnowledgeGraph, to_hetero_data
+from pyg_ibmea.data.gaps import describe_gaps
 
 LINKS = torch.tensor([[0, 2], [1, 0]])
 MASKS = tuple(

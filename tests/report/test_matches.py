@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyg_ibmea.data import read_same_as
+from pyg_ibmea.data.readers.rdf import read_same_as
 from pyg_ibmea.report import (
     Match,
     as_iri,

@@ -24,9 +24,10 @@ def read_rdf(
     """Reads a knowledge graph from an RDF file, statement by statement.
 
     Statements between URIs or blank nodes become triples, and literals become
-    attributes with their text as value (see :func:`~pyg_ibmea.data.numbers_of` and
-    :func:`~pyg_ibmea.data.names_of`). ``owl:sameAs`` is no relation of the graph: such
-    statements are left out, see :func:`read_same_as`. Named graphs are read as one.
+    attributes with their text as value, from which numbers and names of entities are
+    taken later. ``owl:sameAs`` is not a relation of the graph: such statements are left
+    out here and read by :func:`~pyg_ibmea.data.read_link_table`. Named graphs are read
+    as one.
 
     Args:
         name: Name of the graph.

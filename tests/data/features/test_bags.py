@@ -7,9 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyg_ibmea.data import (
+from pyg_ibmea.data import KnowledgeGraph
+from pyg_ibmea.data.features.bags import (
     FeatureBags,
-    KnowledgeGraph,
     attribute_bags,
     num_shared_columns,
     relation_bags,

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pyg_ibmea.data import IMAGE_CHANNELS, encode_image
+from pyg_ibmea.data import encode_image
+from pyg_ibmea.data.features.colours import IMAGE_CHANNELS
 
 COLOURS = 432
 

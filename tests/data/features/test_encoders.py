@@ -24,9 +24,8 @@ from pyg_ibmea.data import (
     VisionEncoder,
     encode_images,
     encode_names,
-    image_encoder,
-    name_encoder,
 )
+from pyg_ibmea.data.features.encoders import image_encoder, name_encoder
 
 SIZE = 16
 MEAN, DEVIATION = [0.1, 0.2, 0.3], [0.4, 0.5, 0.6]

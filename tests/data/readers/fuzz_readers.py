@@ -15,6 +15,7 @@ import atheris
 
 with atheris.instrument_imports(include=["pyg_ibmea.data"]):
     from pyg_ibmea import data
+    from pyg_ibmea.data.readers.link_tables import read_pairs
 
 READERS = {
     "tsv": ("t.tsv", lambda path: data.read_tables("x", path)),
@@ -23,7 +24,7 @@ READERS = {
     "parquet": ("t.parquet", lambda path: data.read_tables("x", path)),
     "nt": ("t.nt", lambda path: data.read_rdf("x", path)),
     "ttl": ("t.ttl", lambda path: data.read_rdf("x", path)),
-    "pairs": ("p.tsv", data.read_pairs),
+    "pairs": ("p.tsv", read_pairs),
     "names": ("n.tsv", data.read_names),
     "names.json": ("n.json", data.read_names),
     "pickle": ("v.pkl", lambda path: data.read_features(path, IDS, URIS)),

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pyg_ibmea.data import jape_files, missing_jape_files, read_jape
+from pyg_ibmea.data import read_jape
+from pyg_ibmea.data.readers.jape import jape_files, missing_jape_files
 
 Write = Callable[..., Path]
 FILES = {

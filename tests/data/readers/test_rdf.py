@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyg_ibmea.data import is_rdf, read_rdf, read_same_as
+from pyg_ibmea.data import read_rdf
+from pyg_ibmea.data.readers.rdf import is_rdf, read_same_as
 
 pyoxigraph = pytest.importorskip("pyoxigraph")
 

@@ -7,13 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyg_ibmea.data import (
-    GraphBuilder,
-    find_table,
-    read_folder,
-    read_tables,
-    write_tables,
-)
+from pyg_ibmea.data import GraphBuilder, read_folder, read_tables, write_tables
+from pyg_ibmea.data.readers.tables import find_table
 
 ROWS = [("Paris", "in", "France"), ("Seine", "through", "Paris"), ("ö, ü", "in", '"')]
 # Whatever has a character that is no white space; text files cannot hold surrogates.
