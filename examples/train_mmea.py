@@ -16,13 +16,17 @@ from pathlib import Path
 import torch
 
 from pyg_ibmea import train
-from pyg_ibmea.datasets import DBP15K, MMKB, SRPRS, MMKGPair, SyntheticMMKG
+from pyg_ibmea.datasets import DBP15K, MMKB, SRPRS, MMKGPair, OpenEA, SyntheticMMKG
 from pyg_ibmea.problem import PARTS, alignment_pair, links_of
 from pyg_ibmea.report import metrics_table, plot_curves, vectors_line
 
-BENCHMARKS = {"DBP15K": DBP15K, "SRPRS": SRPRS, "MMKB": MMKB}
+BENCHMARKS = {"DBP15K": DBP15K, "SRPRS": SRPRS, "MMKB": MMKB, "OpenEA": OpenEA}
 OPTIONS = {  # flag: default, type, help
-    "dataset": ("synthetic", str, "synthetic, DBP15K, SRPRS, MMKB, or a JAPE folder"),
+    "dataset": (
+        "synthetic",
+        str,
+        "synthetic, DBP15K, SRPRS, MMKB, OpenEA, or a JAPE folder",
+    ),
     "pair": (None, str, "pair of a benchmark, such as zh_en"),
     "raw": (None, str, "folder of the published files; nothing is written there"),
     "root": ("data", str, "folder of the processed cache"),
@@ -82,8 +86,14 @@ def load(args):
         "image": args.image,
         "name": args.name,
     }
+    root = Path(args.root) / args.dataset
+    if args.dataset == "OpenEA":  # It reads the files as they are: no cache.
+        if args.pair is None:
+            raise ValueError("OpenEA needs --pair, such as D_W_15K_V1")
+        name, pair = options.pop("name"), options.pop("pair")
+        files = {"name": name} if name else {}
+        return OpenEA(args.raw or root / "raw", pair, features=files, **options)[0]
     if args.dataset in BENCHMARKS:
-        root = Path(args.root) / args.dataset
         return BENCHMARKS[args.dataset](root, raw=args.raw, **options)[0]
     return MMKGPair(Path(args.root) / "own", raw=args.dataset, **options)[0]
 

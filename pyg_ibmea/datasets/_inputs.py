@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyg_ibmea.data.readers.jape import jape_files
+from pyg_ibmea.datasets._feature_files import check_asked_for, given_files
 
 #: Raised by one whenever the same input would be processed into something else.
 FORMAT_VERSION = 1
@@ -61,17 +62,7 @@ class JapeInputs:
                 given for a modality that was not asked for.
         """
         folder = Path(folder).absolute()
-        given = {m: Path(path) for m, path in features.items() if path is not None}
-        for modality, path in given.items():
-            if modality in ("relation", "attribute"):
-                raise ValueError(
-                    f"Modality '{modality}' is made from the graphs, not from a "
-                    "feature file: give yours another name."
-                )
-            if not path.is_file():
-                raise FileNotFoundError(
-                    f"There is no file {path} for modality '{modality}'."
-                )
+        given = given_files(features)
         used = dict(given)
         if "image" not in given and (modalities is None or "image" in modalities):
             found = _find_images(folder)
@@ -138,12 +129,7 @@ def _check_modalities(
                 f"{hint if modality in ('image', 'name') else ''}; there are "
                 f"{', '.join(map(repr, there))}."
             )
-    for modality in features:
-        if modality not in modalities:
-            raise ValueError(
-                f"A file was given for modality '{modality}', which is not among "
-                f"modalities={tuple(modalities)}: add it there or drop the file."
-            )
+    check_asked_for(features, modalities)
 
 
 def _identity(path: Path) -> tuple[str, int, int]:

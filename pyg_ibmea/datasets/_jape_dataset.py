@@ -8,14 +8,13 @@ import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData, InMemoryDataset
 
 from pyg_ibmea.data import (
-    read_features,
     read_jape,
     set_split,
     split_folds,
@@ -24,11 +23,10 @@ from pyg_ibmea.data import (
 )
 from pyg_ibmea.data.gaps import describe_gaps
 from pyg_ibmea.data.readers.jape import missing_jape_files
+from pyg_ibmea.datasets._feature_files import PathLike, add_features
 from pyg_ibmea.datasets._inputs import JapeInputs
 from pyg_ibmea.files import replacing
 from pyg_ibmea.problem import links_between
-
-PathLike = str | os.PathLike[str]
 
 
 class JapeDataset(InMemoryDataset):
@@ -113,16 +111,7 @@ class JapeDataset(InMemoryDataset):
     def process(self) -> None:
         """Reads the raw files and writes the cache file in one step."""
         pair = read_jape(self.inputs.folder, self.names)
-        for modality, path in self.inputs.features.items():
-            ids = torch.cat([_ids(pair.source), _ids(pair.target)])
-            uris = pair.source.entities + pair.target.entities
-            x, mask = read_features(path, ids, uris)
-            start = 0
-            for graph in (pair.source, pair.target):
-                rows = slice(start, start + graph.num_nodes)
-                # Copies, or saving one side would write the storage of both.
-                graph.features[modality] = (x[rows].clone(), mask[rows].clone())
-                start += graph.num_nodes
+        add_features([pair.source, pair.target], self.inputs.features)
         data = to_hetero_data(
             [pair.source, pair.target],
             {self.names: pair.links},
@@ -214,11 +203,6 @@ class JapeBenchmark(JapeDataset):
             transform=transform,
             force_reload=force_reload,
         )
-
-
-def _ids(graph: Any) -> Tensor:
-    ids: Tensor = graph.entity_ids
-    return ids
 
 
 def _read_cache(path: str) -> tuple[HeteroData, Tensor | None]:

@@ -10,7 +10,8 @@ import torch
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.data import KnowledgeGraph, from_hetero, from_networkx
-from pyg_ibmea.datasets._jape_dataset import JapeDataset, PathLike
+from pyg_ibmea.datasets._feature_files import PathLike
+from pyg_ibmea.datasets._jape_dataset import JapeDataset
 from pyg_ibmea.datasets.graph_files import GraphFiles, read_problem
 from pyg_ibmea.datasets.knowledge_graphs import KnowledgeGraphs
 
