@@ -1,4 +1,4 @@
-"""Feature files that a dataset is given: checked, and read onto its graphs."""
+"""Checks the feature files given to a dataset and reads them onto its graphs."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def add_features(
     """Reads files, each with the vectors of all graphs, onto the graphs, in place.
 
     Args:
-        graphs (Sequence[KnowledgeGraph]): The graphs, whose ``entity_ids`` differ.
-        files (Mapping): Feature file by modality; see
+        graphs (sequence of KnowledgeGraph): The graphs, whose ``entity_ids`` differ.
+        files (dict): Feature file by modality; see
             :func:`~pyg_ibmea.data.read_features`.
     """
     ids = torch.cat([_ids(graph) for graph in graphs])

@@ -1,4 +1,4 @@
-"""What the datasets that are read from files in JAPE's layout share."""
+"""What all datasets in JAPE's layout share."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ from pyg_ibmea.problem import links_between
 class JapeDataset(InMemoryDataset):
     r"""Two knowledge graphs from a folder in JAPE's layout, as one HeteroData.
 
-    The processed data are cached under ``root/processed`` in a file whose name holds
-    a hash of everything that shapes them, raw files included; a change of any of it
-    makes another file. The split is applied when the data are loaded. The raw files
+    The processed data are cached under ``root/processed`` in a file whose name contains
+    a hash of everything that shapes them, including the raw files; any change makes
+    another file. The split is applied when the data are loaded. The raw files
     are only read, and nothing is downloaded.
 
     Args:
         root (str or Path): Folder of the cache.
         folder (str or Path): Folder of the raw files.
-        names (tuple[str, str]): Names of the two graphs.
+        names (tuple): Names of the two graphs.
         where (str): Where the raw files come from, for error messages.
-        modalities (Sequence[str], optional): The modalities to use; None for all that
+        modalities (sequence of str, optional): The modalities to use; None for all that
             there are.
         ratio (float, optional): Share of the links that are seed pairs; None for the
             published folds where there are some, else :attr:`default_ratio`.
         split_seed (int): Seed of the split.
         val_ratio (float): Share of the seed pairs kept for validation.
-        num_features (int): The most columns of a bag.
-        features (Mapping): Feature file by modality; None where there is none.
-        transform (Callable, optional): Applied to the data on every access.
+        num_features (int): Maximum number of columns of a bag.
+        features (dict): Feature file by modality; None where there is none.
+        transform (callable, optional): Applied to the data on every access.
         force_reload (bool): Whether to process the raw files again.
     """
 
@@ -79,7 +79,7 @@ class JapeDataset(InMemoryDataset):
         if missing:
             raise FileNotFoundError(
                 f"{type(self).__name__} needs {', '.join(missing)} in the folder "
-                f"{Path(folder).absolute()}. {where}"
+                f"{Path(folder).absolute()}; {where}"
             )
         self.inputs = JapeInputs.find(
             folder, names, modalities, num_features, features, type(self).__name__
@@ -109,7 +109,7 @@ class JapeDataset(InMemoryDataset):
         return f"{names}_{self.inputs.fingerprint()}.pt"
 
     def process(self) -> None:
-        """Reads the raw files and writes the cache file in one step."""
+        """Reads the raw files and writes the cache file."""
         pair = read_jape(self.inputs.folder, self.names)
         add_features([pair.source, pair.target], self.inputs.features)
         data = to_hetero_data(
@@ -124,7 +124,7 @@ class JapeDataset(InMemoryDataset):
             torch.save(payload, unfinished)
 
     def _load_cache(self) -> None:
-        """Loads the cache file; one that is broken is made again."""
+        """Loads the cache file; a damaged one is made again."""
         path = self.processed_paths[0]
         try:
             data, self._seed_mask = _read_cache(path)
@@ -134,7 +134,7 @@ class JapeDataset(InMemoryDataset):
         self.data, self.slices = data, None
 
     def _apply_split(self) -> None:
-        """Writes the masks of the published folds, or of a split of our own."""
+        """Writes the masks of the published folds, or of a random split."""
         links = links_between(self._data, self.names).edge_index
         seed_mask: Tensor | None = self._seed_mask
         if self.ratio is None and seed_mask is not None:
@@ -149,10 +149,10 @@ class JapeDataset(InMemoryDataset):
 
 
 class JapeBenchmark(JapeDataset):
-    """A published benchmark: pairs of graphs in folders of JAPE's layout.
+    """A published benchmark: pairs of graphs in folders in JAPE's layout.
 
     A subclass says which pairs there are, where they are published and how many of
-    their links are seed pairs. Its docstring documents the arguments for its users.
+    their links are seed pairs. Its docstring documents the arguments.
 
     Raises:
         FileNotFoundError: If raw or feature files are missing.
@@ -162,7 +162,7 @@ class JapeBenchmark(JapeDataset):
 
     #: The published pairs, each named after its two graphs; the first is the default.
     pairs: ClassVar[tuple[str, ...]]
-    #: The sentence that says where the raw files are published.
+    #: Says where the raw files are published, for error messages.
     published: ClassVar[str]
 
     def __init__(
@@ -185,15 +185,15 @@ class JapeBenchmark(JapeDataset):
         if pair not in self.pairs:
             raise ValueError(
                 f"{type(self).__name__} has no pair '{pair}'; there are "
-                f"{', '.join(map(repr, self.pairs))}."
+                f"{', '.join(map(repr, self.pairs))}"
             )
         source, target = pair.split("_")
         super().__init__(
             root,
             (Path(root) / "raw" if raw is None else Path(raw)) / pair,
             (source, target),
-            f"{self.published} Give the folder that holds the folder '{pair}' as "
-            "raw=..., or put it there.",
+            f"{self.published}; give the folder that holds the folder '{pair}' as "
+            "raw=..., or put it there",
             modalities=modalities,
             ratio=ratio,
             split_seed=split_seed,

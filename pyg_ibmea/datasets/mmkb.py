@@ -10,7 +10,7 @@ class MMKB(JapeBenchmark):
 
     From `"MMKG: Multi-Modal Knowledge Graphs" <https://arxiv.org/abs/1903.05485>`_,
     converted to JAPE's layout. Published splits take 20, 50 or 80 % of the links as
-    seed pairs. A few links share an entity; they stay on one side of the split.
+    seed pairs. A few links share an entity; they stay in the same part of the split.
 
     Args:
         root (str or Path): Folder of the cache, and of the raw files if :obj:`raw` is
@@ -19,29 +19,29 @@ class MMKB(JapeBenchmark):
             :obj:`"FB15K_YAGO15K"`. (default: :obj:`"FB15K_DB15K"`)
         raw (str or Path, optional): Folder that holds the folder of the pair; it is
             only read. (default: ``root/raw``)
-        modalities (Sequence[str], optional): The modalities to use, of
+        modalities (sequence of str, optional): The modalities to use, of
             :obj:`"relation"`, :obj:`"attribute"`, :obj:`"image"`, :obj:`"name"` and
-            those in :obj:`features`. (default: all that there are files for)
+            those in :obj:`features`. (default: all that have files)
         ratio (float, optional): Share of the links that are seed pairs, in (0, 1).
             (default: the published training links where the folder has ``sup_ent_ids``,
             else :obj:`0.2`)
         split_seed (int, optional): Seed of the split, independent of the seed of a
             training. (default: :obj:`0`)
-        val_ratio (float, optional): Share of the seed pairs kept for validation, in [0,
-            1]. (default: :obj:`0.1`)
-        num_features (int, optional): The most columns of the relation bag and of the
-            attribute bag. (default: :obj:`1000`)
+        val_ratio (float, optional): Share of the seed pairs kept for validation, in
+            [0, 1]. (default: :obj:`0.1`)
+        num_features (int, optional): Maximum number of columns of the relation bag and
+            of the attribute bag. (default: :obj:`1000`)
         image (str or Path, optional): File of image features; see
             :func:`~pyg_ibmea.data.read_features`. (default: the
             ``*_id_img_feature_dict.pkl`` or ``images.{npz,npy,h5}`` in the folder of
             the pair, if there is one)
         name (str or Path, optional): File of name features. (default: :obj:`None`)
-        features (Mapping, optional): Files of features of other modalities, by
-            modality. (default: :obj:`None`)
-        transform (Callable, optional): Applied to the data on every access. (default:
-            :obj:`None`)
-        force_reload (bool, optional): Whether to process the raw files again. (default:
-            :obj:`False`)
+        features (dict, optional): Files of features of other modalities, by modality.
+            (default: :obj:`None`)
+        transform (callable, optional): Applied to the data on every access.
+            (default: :obj:`None`)
+        force_reload (bool, optional): Whether to process the raw files again.
+            (default: :obj:`False`)
 
     Raises:
         FileNotFoundError: If raw or feature files are missing; the message says which,
@@ -61,5 +61,5 @@ class MMKB(JapeBenchmark):
     published = (
         "MMKB is published at https://github.com/mniepert/mmkb and, in JAPE's layout "
         "with image features, with MMEA and MEAformer "
-        "(https://github.com/zjukg/MEAformer)."
+        "(https://github.com/zjukg/MEAformer)"
     )

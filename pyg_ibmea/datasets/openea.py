@@ -20,7 +20,7 @@ from pyg_ibmea.datasets.knowledge_graphs import KnowledgeGraphs
 _WHERE = (
     "OpenEA's datasets (v1.1 and v2.0, 15K and 100K) are linked from "
     "https://github.com/nju-websoft/OpenEA; unpack them and give the folder that holds "
-    "ent_links, or the one above it, as root."
+    "ent_links, or the one above it, as root"
 )
 
 
@@ -33,16 +33,16 @@ class OpenEA(KnowledgeGraphs):
         name (str): Name of the pair, such as :obj:`"D_W_15K_V1"`.
         fold (int, optional): Number of the published fold, from 1 on.
             (default: :obj:`1`)
-        names (tuple[str, str], optional): Names of the graphs. (default: taken from
-            the name of the pair)
+        names (tuple, optional): Names of the graphs.
+            (default: taken from the name of the pair)
         ratio (float, optional): Share of the links that are seed pairs, instead of the
             fold. (default: :obj:`None`)
         image (str or Path, optional): File of image features of both graphs; see
             :func:`~pyg_ibmea.data.read_features`. Entities are named by their URI, or
-            by their number: from 0 on in the first graph, and on from there in the
-            second. (default: :obj:`None`)
-        features (Mapping, optional): Files of features of other modalities, by
-            modality, such as :obj:`{"name": "names.tsv"}`. (default: :obj:`None`)
+            by their node id, to which in the second graph the number of entities of the
+            first is added. (default: :obj:`None`)
+        features (dict, optional): Files of features of other modalities, by modality,
+            such as :obj:`{"name": "names.tsv"}`. (default: :obj:`None`)
         **options (optional): See :class:`KnowledgeGraphs`.
 
     Raises:
@@ -70,12 +70,12 @@ class OpenEA(KnowledgeGraphs):
         folder = next((f for f in folders if (f / "ent_links").is_file()), None)
         if folder is None:
             raise FileNotFoundError(
-                f"{folders[0].absolute()} has no ent_links. {_WHERE}"
+                f"{folders[0].absolute()} has no ent_links; {_WHERE}"
             )
         parts = name.lower().split("_")
         names = names or (parts[0], parts[1] if len(parts) > 1 else "target")
         pair = read_openea(folder, names, fold)
-        # Numbered on over both graphs, so that a number names one entity.
+        # Numbered across both graphs, so that a number names one entity.
         size = pair.source.num_nodes
         pair.target.entity_ids = torch.arange(size, size + pair.target.num_nodes)
         add_features([pair.source, pair.target], files)

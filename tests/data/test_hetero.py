@@ -156,8 +156,8 @@ def test_no_shared_column_is_told() -> None:
 @pytest.mark.parametrize(
     ("graphs", "options", "message"),
     [
-        (["zh"], {}, "two or more graphs"),
-        (["zh", "zh"], {}, "two or more graphs of different names"),
+        (["zh"], {}, "two or more with"),
+        (["zh", "zh"], {}, "two or more with different names"),
         (["zh", "en"], {"links": {("zh", "fr"): LINKS}}, "name a graph 'fr'"),
         (["zh", "en"], {"links": {("zh", "en"): LINKS + 1}}, r"'zh' outside 0\.\.2"),
         (["zh", "en"], {"links": {("zh", "en"): LINKS[0]}}, r"must be long \[2, L\]"),

@@ -1,4 +1,4 @@
-"""Vectors that were computed before, by the content that they are of."""
+"""Vectors that were computed before, found by the content they encode."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ class VectorCache:
     """Vectors of one encoder in one ``.npz``; without a folder nothing is kept.
 
     Args:
-        folder: Where the file is; it is made when the first vector is saved.
-        kind: What is encoded, the beginning of the file's name.
-        encoder: Names the encoder; another one has another file.
+        folder (str or Path): Folder of the file, made when the first vector is saved;
+            None to keep nothing.
+        kind (str): What is encoded; the file's name begins with it.
+        encoder (str): Name of the encoder; each encoder has its own file.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class VectorCache:
             with np.load(self.path, allow_pickle=False) as file:
                 keys, vectors = file["keys"].tolist(), file["vectors"]
                 self.known = dict(zip(keys, vectors, strict=True))
-        except Exception:  # Absent or damaged: it is made anew.
+        except Exception:  # Absent or damaged: it is made from scratch.
             self.known = {}
 
     def add(self, key: str, vector: Vector) -> None:
@@ -56,12 +57,12 @@ class VectorCache:
 
 
 def content_key(content: bytes) -> str:
-    """Under which a vector is kept."""
+    """The key under which the vector of a content is kept."""
     return hashlib.sha256(content).hexdigest()
 
 
 def folder_key(folder: str | os.PathLike[str]) -> str:
-    """What tells a model in a folder from another: a hash of the folder's files."""
+    """A hash of the files in a folder, which tells one model from another."""
     digest = hashlib.sha256()
     for path in sorted(Path(folder).glob("*")):
         if path.is_file():

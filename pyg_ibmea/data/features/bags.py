@@ -43,14 +43,15 @@ def relation_bags(
 ) -> FeatureBags:
     r"""Counts how often each entity is head or tail of the most frequent relations.
 
-    The relation bag of IBMEA (https://arxiv.org/abs/2407.19302): the
-    :obj:`num_features` relations with the most triples over all graphs. Columns are
+    The relation bag of IBMEA (https://arxiv.org/abs/2407.19302), over the
+    :obj:`num_features` relations with the most triples in all graphs. Columns are
     keyed by full URI, so that a relation that two graphs share is one column, and
     head and tail counts are summed. Equal frequencies are ordered by URI.
 
     Args:
-        graphs: The graphs to be aligned.
-        num_features: The most columns to keep; relations without a triple have none.
+        graphs (sequence of KnowledgeGraph): The graphs to be aligned.
+        num_features (int, optional): Maximum number of columns; relations without
+            triples get none. (default: :obj:`1000`)
 
     Returns:
         Matrices of counts, masks and column names.
@@ -82,14 +83,14 @@ def attribute_bags(
 ) -> FeatureBags:
     r"""Marks which of the most frequent attributes each entity has.
 
-    The attribute bag of IBMEA (https://arxiv.org/abs/2407.19302): the
-    :obj:`num_features` attributes that the most entities have over all graphs, as
-    zeros and ones. Columns are keyed by full URI; equal frequencies are ordered by
+    The attribute bag of IBMEA (https://arxiv.org/abs/2407.19302), over the
+    :obj:`num_features` attributes that the most entities in all graphs have, as zeros
+    and ones. Columns are keyed by full URI; equal frequencies are ordered by
     URI. A graph without attributes has an empty matrix of the same width.
 
     Args:
-        graphs: The graphs to be aligned.
-        num_features: The most columns to keep.
+        graphs (sequence of KnowledgeGraph): The graphs to be aligned.
+        num_features (int, optional): Maximum number of columns. (default: :obj:`1000`)
 
     Returns:
         Matrices of zeros and ones, masks and column names.
@@ -117,13 +118,14 @@ def attribute_bags(
 
 
 def num_shared_columns(xs: Sequence[Tensor]) -> int:
-    r"""Counts the columns that two or more graphs have an entry in.
+    r"""Counts the columns in which two or more graphs have an entry.
 
-    Where none is shared, a bag tells nothing about who is who across graphs until
-    the encoder has learned which columns mean the same.
+    Where no column is shared, a bag cannot tell which entities are the same until the
+    encoder has learned which columns mean the same.
 
     Args:
-        xs: For each graph a sparse COO matrix over the same columns.
+        xs (sequence of torch.Tensor): For each graph a sparse COO matrix over the same
+            columns.
 
     Returns:
         The number of shared columns.
@@ -141,7 +143,7 @@ def num_shared_columns(xs: Sequence[Tensor]) -> int:
 def _bags(entries: list[_Entries], num_features: int, presence: bool) -> FeatureBags:
     """Turns occurrences into matrices over the most frequent names of all graphs."""
     if num_features < 1:
-        raise ValueError(f"num_features must be at least 1, got {num_features}.")
+        raise ValueError(f"num_features must be at least 1, got {num_features}")
     index: dict[str, int] = {}
     common = [
         np.array([index.setdefault(n, len(index)) for n in entry.names], np.int64)

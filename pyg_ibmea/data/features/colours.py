@@ -1,4 +1,4 @@
-"""Images as vectors without a neural network: colours and edges by place."""
+"""Images as vectors without a neural network: where which colours and edges are."""
 
 from __future__ import annotations
 
@@ -22,21 +22,24 @@ IMAGE_CHANNELS = 3 * _COLOUR_CELLS**2 + _ORIENTATIONS * _EDGE_CELLS**2
 def encode_image(file: str | PathLike[str]) -> NDArray[np.float32]:
     """Describes an image by colours on a grid and by directions of edges.
 
-    The image is put on a white square. One half of the vector are mean colours of 12 x
-    12 cells, the other half histograms of the gradient's direction (8 bins without
-    sign, weighted by its size) in 6 x 6 cells, as in "Histograms of Oriented Gradients
-    for Human Detection" (Dalal and Triggs, CVPR 2005). It needs no network and no
-    training, and tells apart logos, flags, icons and maps better than photographs.
+    The image is put on a white square. The first part of the vector holds the mean
+    colours of 12 x 12 cells, the second histograms of the gradient's direction (8 bins
+    without sign, weighted by its size) in 6 x 6 cells, as in "Histograms of Oriented
+    Gradients for Human Detection" (Dalal and Triggs, CVPR 2005). It needs no network
+    and no training, and tells logos, flags, icons and maps apart better than
+    photographs.
 
     Args:
-        file: Image in any format that Pillow reads; of an animation the first picture.
+        file (str or Path): Image in any format that Pillow reads; of an animation, the
+            first frame.
 
     Returns:
         Unit vector ``[720]``; its first 432 channels are the colours.
 
     Raises:
         ImportError: If Pillow is not installed.
-        ValueError: If the file is no image, is damaged, or has over 100 million pixels.
+        ValueError: If the file is not an image, is damaged, or has over 100 million
+            pixels.
         FileNotFoundError: If there is no such file.
     """
     pixels = read_square(file, _EDGE_CELLS * _CELL_PIXELS)
@@ -50,7 +53,7 @@ def encode_image(file: str | PathLike[str]) -> NDArray[np.float32]:
 
 
 def read_square(file: str | PathLike[str], side: int) -> NDArray[np.float64]:
-    """Colours from 0 to 1 of the image on a white square, ``[side, side, 3]``."""
+    """The image on a white square, colours from 0 to 1, ``[side, side, 3]``."""
     try:
         from PIL import Image
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""The encoders of images and names by name, and how to add one of your own."""
+"""The encoders of images and names, by name; add your own under a new name."""
 
 from __future__ import annotations
 
@@ -46,19 +46,20 @@ IMAGE_ENCODERS: dict[str, Callable[[str | None], ImageEncoder]] = {
     "colours": _colours,
     "vision": _vision,
 }
-"""Image encoders by name: functions that take what follows a colon (a folder, or None)
-and give the encoder, which turns a file into a vector. Add yours under a new name."""
+"""Image encoders by name: functions that take what follows the colon (a folder, or
+None) and return the encoder, which turns a file into a vector. Add yours under a new
+name."""
 
 NAME_ENCODERS: dict[str, Callable[[str | None], NameEncoder]] = {
     "ngrams": _ngrams,
     "sentences": _sentences,
 }
-"""Name encoders by name, likewise; an encoder turns texts into rows, zero where a text
-is empty."""
+"""Name encoders by name, likewise; an encoder turns texts into rows, which are zero
+where a text is empty."""
 
 
 def image_encoder(spec: str) -> ImageEncoder:
-    """The image encoder that is meant by ``'colours'`` or ``'vision:FOLDER'``.
+    """The image encoder that ``'colours'`` or ``'vision:FOLDER'`` stands for.
 
     Raises:
         ValueError: If there is no such encoder, or its folder holds no model.
@@ -72,14 +73,14 @@ def image_encoder(spec: str) -> ImageEncoder:
 
 
 def name_encoder(spec: str, cache: str | PathLike[str] | None = None) -> NameEncoder:
-    """The name encoder that is meant by ``'ngrams'``, ``'sentences'`` or
-    ``'sentences:FOLDER'``.
+    """The name encoder that ``'ngrams'``, ``'sentences'`` or ``'sentences:FOLDER'``
+    stands for.
 
     Args:
-        spec: Name, or name, colon and folder.
-        cache: Folder in which the vectors of all but n-grams (which depend on all names
-            together) are kept, by text and the files of the folder. (default:
-            none)
+        spec (str): Name, or name, colon and folder.
+        cache (str or Path, optional): Folder in which vectors are kept by text and
+            model files, except n-grams, which depend on all names together.
+            (default: none)
 
     Raises:
         ValueError: If there is no such encoder.
@@ -110,5 +111,5 @@ def name_encoder(spec: str, cache: str | PathLike[str] | None = None) -> NameEnc
 def _parts(spec: str, known: Mapping[str, object]) -> tuple[str, str | None]:
     name, colon, folder = spec.partition(":")
     if name not in known:
-        raise ValueError(f"there is no encoder {name!r}, but {', '.join(known)}")
+        raise ValueError(f"there is no encoder {name!r}; there are {', '.join(known)}")
     return name, folder if colon else None

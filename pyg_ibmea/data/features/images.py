@@ -33,21 +33,23 @@ def encode_images(
     """Encodes one image of each entity; those that cannot be read count as missing.
 
     Args:
-        files: Image by entity.
-        entities: The URIs of the ``N`` entities.
-        cache: Folder in which vectors are kept by the content of the image and the name
-            of the encoder (its ``cache_name``, if it has one), so that no image is
-            encoded twice. (default: none)
-        encoder: Gives the vector ``[F]`` of a file, and raises :class:`ValueError` or
-            :class:`OSError` for one that it cannot read.
-        progress: Whether to show how far it is.
+        files (dict): Image by entity.
+        entities (sequence of str): The URIs of the ``N`` entities.
+        cache (str or Path, optional): Folder in which vectors are kept by the content
+            of the image and the name of the encoder (its ``cache_name``, if it has
+            one), so that no image is encoded twice. (default: none)
+        encoder (callable, optional): Gives the vector ``[F]`` of a file, and raises
+            :class:`ValueError` or :class:`OSError` for one that it cannot read.
+            (default: :obj:`encode_image`)
+        progress (bool, optional): Whether to show a progress bar.
+            (default: :obj:`False`)
 
     Returns:
         Features, float ``[N, F]``, zero where there is no image, and the mask, bool
-        ``[N]``. What could not be read is warned about.
+        ``[N]``. A warning counts the images that could not be read.
 
     Raises:
-        ValueError: If none can be read.
+        ValueError: If no image can be read.
     """
     store = VectorCache(cache, "images", _cache_name(encoder))
     vectors: dict[str, Vector] = {}
@@ -63,11 +65,11 @@ def encode_images(
             )
     store.save()
     if not vectors:
-        first = problems[0] if problems else "no entity has one"
-        raise ValueError(f"None of {len(wanted)} images can be read; {first}")
+        first = problems[0] if problems else "no entity has an image"
+        raise ValueError(f"none of {len(wanted)} images can be read: {first}")
     if problems:
         warnings.warn(
-            f"{len(problems)} of {len(wanted)} images cannot be read, their entities "
+            f"{len(problems)} of {len(wanted)} images cannot be read; their entities "
             f"count as having none ({problems[0]})",
             stacklevel=2,
         )

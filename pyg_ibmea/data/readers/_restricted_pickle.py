@@ -1,9 +1,9 @@
-"""A pickle reader for ``{id: vector}`` files that can run nobody's code.
+"""A pickle reader for ``{id: vector}`` files that cannot execute code.
 
 The image features of the benchmarks are published as pickles. A pickle is a program:
 it may name any importable function and call it. This reader knows only the few names
-that dicts of numbers and numpy arrays need, and stands in for each of them with code
-of its own, so that not even numpy's own unpickling is trusted with the file's bytes.
+that dicts of numbers and numpy arrays need, and replaces each of them with code of its
+own, so that not even numpy's unpickling is trusted with the file's bytes.
 See https://docs.python.org/3/library/pickle.html#restricting-globals.
 """
 
@@ -21,18 +21,18 @@ from numpy.typing import NDArray
 def load_vectors_pickle(path: str | os.PathLike[str]) -> dict[Any, Any]:
     """Reads a pickled dict of numbers, lists and numpy arrays, and nothing else.
 
-    Protocols 0 to 5 are read, those written by Python 2 included.
+    Reads protocols 0 to 5, including files written by Python 2.
 
     Args:
-        path: The pickle file.
+        path (str or Path): The pickle file.
 
     Returns:
-        The dict, its values as stored (arrays, numbers, lists).
+        The dict, with its values as stored (arrays, numbers, lists).
 
     Raises:
         FileNotFoundError: If the file does not exist.
         ValueError: If the pickle names any other global, holds an array of objects,
-            is broken, or is not a dict.
+            is damaged, or is not a dict.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -48,15 +48,15 @@ def load_vectors_pickle(path: str | os.PathLike[str]) -> dict[Any, Any]:
             loaded = _Unpickler(file, encoding="latin1").load()
         except _RefusedError as error:
             raise ValueError(f"{os.fspath(path)}: {error}") from error
-        except Exception as error:  # A broken pickle may raise anything at all.
+        except Exception as error:  # A damaged pickle may raise anything at all.
             raise ValueError(
-                f"{os.fspath(path)} is not a readable pickle ({error}). Was the "
+                f"{os.fspath(path)} is not a readable pickle ({error}); was the "
                 "download complete?"
             ) from error
     if not isinstance(loaded, dict):
         raise ValueError(
             f"{os.fspath(path)} must hold a dict {{entity id: vector}}, got "
-            f"{type(loaded).__name__}."
+            f"{type(loaded).__name__}"
         )
     return {key: _unwrap(value) for key, value in loaded.items()}
 
@@ -72,13 +72,13 @@ class _Dtype:
         if not isinstance(spec, str) or np.dtype(spec).kind not in "biuf":
             raise _RefusedError(
                 f"an array of dtype {spec!r} is refused: only arrays of numbers are "
-                "read, since objects in an array may run code."
+                "read, since objects in an array may execute code"
             )
         self.dtype = np.dtype(spec)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         if any(part is not None for part in state[2:5]):
-            raise _RefusedError("an array with a structured dtype is refused.")
+            raise _RefusedError("an array with a structured dtype is refused")
         if state[1] in ("<", ">"):
             self.dtype = self.dtype.newbyteorder(state[1])
 
@@ -102,7 +102,7 @@ def _from_bytes(
     raw: bytes | str, dtype: _Dtype, shape: tuple[int, ...], order: Any = "C"
 ) -> NDArray[Any]:
     if not isinstance(dtype, _Dtype):
-        raise _RefusedError("an array without a plain dtype is refused.")
+        raise _RefusedError("an array without a plain dtype is refused")
     if isinstance(raw, str):  # Python 2 wrote bytes as text.
         raw = raw.encode("latin1")
     flat = np.frombuffer(raw, dtype.dtype)
@@ -116,7 +116,7 @@ def _scalar(dtype: _Dtype, raw: bytes | str) -> Any:
 
 def _latin1_bytes(text: str, encoding: str) -> bytes:
     if encoding not in ("latin1", "latin-1"):
-        raise _RefusedError(f"_codecs.encode to {encoding!r} is refused.")
+        raise _RefusedError(f"_codecs.encode to {encoding!r} is refused")
     return text.encode("latin1")
 
 
@@ -145,8 +145,9 @@ class _Unpickler(pickle.Unpickler):
         except KeyError:
             raise _RefusedError(
                 f"the pickle asks for '{module}.{name}', which a dict of vectors does "
-                "not need and which could run code on this machine: refused. If you "
-                "trust the file, convert it to .npz (arrays 'ids' and 'features')."
+                "not need and which could execute code on this machine: it is refused; "
+                "if you trust the file, convert it to .npz (arrays 'ids' and "
+                "'features')"
             ) from None
 
 

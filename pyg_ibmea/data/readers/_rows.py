@@ -13,7 +13,7 @@ PARQUET = (".parquet", ".pq")
 TEXT = (".csv", ".tsv", ".txt")
 
 Row = tuple[str, ...]
-#: Where a row is, the layout of its file, its fields.
+#: Where a row stands, the layout of its file and its fields.
 _Found = tuple[str, Sequence[str], Row]
 
 
@@ -22,15 +22,17 @@ def read_rows(
 ) -> Iterator[Row]:
     """Reads a table in one of several layouts, without holding it in memory.
 
-    A first row that holds the names of a layout's columns, in any case, is a header;
-    the columns may then be in any order and others beside them. Without one, the
-    number of fields in the first row tells the layout.
+    A first row that holds the names of a layout's columns, in upper or lower case, is
+    a header; the columns may then be in any order, with others beside them. Without a
+    header, the number of fields in the first row tells the layout.
 
     Args:
-        path: ``.csv`` (commas, double quotes), ``.parquet``, or text with tabs; text
-            may be compressed (``.gz``).
-        *layouts: Names of the columns. The first layout has all there are.
-        may_be_empty: Columns in which a field may be empty.
+        path (Path): ``.csv`` (commas, double quotes), ``.parquet``, or text with tabs;
+            text may be compressed (``.gz``).
+        *layouts (sequence of str): Names of the columns. The first layout has all of
+            them.
+        may_be_empty (sequence of str, optional): Columns in which a field may be empty.
+            (default: none)
 
     Yields:
         The fields of a row in the order of the first layout, ``''`` for a column that
@@ -42,7 +44,7 @@ def read_rows(
         ImportError: If it is Parquet and pyarrow is not installed.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}.")
+        raise FileNotFoundError(f"there is no file {path}")
     if suffix_of(path) in PARQUET:
         rows = _parquet_rows(path, layouts)
     else:
@@ -55,10 +57,10 @@ def read_rows(
             needed = [n in layout and n not in may_be_empty for n in layouts[0]]
         for name, value, must in zip(layouts[0], fields, needed, strict=True):
             if must and not value.strip():
-                raise ValueError(f"{path}, {where}: the {name} is empty.")
+                raise ValueError(f"{path}, {where}: the {name} is empty")
         yield fields
     if not layout:
-        raise ValueError(f"{path} is empty.")
+        raise ValueError(f"{path} is empty")
 
 
 def suffix_of(path: Path) -> str:
@@ -92,8 +94,8 @@ def _text_rows(path: Path, layouts: Sequence[Sequence[str]]) -> Iterator[_Found]
             wanted = wanted or f"{width} fields as in the first row"
             raise ValueError(
                 f"{path}, line {number}: expected {wanted}, got {len(fields)} fields: "
-                f"{_excerpt(fields)}. A table with other columns needs a first row "
-                "that names them."
+                f"{_excerpt(fields)}; a table with other columns needs a first row "
+                "that names them"
             )
         row = tuple(fields[place[n]] if n in place else "" for n in layouts[0])
         yield f"line {number}", layout, row
@@ -122,11 +124,11 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 except UnicodeDecodeError as error:
                     raise ValueError(
                         f"{path}, line {number}: byte 0x{raw[error.start]:02x} is not "
-                        "UTF-8. Convert the file, e.g. with `iconv -t UTF-8`."
+                        "UTF-8; convert the file, e.g. with `iconv -t UTF-8`"
                     ) from error
                 yield number, line
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path} cannot be read: {error}.") from error
+        raise ValueError(f"{path} cannot be read: {error}") from error
 
 
 def _split_tabs(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -143,8 +145,8 @@ def _split_csv(path: Path) -> Iterator[tuple[int, list[str]]]:
                 yield reader.line_num, fields
     except csv.Error as error:
         raise ValueError(
-            f"{path}, line {reader.line_num}: {error}. Quote fields with commas, "
-            "quotes or line ends, and double the quotes within."
+            f"{path}, line {reader.line_num}: {error}; quote fields with commas, "
+            "quotes or line ends, and double the quotes inside"
         ) from error
 
 
@@ -164,7 +166,7 @@ def _parquet_rows(path: Path, layouts: Sequence[Sequence[str]]) -> Iterator[_Fou
                 raise ValueError(
                     f"{path} needs the columns "
                     f"{' or '.join(', '.join(x) for x in layouts)}; it has "
-                    f"{', '.join(names)}."
+                    f"{', '.join(names)}"
                 )
             number = 0
             for batch in file.iter_batches(columns=[names[place[n]] for n in layout]):

@@ -24,10 +24,12 @@ class VectorFile:
     """Keys (published ids or URIs) and one checked vector for each.
 
     Args:
-        path: The file, for error messages.
-        keys: An id or URI for every vector, at least one.
-        vectors: The vectors, one-dimensional and of one length.
-        nested_names: True where slashes in a key were read as a path.
+        path (Path): The file, for error messages.
+        keys (list of int or str): An id or URI for each vector; at least one.
+        vectors (sequence or numpy.ndarray): The vectors, one-dimensional and of one
+            length.
+        nested_names (bool, optional): Whether the file reads slashes in a key as a
+            path. (default: :obj:`False`)
     """
 
     path: Path
@@ -37,35 +39,35 @@ class VectorFile:
 
     def __post_init__(self) -> None:
         if not self.keys:
-            raise ValueError(f"{self.path} holds no vector.")
+            raise ValueError(f"{self.path} holds no vectors")
         self.num_channels = 0
         self.num_channels = self.vector(0).size
         if self.num_channels == 0:
-            raise ValueError(f"{self.path}: the first vector has no entry.")
+            raise ValueError(f"{self.path}: the first vector is empty")
 
     def vector(self, place: int) -> NDArray[np.float32]:
-        """Gives the vector of ``keys[place]``, float ``[F]``."""
+        """Returns the vector of ``keys[place]``, float ``[F]``."""
         entity = f"{self.path}: the vector of entity {self.keys[place]!r}"
         try:
             raw = np.asarray(self.vectors[place])
         except ValueError as error:  # A ragged list.
-            raise ValueError(f"{entity} is not a vector: {error}.") from error
+            raise ValueError(f"{entity} is not a vector: {error}") from error
         if raw.dtype.kind not in "biuf":
-            raise ValueError(f"{entity} does not hold real numbers but {raw.dtype}.")
+            raise ValueError(f"{entity} must hold real numbers, got {raw.dtype}")
         if raw.ndim != 1:
             raise ValueError(
-                f"{entity} must have one dimension, got shape {list(raw.shape)}."
+                f"{entity} must have one dimension, got shape {list(raw.shape)}"
             )
         if self.num_channels and raw.size != self.num_channels:
             raise ValueError(
                 f"{entity} has {raw.size} entries, but that of entity "
-                f"{self.keys[0]!r} has {self.num_channels}."
+                f"{self.keys[0]!r} has {self.num_channels}"
             )
         with np.errstate(over="ignore"):  # Infinity is reported by the caller.
             return raw.astype(np.float32)
 
     def normalise(self, name: str) -> str:
-        """Brings a URI into the form in which this file's keys spell it."""
+        """Spells a URI as the keys of this file spell it."""
         return re.sub("/+", "/", name).strip("/") if self.nested_names else name
 
 
@@ -87,8 +89,8 @@ def read_vector_file(path: Path) -> VectorFile:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise ValueError(
-            f"{path}: unknown kind of feature file '{path.suffix}'. Known are "
-            f"{', '.join(_READERS)}."
+            f"{path}: unknown kind of feature file '{path.suffix}'; known are "
+            f"{', '.join(_READERS)}"
         )
     return reader(path)
 
@@ -117,7 +119,7 @@ def _read_npy(path: Path) -> VectorFile:
     except (ValueError, OSError, EOFError) as error:
         raise _unreadable(path, "an .npy matrix of numbers", error) from error
     if not isinstance(features, np.ndarray) or features.ndim != 2:
-        raise ValueError(f"{path} must hold one matrix [max id + 1, F].")
+        raise ValueError(f"{path} must hold one matrix [max id + 1, F]")
     present = np.flatnonzero((features != 0).any(axis=1))
     return VectorFile(path, present.tolist(), features[present])
 
@@ -127,7 +129,7 @@ def _read_hdf5(path: Path) -> VectorFile:
         import h5py
     except ImportError as error:
         raise ImportError(
-            f"Reading {path} needs h5py: pip install pyg_ibmea[hdf5]"
+            f"reading {path} needs h5py: pip install pyg_ibmea[hdf5]"
         ) from error
     try:
         with h5py.File(path, "r") as file:
@@ -172,7 +174,7 @@ def _key(path: Path, key: object) -> Key:
         return key
     raise ValueError(
         f"{path}: keys must be entity ids or URIs, got {key!r} of type "
-        f"{type(key).__name__}."
+        f"{type(key).__name__}"
     )
 
 

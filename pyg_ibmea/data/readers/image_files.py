@@ -21,11 +21,11 @@ def find_images(source: PathLike, entities: Sequence[str]) -> dict[str, Path]:
     """Finds which image file belongs to which entity.
 
     Args:
-        source: A folder of images, each named after its entity (the URI, its last part,
-            or the URI percent-encoded, with any suffix; upper and lower case are one if
-            no exact name is there); or a table with the columns ``entity`` and
-            ``file``, files being relative to its folder.
-        entities: The URIs.
+        source (str or Path): A folder of images, each named after its entity (the URI,
+            its last part, or the URI percent-encoded, with any suffix; case is ignored
+            unless the exact name is there); or a table with the columns ``entity`` and
+            ``file``, where files are relative to the folder of the table.
+        entities (sequence of str): The URIs.
 
     Returns:
         The file of each entity that has one, in the order of the entities.
@@ -57,8 +57,8 @@ def find_images(source: PathLike, entities: Sequence[str]) -> dict[str, Path]:
     if not found:
         raise ValueError(
             f"{source}: no image belongs to any of the {len(entities)} entities, such "
-            f"as {entities[0]!r}."
+            f"as {entities[0]!r}"
             if len(entities)
-            else f"{source}: no entities."
+            else f"{source}: there are no entities to find images of"
         )
     return found

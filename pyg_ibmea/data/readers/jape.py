@@ -53,14 +53,15 @@ def read_jape(
     - ``sup_ent_ids`` (optional): the same, the published training links
     - ``training_attrs_{1,2}`` (optional): entity URI TAB attribute TAB …
 
-    The layout is that of JAPE (https://arxiv.org/abs/1708.05045). Node ids follow
-    the order of ``ent_ids``. Training links that the link file lacks are added to
-    the links, since some releases keep the two apart. Attributes of entities that
+    The layout is that of JAPE (https://arxiv.org/abs/1708.05045). Node ids follow the
+    order of ``ent_ids``. Training links that the link file lacks are added to the
+    links, since some releases keep them in separate files. Attributes of entities that
     are not in the entity table are dropped with a warning that counts them.
 
     Args:
-        folder: The folder; it is only read.
-        names: Names of the two graphs.
+        folder (str or Path): The folder; it is only read.
+        names (tuple, optional): Names of the two graphs.
+            (default: :obj:`("source", "target")`)
 
     Returns:
         The two graphs, the links as node ids, and the published training links.
@@ -87,7 +88,7 @@ def read_jape(
     folder = Path(folder)
     missing = missing_jape_files(folder)
     if missing:
-        raise FileNotFoundError(f"{folder} lacks {', '.join(missing)}.")
+        raise FileNotFoundError(f"{folder} lacks {', '.join(missing)}")
     source, target = (
         _read_graph(folder, side, name) for side, name in enumerate(names, start=1)
     )
@@ -97,7 +98,7 @@ def read_jape(
 
 
 def missing_jape_files(folder: str | os.PathLike[str]) -> list[str]:
-    """Lists the files that a folder in JAPE's layout must have and this one lacks.
+    """Lists the files that a folder in JAPE's layout needs but this one lacks.
 
     Example:
         >>> missing_jape_files("no such folder")[:2]
@@ -147,7 +148,7 @@ def _read_graph(folder: Path, side: int, name: str) -> KnowledgeGraph:
         if bad_row is not None:
             raise ValueError(
                 f"{path}, line {bad_row + 1}: {what} {triples[bad_row, column]} is not "
-                f"in {table.name}. Add it there or remove the triple."
+                f"in {table.name}; add it there or remove the triple"
             )
         triples[:, column] = local
     attributes, attribute_names = _read_attributes(
@@ -187,7 +188,7 @@ def _read_attributes(
     if len(unknown) == len(lines):
         raise ValueError(
             f"{path}: no line begins with the URI of an entity of this side; line 1 "
-            f"has {lines[0].split(chr(9))[0]!r}. Are the sides swapped?"
+            f"has {lines[0].split(chr(9))[0]!r}; are the sides swapped?"
         )
     if unknown:
         uri = lines[unknown[0] - 1].split("\t")[0]
@@ -207,5 +208,5 @@ def _check_unique_uris(path: Path, uris: list[str]) -> None:
         if first_line.setdefault(uri, number) != number:
             raise ValueError(
                 f"{path}, line {number}: entity {uri!r} is already on line "
-                f"{first_line[uri]}. A graph lists every entity once."
+                f"{first_line[uri]}; a graph lists every entity once"
             )

@@ -24,13 +24,13 @@ def read_link_table(
     the ``owl:sameAs`` statements of an RDF file.
 
     Pairs that name an unknown entity are dropped with a warning that counts them; a
-    pair that is there twice counts once.
+    pair that occurs twice counts once.
 
     Args:
-        path: The table or RDF file; see :func:`read_tables` and
-            :func:`~pyg_ibmea.data.read_rdf`.
-        source: One graph.
-        target: The other.
+        path (str or Path): The table or RDF file; see
+            :func:`~pyg_ibmea.data.read_tables` and :func:`~pyg_ibmea.data.read_rdf`.
+        source (KnowledgeGraph): One graph.
+        target (KnowledgeGraph): The other graph.
 
     Returns:
         Node ids, long ``[2, L]``.
@@ -53,16 +53,16 @@ def read_link_table(
         unknown += 1
         if unknown == 1:
             entity, graph = (left, source) if pair[0] is None else (right, target)
-            first = f"row {rows}: {entity!r} is no entity of '{graph.name}'"
+            first = f"row {rows}: {entity!r} is not an entity of '{graph.name}'"
     if not links:
         swapped = left in node[1] or right in node[0]
         raise ValueError(
-            f"{path} has no pair of known entities ({first})."
-            f"{' Are the columns swapped?' if swapped else ''}"
+            f"{path} has no pair of known entities ({first})"
+            f"{'; are the columns swapped?' if swapped else ''}"
         )
     if unknown:
         warnings.warn(
-            f"{path}: dropped {unknown} of {rows} pairs, of which an entity is in no "
+            f"{path}: dropped {unknown} of {rows} pairs that name an entity of no "
             f"graph ({first}).",
             stacklevel=2,
         )
@@ -74,7 +74,7 @@ def read_pairs(path: PathLike) -> Iterator[tuple[str, ...]]:
     ``owl:sameAs`` statements of an RDF file.
 
     Args:
-        path: The file.
+        path (str or Path): The file.
 
     Yields:
         The URIs of a pair.

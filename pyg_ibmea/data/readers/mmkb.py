@@ -43,8 +43,8 @@ def read_mmkb(
     - ``<KG>_NumericalTriples.txt``: entity, attribute, number (optional)
     - ``<target>_SameAsLinks.txt``: source's entity, SameAs, target's entity
 
-    Fields are separated by white space; angle brackets around URIs and a full stop at
-    the end of a line are dropped, so that both notations of the published files are
+    Fields are separated by white space. Angle brackets around URIs and a full stop at
+    the end of a line are dropped, so that both notations of the published files can be
     read. A numerical triple becomes an attribute with its value. The files are those of
     "MMKG: Multi-Modal Knowledge Graphs" (https://arxiv.org/abs/1903.05485). Images in
     an HDF5 file are read by :func:`~pyg_ibmea.data.read_features`.
@@ -53,13 +53,15 @@ def read_mmkb(
     the triples.
 
     Args:
-        folder: The folder; it is only read.
-        source: Name of the graph on the left of the links.
-        target: Name of the graph on their right.
+        folder (str or Path): The folder; it is only read.
+        source (str, optional): Name of the graph on the left of the links.
+            (default: :obj:`"FB15K"`)
+        target (str, optional): Name of the graph on their right.
+            (default: :obj:`"DB15K"`)
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If a line has another number of fields, or a file is empty or not
+        ValueError: If a line has the wrong number of fields, or a file is empty or not
             UTF-8; the message names the line.
     """
     folder = Path(folder)
@@ -83,14 +85,14 @@ def read_mmkb(
 
 def _triples(path: Path) -> Iterator[tuple[str, str, str]]:
     if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}.")
+        raise FileNotFoundError(f"there is no file {path}")
     number = 0
     with open_bytes(path) as file:
         for number, raw in enumerate(file, start=1):
             try:
                 fields = _FIELD.findall(raw.decode("utf-8-sig"))
             except UnicodeDecodeError as error:
-                raise ValueError(f"{path}, line {number} is not UTF-8.") from error
+                raise ValueError(f"{path}, line {number} is not UTF-8") from error
             if fields[-1:] == ["."]:
                 fields.pop()
             if not fields:
@@ -98,11 +100,11 @@ def _triples(path: Path) -> Iterator[tuple[str, str, str]]:
             if len(fields) != 3:
                 raise ValueError(
                     f"{path}, line {number}: expected three fields, got {len(fields)}: "
-                    f"{fields!r:.80}."
+                    f"{fields!r:.80}"
                 )
             yield _bare(fields[0]), _bare(fields[1]), _bare(fields[2])
     if number == 0:
-        raise ValueError(f"{path} is empty.")
+        raise ValueError(f"{path} is empty")
 
 
 def _bare(field: str) -> str:

@@ -29,7 +29,7 @@ def read_names(path: Path) -> Names:
         if not tab or not key.strip():
             raise ValueError(
                 f"{path}, line {number}: expected an entity id or URI, a tab and a "
-                f"name, got {line[:80]!r}."
+                f"name, got {line[:80]!r}"
             )
         names.append((_key(key.strip()), name.strip()))
     return names
@@ -39,10 +39,10 @@ def _from_json(path: Path) -> Names:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:  # Of UTF-8 or of JSON.
-        raise ValueError(f"{path} is no JSON: {error}") from error
+        raise ValueError(f"{path} is not JSON: {error}") from error
     entries = list(content.items()) if isinstance(content, dict) else content
     if not isinstance(entries, list):
-        raise ValueError(f"{path} must hold an object or a list of pairs.")
+        raise ValueError(f"{path} must hold an object or a list of pairs")
     return [_entry(path, place, entry) for place, entry in enumerate(entries)]
 
 
@@ -56,7 +56,7 @@ def _entry(path: Path, place: int, entry: Any) -> tuple[int | str, str]:
             return _key(key) if isinstance(key, str) else key, name
     raise ValueError(
         f"{path}, entry {place}: expected an entity id or URI and a name (a text or a "
-        f"list of words), got {str(entry)[:80]!r}."
+        f"list of words), got {str(entry)[:80]!r}"
     )
 
 

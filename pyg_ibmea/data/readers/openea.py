@@ -54,10 +54,11 @@ def read_openea(
     order of the links, then of the triples.
 
     Args:
-        folder: The folder; it is only read.
-        names: Names of the two graphs.
-        fold: Number of the fold, from 1 on.
-        folds: Folder of the folds.
+        folder (str or Path): The folder; it is only read.
+        names (tuple, optional): Names of the two graphs.
+            (default: :obj:`("source", "target")`)
+        fold (int, optional): Number of the fold, from 1 on. (default: :obj:`1`)
+        folds (str, optional): Folder of the folds. (default: :obj:`"721_5fold"`)
 
     Raises:
         FileNotFoundError: If a file is missing, or the folder of folds lacks the fold.
@@ -89,8 +90,8 @@ def _masks(folder: Path, pairs: list[Row]) -> tuple[Tensor, Tensor, Tensor]:
     if not folder.is_dir():
         there = sorted(path.name for path in folder.parent.iterdir())
         raise FileNotFoundError(
-            f"There is no fold {folder.name} in {folder.parent}; there are "
-            f"{', '.join(there)}."
+            f"there is no fold {folder.name} in {folder.parent}; there are "
+            f"{', '.join(there)}"
         )
     place = {pair: i for i, pair in enumerate(pairs)}
     masks = []
@@ -99,8 +100,8 @@ def _masks(folder: Path, pairs: list[Row]) -> tuple[Tensor, Tensor, Tensor]:
         for number, pair in enumerate(_rows(folder / part, 2), start=1):
             if pair not in place:
                 raise ValueError(
-                    f"{folder / part}, row {number}: {pair[0]!r}, {pair[1]!r} is no "
-                    "pair of ent_links."
+                    f"{folder / part}, row {number}: {pair[0]!r}, {pair[1]!r} is not a "
+                    "pair of ent_links"
                 )
             mask[place[pair]] = True
         masks.append(mask)

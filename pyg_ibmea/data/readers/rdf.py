@@ -30,16 +30,17 @@ def read_rdf(
     as one.
 
     Args:
-        name: Name of the graph.
-        path: ``.nt``, ``.ttl``, ``.nq``, ``.trig``, ``.n3`` or RDF/XML, also
-            compressed (``.gz``).
-        exclude: Entities to leave out, with all that is said of them.
+        name (str): Name of the graph.
+        path (str or Path): ``.nt``, ``.ttl``, ``.nq``, ``.trig``, ``.n3`` or RDF/XML,
+            also compressed (``.gz``).
+        exclude (collection of str, optional): Entities to leave out, with all that is
+            said of them. (default: none)
 
     Raises:
         FileNotFoundError: If the file does not exist.
         ImportError: If pyoxigraph is not installed.
         ValueError: If the file is malformed (the message names the line), holds no
-            statement, or its suffix is unknown.
+            statements, or its suffix is unknown.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -59,15 +60,15 @@ def read_rdf(
         elif predicate != SAME_AS:
             builder.add_triple(subject, predicate, value)
     if empty:
-        raise ValueError(f"{path} holds no statement.")
+        raise ValueError(f"{path} holds no statements")
     return builder.build()
 
 
 def read_same_as(path: PathLike) -> Iterator[tuple[str, ...]]:
-    """Reads the pairs of URIs that an RDF file states to be ``owl:sameAs``.
+    """Reads the pairs of URIs that an RDF file declares to be ``owl:sameAs``.
 
     Args:
-        path: The file; see :func:`read_rdf`.
+        path (str or Path): The file; see :func:`read_rdf`.
 
     Yields:
         Subject and object of a statement.
@@ -82,7 +83,7 @@ def read_same_as(path: PathLike) -> Iterator[tuple[str, ...]]:
 
 
 def is_rdf(path: PathLike) -> bool:
-    """Whether a file's name ends as those of RDF files do."""
+    """Whether a file has the suffix of an RDF file."""
     return suffix_of(Path(path)) in RDF
 
 
@@ -95,10 +96,10 @@ def _statements(path: Path) -> Iterator[tuple[str, str, str, bool]]:
             'RDF needs pyoxigraph: pip install "pyg_ibmea[rdf]"'
         ) from error
     if not path.is_file():
-        raise FileNotFoundError(f"There is no file {path}.")
+        raise FileNotFoundError(f"there is no file {path}")
     kind = pyoxigraph.RdfFormat.from_extension(suffix_of(path).removeprefix("."))
     if kind is None:
-        raise ValueError(f"{path}: the suffix is none of {', '.join(RDF)}.")
+        raise ValueError(f"{path}: the suffix must be one of {', '.join(RDF)}")
     literal, blank = pyoxigraph.Literal, pyoxigraph.BlankNode
 
     def text(term: Any) -> str:

@@ -35,16 +35,17 @@ def read_tables(
 
     A table is ``.csv``, ``.parquet`` or text with tabs (``.tsv``, ``.txt`` or no
     suffix), text also compressed as ``.gz``. A first row with the names of the columns
-    is a header: the columns may then be in any order and others beside them. It is read
-    row by row.
+    is a header: the columns may then be in any order, with others beside them. Tables
+    are read row by row.
 
     Args:
-        name: Name of the graph.
-        triples: Table of triples.
-        attributes: Table of attributes.
-        entities: Table of entities, for those that the others do not name, or to give
-            them an order.
-        exclude: Table of entities to leave out, with all that is said of them.
+        name (str): Name of the graph.
+        triples (str or Path, optional): Table of triples. (default: :obj:`None`)
+        attributes (str or Path, optional): Table of attributes. (default: :obj:`None`)
+        entities (str or Path, optional): Table of entities, for those that the other
+            tables do not name, or to set their order. (default: :obj:`None`)
+        exclude (str or Path, optional): Table of entities to leave out, with all that
+            is said of them. (default: :obj:`None`)
 
     Raises:
         FileNotFoundError: If a file does not exist.
@@ -63,7 +64,7 @@ def read_tables(
     """
     if triples is None and attributes is None and entities is None:
         raise ValueError(
-            f"Graph '{name}' needs a table of triples, attributes or entities."
+            f"graph '{name}' needs a table of triples, attributes or entities"
         )
     left_out = [row[0] for row in read_rows(Path(exclude), _ENTITY)] if exclude else []
     builder = GraphBuilder(name, left_out)
@@ -83,24 +84,25 @@ def read_tables(
 def read_folder(
     name: str, folder: PathLike, exclude: PathLike | None = None
 ) -> KnowledgeGraph:
-    """Reads the tables ``triples``, ``attributes`` and ``entities`` of a folder, as
-    far as they are there, with whatever suffix :func:`read_tables` knows.
+    """Reads whichever of the tables ``triples``, ``attributes`` and ``entities`` are in
+    a folder, with any suffix that :func:`read_tables` knows.
 
     Args:
-        name: Name of the graph.
-        folder: The folder.
-        exclude: Table of entities to leave out.
+        name (str): Name of the graph.
+        folder (str or Path): The folder.
+        exclude (str or Path, optional): Table of entities to leave out.
+            (default: :obj:`None`)
 
     Raises:
-        FileNotFoundError: If none of them is there.
-        ValueError: If one of them is there twice, or malformed.
+        FileNotFoundError: If there is none of them.
+        ValueError: If there are two of one of them, or one is malformed.
     """
     names = ("triples", "attributes", "entities")
     triples, attributes, entities = (find_table(folder, name) for name in names)
     if not (triples or attributes or entities):
         raise FileNotFoundError(
             f"{folder} holds no table of triples, attributes or entities, such as "
-            "triples.tsv or triples.csv."
+            "triples.tsv or triples.csv"
         )
     return read_tables(name, triples, attributes, entities, exclude)
 
@@ -116,7 +118,7 @@ def find_table(folder: PathLike, table: str) -> Path | None:
     there = [path for path in paths if path.is_file()]
     if len(there) > 1:
         names = ", ".join(path.name for path in there)
-        raise ValueError(f"{folder} holds several tables of {table}: {names}.")
+        raise ValueError(f"{folder} holds several tables of {table}: {names}")
     return there[0] if there else None
 
 
@@ -124,12 +126,12 @@ def write_tables(graph: KnowledgeGraph, folder: PathLike) -> None:
     """Writes ``entities.csv``, ``triples.csv`` and, if there are attributes,
     ``attributes.csv``, from which :func:`read_folder` reads the same graph.
 
-    Each file is written whole under another name first, so that an interrupt leaves the
-    old one as it was.
+    Each file is first written in full under another name, so that an interrupt leaves
+    the old one intact.
 
     Args:
-        graph: The graph; its features are not written.
-        folder: Folder of the tables; it is made if it does not exist.
+        graph (KnowledgeGraph): The graph; its features are not written.
+        folder (str or Path): Folder of the tables; it is made if it does not exist.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

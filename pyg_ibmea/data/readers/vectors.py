@@ -20,23 +20,25 @@ def read_features(
 ) -> tuple[Tensor, Tensor]:
     r"""Reads one vector per entity from a file.
 
-    - ``.pkl``, ``.pickle``: a dict ``{id: vector}``; nothing but numbers is read
+    - ``.pkl``, ``.pickle``: a dict ``{id: vector}``; only numbers are read
     - ``.npz``: arrays ``ids`` ``[M]`` and ``features`` ``[M, F]``
     - ``.npy``: ``[max id + 1, F]``, a row per entity id; an all-zero row is missing
     - ``.h5``, ``.hdf5``: ``ids`` and ``features``, or one dataset per entity
-    - ``.json``: names: ``{id: name}`` or ``[[id, name], ...]``, words listed or not
-    - ``.tsv``, ``.txt``: names: a line of id, tab and name
+    - ``.json``: names: ``{id: name}`` or ``[[id, name], ...]``, a name being a text or
+      a list of words
+    - ``.tsv``, ``.txt``: names: a line for each, with id, tab and name
 
     Names become vectors of 1,024 hashed character n-grams, weighted by idf (needs
     scikit-learn). An entity is named by its published id or by its URI. Entities that
     the file lacks get a zero row and False in the mask, never an invented vector;
-    vectors of entities that no graph has are dropped with a warning that counts them.
+    vectors of entities that are in no graph are dropped with a warning that counts
+    them.
 
     Args:
-        path: The file.
-        ids: Published entity ids, long :obj:`[N]`. To read for several graphs at
-            once, concatenate theirs.
-        uris: The N entity URIs.
+        path (str or Path): The file.
+        ids (torch.Tensor): Published entity ids, long :obj:`[N]`. For several graphs at
+            once, concatenate their ids.
+        uris (sequence of str): The N entity URIs.
 
     Returns:
         Features, float :obj:`[N, F]`, and mask, bool :obj:`[N]`.
@@ -44,9 +46,9 @@ def read_features(
     Raises:
         FileNotFoundError: If the file does not exist.
         ImportError: If an HDF5 file is given and h5py is not installed.
-        ValueError: If the file is empty or malformed, a vector has another length
-            than the first, is not finite or not one-dimensional (the message names
-            the entity), or no entity is covered.
+        ValueError: If the file is empty or malformed, a vector differs in length from
+            the first, is not finite or not one-dimensional (the message names the
+            entity), or the file covers no entity.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -59,11 +61,11 @@ def read_features(
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"There is no feature file {path}.")
+        raise FileNotFoundError(f"there is no feature file {path}")
     if ids.shape != (len(uris),):
         raise ValueError(
             f"ids must hold one id for each of the {len(uris)} URIs, got "
-            f"{list(ids.shape)}."
+            f"{list(ids.shape)}"
         )
     vectors = read_vector_file(path)
     rows = _match_rows(vectors, ids, uris)
@@ -71,12 +73,12 @@ def read_features(
     if not known.any():
         raise ValueError(
             f"{path} covers none of the {len(uris)} entities; its first key is "
-            f"{vectors.keys[0]!r}. Keys must be entity ids or URIs."
+            f"{vectors.keys[0]!r}; keys must be entity ids or URIs"
         )
     if not known.all():
         warnings.warn(
             f"{path}: dropped {int((~known).sum())} of {known.size} vectors, whose "
-            "entity is in no graph.",
+            "entities are in no graph.",
             stacklevel=2,
         )
     x = np.zeros((len(uris), vectors.num_channels), dtype=np.float32)
@@ -92,7 +94,7 @@ def read_features(
 def _match_rows(
     vectors: VectorFile, ids: Tensor, uris: Sequence[str]
 ) -> NDArray[np.int64]:
-    """Finds the row of each vector's entity; -1 where no graph has the entity."""
+    """Finds the row of each vector's entity; -1 where the entity is in no graph."""
     by_id = {entity: row for row, entity in enumerate(ids.tolist())}
     by_uri = {vectors.normalise(uri): row for row, uri in enumerate(uris)}
     rows = np.full(len(vectors.keys), -1, dtype=np.int64)
@@ -107,7 +109,7 @@ def _match_rows(
         if row >= 0 and taken.setdefault(row, place) != place:
             raise ValueError(
                 f"{vectors.path} has two vectors for entity {int(ids[row])} "
-                f"({uris[row]!r}): keys {vectors.keys[taken[row]]!r} and {key!r}."
+                f"({uris[row]!r}): keys {vectors.keys[taken[row]]!r} and {key!r}"
             )
         rows[place] = row
     return rows
@@ -121,6 +123,6 @@ def _check_finite(
         row = int(bad[0])
         raise ValueError(
             f"{path}: the vector of entity {int(ids[row])} ({uris[row]!r}) holds NaN "
-            f"or infinity ({bad.size} such vectors). Remove it: the entity then counts "
-            "as missing."
+            f"or infinity ({bad.size} such vectors); remove it, and the entity counts "
+            "as missing"
         )

@@ -137,7 +137,7 @@ def test_folders_without_a_vision_model(what, tmp_path):
         BertModel(BertConfig(vocab_size=9, hidden_size=8, num_hidden_layers=1,
                              num_attention_heads=2,
                              intermediate_size=8)).save_pretrained(folder)  # fmt: skip
-        message = "reads no images"
+        message = "does not read images"
     elif what != "nothing":
         wrong = {"size": {"size": "big"}, "colours": {"image_std": [0, 1, 1]}}
         save(vit(), folder, **wrong.get(what, {}))
@@ -153,11 +153,11 @@ def test_by_name(picture, tmp_path):
     assert image_encoder(f"vision:{folder}")(picture).shape == (8,)
     assert name_encoder("ngrams") is encode_names
     for function, spec, message in [
-        (image_encoder, "sharp", "no encoder 'sharp', but colours, vision"),
+        (image_encoder, "sharp", "no encoder 'sharp'; there are colours, vision"),
         (image_encoder, "vision", "vision:FOLDER"),
         (image_encoder, "colours:x", "takes no folder"),
         (name_encoder, "ngrams:x", "takes no folder"),
-        (name_encoder, "x:y", "no encoder 'x', but ngrams, sentences"),
+        (name_encoder, "x:y", "no encoder 'x'; there are ngrams, sentences"),
     ]:
         with pytest.raises(ValueError, match=message):
             function(spec)

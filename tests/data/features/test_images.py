@@ -29,7 +29,7 @@ def test_what_cannot_be_read_is_masked_and_reported(tmp_path: Path) -> None:
     assert mask.tolist() == [False, True, False, False, True, False]
     assert not x[~mask].any()
     assert torch.equal(x[4], torch.from_numpy(encode_image(files["a"])))
-    with pytest.raises(ValueError, match="None of 1 images can be read"):
+    with pytest.raises(ValueError, match="none of 1 images can be read"):
         encode_images({"broken": files["broken"]}, entities)
 
 

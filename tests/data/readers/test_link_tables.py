@@ -21,14 +21,16 @@ def test_links(tmp_path: Path) -> None:
     path = written(tmp_path / "links.tsv", rows)
     assert read_link_table(path, source, target).tolist() == [[1, 0], [0, 1]]
     path = written(tmp_path / "links.csv", [*rows, ("Oslo", "Parijs")])
-    with pytest.warns(UserWarning, match=r"1 of 4 pairs.*'Oslo' is no entity of 'fr'"):
+    with pytest.warns(
+        UserWarning, match=r"1 of 4 pairs.*'Oslo' is not an entity of 'fr'"
+    ):
         assert read_link_table(path, source, target).shape == (2, 2)
     path = written(tmp_path / "swapped.tsv", [("Parijs", "Paris")])
-    with pytest.raises(ValueError, match="Are the columns swapped"):
+    with pytest.raises(ValueError, match="are the columns swapped"):
         read_link_table(path, source, target)
     path = tmp_path / "links.nt"
     path.write_text("<Oslo> <http://www.w3.org/2002/07/owl#sameAs> <x> .".replace(
         "<", "<urn:"
     ).replace("urn:http", "http"))  # fmt: skip
-    with pytest.raises(ValueError, match="row 1: 'urn:Oslo' is no entity"):
+    with pytest.raises(ValueError, match="row 1: 'urn:Oslo' is not an entity"):
         read_link_table(path, source, target)

@@ -36,7 +36,7 @@ def test_an_entity_with_an_empty_name_has_none(tmp_path):
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
-        ("n.json", "{", "is no JSON"),
+        ("n.json", "{", "is not JSON"),
         ("n.json", "3", "must hold an object or a list of pairs"),
         ("n.json", '[[1, "a"], [2]]', r"entry 1: expected an entity id .* got '\[2\]'"),
         ("n.json", '[[true, "a"]]', "entry 0: expected an entity id"),

@@ -59,7 +59,7 @@ def test_errors_name_file_and_line(tmp_path: Path) -> None:
         ("g.nt", "<urn:a> <urn:b> <urn:c> .\n<urn:a> <urn:b> .\n", "line 2"),
         ("g.nt", "", "holds no statement"),
         ("g.nt.gz", "no gzip", "cannot be read as RDF"),
-        ("g.docx", "x", "the suffix is none of .nt"),
+        ("g.docx", "x", "the suffix must be one of .nt"),
     ]:
         (tmp_path / name).write_text(text)
         with pytest.raises(ValueError, match=message) as error:

@@ -44,7 +44,7 @@ def test_errors(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"no fold 7 in .*; there are 1"):
         read_openea(tmp_path, fold=7)
     (tmp_path / "721_5fold/1/test_links").write_text("a\ty\n")
-    with pytest.raises(ValueError, match=r"test_links, row 1: 'a', 'y' is no pair"):
+    with pytest.raises(ValueError, match=r"test_links, row 1: 'a', 'y' is not a pair"):
         read_openea(tmp_path)
     (tmp_path / "rel_triples_1").write_text("a\tr\n")
     with pytest.raises(ValueError, match="rel_triples_1, line 1: expected"):

@@ -110,10 +110,10 @@ def test_vectors_of_another_shape(
     ("vectors", "message"),
     [
         ({}, "holds no vector"),
-        ({3: []}, "first vector has no entry"),
+        ({3: []}, "first vector is empty"),
         ({3: [[1], [1, 2]]}, "entity 3 is not a vector"),
-        ({3: "text"}, "entity 3 does not hold real numbers"),
-        ({3: None}, "does not hold real numbers|refused"),
+        ({3: "text"}, "entity 3 must hold real numbers"),
+        ({3: None}, "must hold real numbers|refused"),
         ({2.5: [1.0]}, "keys must be entity ids or URIs"),
         ({True: [1.0]}, "keys must be entity ids or URIs"),
         ({8: [1.0]}, "covers none of the 3 entities; its first key is 8"),
