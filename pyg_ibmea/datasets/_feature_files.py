@@ -68,5 +68,5 @@ def add_features(
 
 
 def _ids(graph: KnowledgeGraph) -> Tensor:
-    assert graph.entity_ids is not None  # They are set when a graph is made.
+    assert graph.entity_ids is not None  # A graph sets them itself.
     return graph.entity_ids

@@ -12,7 +12,7 @@ from pathlib import Path
 from pyg_ibmea.data.readers.jape import jape_files
 from pyg_ibmea.datasets._feature_files import check_asked_for, given_files
 
-#: Raised by one whenever the same input is processed into something else.
+#: Increased by one whenever the same input is processed differently.
 FORMAT_VERSION = 1
 _IMAGE_PATTERNS = (
     "*_id_img_feature_dict.pkl",
@@ -31,7 +31,7 @@ class JapeInputs:
         files (tuple): The raw files that are read.
         names (tuple): Names of the two graphs.
         modalities (tuple): The modalities to build; None for all that there are.
-        num_features (int): The most columns of a bag.
+        num_features (int): Maximum number of columns of a bag.
         features (dict): Feature file by modality.
         dataset (str): Name of the dataset's class.
     """

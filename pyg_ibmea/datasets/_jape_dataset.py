@@ -34,8 +34,8 @@ class JapeDataset(InMemoryDataset):
 
     The processed data are cached under ``root/processed`` in a file whose name contains
     a hash of everything that shapes them, including the raw files; any change makes
-    another file. The split is applied when the data are loaded. The raw files
-    are only read, and nothing is downloaded.
+    another file. The split is applied when the data are loaded. The raw files are only
+    read, and nothing is downloaded.
 
     Args:
         root (str or Path): Folder of the cache.
@@ -54,7 +54,7 @@ class JapeDataset(InMemoryDataset):
         force_reload (bool): Whether to process the raw files again.
     """
 
-    #: Share of the links that are seed pairs, unless the user or the folder says.
+    #: Share of the links that are seed pairs, unless the user or the folder sets it.
     default_ratio: ClassVar[float] = 0.3
 
     def __init__(

@@ -71,7 +71,7 @@ def rewire(
     popularity: NDArray[np.float64],
     fraction: float,
 ) -> Ids:
-    """Gives a fraction of the triples another tail, drawn by popularity.
+    """Replaces the tail of a fraction of the triples, drawn by popularity.
 
     A rewired triple that repeats another is dropped.
     """

@@ -227,7 +227,7 @@ def _modalities(data: HeteroData, wanted: Sequence[str] | None) -> list[str]:
     """The modalities of the data in their order, or the wanted ones, if they exist."""
     found = [
         key[2:]
-        for key in data[data.node_types[0]].keys()  # noqa: SIM118 - a store is no dict
+        for key in data[data.node_types[0]].keys()  # noqa: SIM118 - a store is not a dict
         if key.startswith("x_")
     ]
     for modality in wanted or ():

@@ -191,7 +191,7 @@ def _draw_sides(knobs: Knobs) -> tuple[Side, Side]:
     popularity = stream(knobs.seed, "popularity").permutation(
         world.skewed(num_world, _POPULARITY_EXPONENT)
     )
-    # A side keeps a triple if it has both ends.
+    # A side keeps a triple if both ends are on that side.
     kept = (popularity[first].sum() ** 2 + popularity[second].sum() ** 2) / 2
     triples = world.draw_triples(
         stream(knobs.seed, "triples"),

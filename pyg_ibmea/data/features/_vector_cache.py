@@ -18,8 +18,8 @@ class VectorCache:
     """Vectors of one encoder in one ``.npz``; without a folder nothing is kept.
 
     Args:
-        folder (str or Path): Folder of the file, made when the first vector is saved;
-            None to keep nothing.
+        folder (str, Path or None): Folder of the file, made when the first vector is
+            saved; None to keep nothing.
         kind (str): What is encoded; the file's name begins with it.
         encoder (str): Name of the encoder; each encoder has its own file.
     """
@@ -42,12 +42,12 @@ class VectorCache:
             self.known = {}
 
     def add(self, key: str, vector: Vector) -> None:
-        """Keeps a vector, to be saved."""
+        """Adds a vector, which :meth:`save` writes."""
         self.known[key] = vector
         self._new = True
 
     def save(self) -> None:
-        """Writes what is new, in one step."""
+        """Writes the file, if there are new vectors."""
         if self.path is None or not self._new:
             return
         self.path.parent.mkdir(parents=True, exist_ok=True)

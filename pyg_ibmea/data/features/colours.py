@@ -1,4 +1,4 @@
-"""Images as vectors without a neural network: where which colours and edges are."""
+"""Images as vectors without a neural network: colours and edges on a grid."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def read_square(file: str | PathLike[str], side: int) -> NDArray[np.float64]:
             picture = image.convert("RGBA")
     except FileNotFoundError:
         raise
-    except Exception as error:  # Pillow raises whatever a decoder meets.
+    except Exception as error:  # Decoders may raise anything at all.
         raise ValueError(f"{file} cannot be read as an image: {error}") from error
     longest = max(picture.size)
     size = [max(1, round(side * length / longest)) for length in picture.size]
@@ -93,7 +93,7 @@ def _edges(grey: NDArray[np.float64]) -> NDArray[np.float64]:
     row, column = np.indices(grey.shape) // _CELL_PIXELS
     cell = (row * _EDGE_CELLS + column) * _ORIENTATIONS
     histogram = np.zeros(_EDGE_CELLS**2 * _ORIENTATIONS)
-    # Between two bins a gradient counts for both.
+    # A gradient between two bins counts for both.
     np.add.at(histogram, cell + low, size * (1 - share))
     np.add.at(histogram, cell + (low + 1) % _ORIENTATIONS, size * share)
     cells = histogram.reshape(-1, _ORIENTATIONS)

@@ -83,7 +83,7 @@ def encode_images(
 
 
 def _cache_name(encoder: Callable[[Path], Vector]) -> str:
-    """What tells the vectors of an encoder from those of another in the cache."""
+    """The name under which the cache keeps the vectors of an encoder."""
     if encoder is encode_image:  # Must not change: it names the files of users' caches.
         return "pyg_ibmea.data.images.encode_image"
     name = f"{encoder.__module__}.{getattr(encoder, '__qualname__', repr(encoder))}"

@@ -56,7 +56,7 @@ class VisionEncoder:
             raise ValueError(
                 f"{folder} holds no vision model that transformers can read: {reason}"
             ) from error
-        # CLIP and its like read texts, too.
+        # Models like CLIP have a text encoder as well.
         self.model = getattr(model, "vision_model", model).eval()
         if "pixel_values" not in _inputs(self.model):
             raise ValueError(f"{folder} holds a model that does not read images")

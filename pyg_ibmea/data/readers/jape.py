@@ -194,7 +194,7 @@ def _read_attributes(
         uri = lines[unknown[0] - 1].split("\t")[0]
         warnings.warn(
             f"{path}: dropped {len(unknown)} of {len(lines)} lines, whose entity is "
-            f"not in the entity table (first: line {unknown[0]}, {uri!r}).",
+            f"not in the entity table (first: line {unknown[0]}, {uri!r})",
             stacklevel=4,
         )
     return torch.tensor([nodes, attributes], dtype=torch.long), list(attribute_id)

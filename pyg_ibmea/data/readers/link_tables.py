@@ -63,7 +63,7 @@ def read_link_table(
     if unknown:
         warnings.warn(
             f"{path}: dropped {unknown} of {rows} pairs that name an entity of no "
-            f"graph ({first}).",
+            f"graph ({first})",
             stacklevel=2,
         )
     return torch.tensor(list(links), dtype=torch.long).t().contiguous()

@@ -78,7 +78,7 @@ def read_features(
     if not known.all():
         warnings.warn(
             f"{path}: dropped {int((~known).sum())} of {known.size} vectors, whose "
-            "entities are in no graph.",
+            "entities are in no graph",
             stacklevel=2,
         )
     x = np.zeros((len(uris), vectors.num_channels), dtype=np.float32)

@@ -94,7 +94,7 @@ ATTRIBUTES = st.none() | st.lists(
 def test_bags_equal_a_naive_recount(parts: list, num_features: int) -> None:
     relations = ["in", "near", "of", "by"]
     graphs = [
-        # Each graph lists its relations in another order, and one of its own.
+        # Each graph lists its relations in its own order, and has one of them alone.
         graph(str(i), [*relations[i:], *relations[:i], f"own{i}"], triples, attributes)
         for i, (triples, attributes) in enumerate(parts)
     ]

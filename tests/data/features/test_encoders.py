@@ -183,7 +183,7 @@ def test_encoders_of_your_own(picture, tmp_path, monkeypatch):
     assert asked == [["ab", ""], ["abc"]]  # Each text once.
     other = name_encoder(f"length:{tmp_path / 'other'}", tmp_path / "cache")
     other(["ab"])
-    assert asked[-1] == ["ab"]  # Another model keeps vectors of its own.
+    assert asked[-1] == ["ab"]  # Another model has its own vectors.
     (tmp_path / "any" / "weights").write_text("new")
     name_encoder(f"length:{tmp_path / 'any'}", tmp_path / "cache")(["abc"])
     assert asked[-1] == ["abc"]  # So does a new one in the same folder.

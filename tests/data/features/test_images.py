@@ -55,7 +55,7 @@ def test_no_image_is_encoded_twice(tmp_path: Path) -> None:
     kept.write_bytes(b"damaged")
     encode_images(files, ["a", "b"], cache, encoder)
     assert calls == ["a.png", "b.png"] * 2
-    # Only the image that is asked for, and anew without a cache.
+    # Only the image that is asked for, and again without a cache.
     encode_images(files, ["a"], None, encoder)
     assert calls[-1] == "a.png"
 

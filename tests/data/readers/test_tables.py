@@ -11,7 +11,7 @@ from pyg_ibmea.data import GraphBuilder, read_folder, read_tables, write_tables
 from pyg_ibmea.data.readers.tables import find_table
 
 ROWS = [("Paris", "in", "France"), ("Seine", "through", "Paris"), ("ö, ü", "in", '"')]
-# Whatever has a character that is no white space; text files cannot hold surrogates.
+# Any text that is not only white space; text files cannot hold surrogates.
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 NAME = TEXT.filter(str.strip)
 
