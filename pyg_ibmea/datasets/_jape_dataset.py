@@ -42,15 +42,15 @@ class JapeDataset(InMemoryDataset):
         folder (str or Path): Folder of the raw files.
         names (tuple): Names of the two graphs.
         where (str): Where the raw files come from, for error messages.
-        modalities (sequence of str, optional): The modalities to use; None for all that
+        modalities (sequence of str or None): The modalities to use; None for all that
             there are.
-        ratio (float, optional): Share of the links that are seed pairs; None for the
+        ratio (float or None): Share of the links that are seed pairs; None for the
             published folds where there are some, else :attr:`default_ratio`.
         split_seed (int): Seed of the split.
         val_ratio (float): Share of the seed pairs kept for validation.
         num_features (int): Maximum number of columns of a bag.
         features (dict): Feature file by modality; None where there is none.
-        transform (callable, optional): Applied to the data on every access.
+        transform (callable or None): Applied to the data on every access.
         force_reload (bool): Whether to process the raw files again.
     """
 
