@@ -24,7 +24,7 @@ from pyg_ibmea.cli._problem import (
     read_remembered,
     remembered_problem,
 )
-from pyg_ibmea.data import read_pairs
+from pyg_ibmea.data.readers.link_tables import read_pairs
 from pyg_ibmea.datasets import inspect_problem
 from pyg_ibmea.problem import linked_pairs, links_of, pair_problems
 from pyg_ibmea.report.page import read_json

@@ -14,7 +14,9 @@ from torch import Tensor
 
 from pyg_ibmea.align import Alignment, Clusters, cluster_matches
 from pyg_ibmea.align._alignment_files import as_iri
-from pyg_ibmea.data import SAME_AS, KnowledgeGraph, merge_graphs, single_hetero_data
+from pyg_ibmea.data import KnowledgeGraph, merge_graphs
+from pyg_ibmea.data.merging import single_hetero_data
+from pyg_ibmea.data.readers.rdf import SAME_AS
 from pyg_ibmea.files import replacing
 
 

@@ -1,86 +1,45 @@
-"""One knowledge graph in memory: readers, modality features, HeteroData."""
+"""One knowledge graph in memory: readers, features by modality, HeteroData."""
 
 from pyg_ibmea.data.additions import add_entities
-from pyg_ibmea.data.bags import (
-    FeatureBags,
-    attribute_bags,
-    num_shared_columns,
-    relation_bags,
-)
-from pyg_ibmea.data.builder import GraphBuilder, without_leaves
+from pyg_ibmea.data.builder import GraphBuilder
 from pyg_ibmea.data.converters import from_hetero, from_networkx
-from pyg_ibmea.data.encoders import (
-    IMAGE_ENCODERS,
-    NAME_ENCODERS,
-    image_encoder,
-    name_encoder,
-)
-from pyg_ibmea.data.features import read_features
-from pyg_ibmea.data.gaps import describe_gaps
+from pyg_ibmea.data.features.colours import encode_image
+from pyg_ibmea.data.features.encoders import IMAGE_ENCODERS, NAME_ENCODERS
+from pyg_ibmea.data.features.images import encode_images
+from pyg_ibmea.data.features.names import encode_names
+from pyg_ibmea.data.features.sentences import encode_sentences
+from pyg_ibmea.data.features.vision import VisionEncoder
 from pyg_ibmea.data.hetero import set_split, to_hetero_data
-from pyg_ibmea.data.image_files import encode_images, find_images
-from pyg_ibmea.data.images import IMAGE_CHANNELS, encode_image
-from pyg_ibmea.data.jape import JapePair, jape_files, missing_jape_files, read_jape
 from pyg_ibmea.data.joint_links import close_links, split_jointly
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
-from pyg_ibmea.data.literals import (
-    NAME_ATTRIBUTES,
-    names_of,
-    numbers_of,
-    parse_number,
-)
-from pyg_ibmea.data.merging import merge_graphs, single_hetero_data
-from pyg_ibmea.data.mmkb_raw import MMKBPair, read_mmkb
-from pyg_ibmea.data.names import encode_names, read_names
-from pyg_ibmea.data.openea import OpenEAPair, read_openea
-from pyg_ibmea.data.rdf import SAME_AS, is_rdf, read_rdf, read_same_as
-from pyg_ibmea.data.sentences import encode_sentences
+from pyg_ibmea.data.merging import merge_graphs
+from pyg_ibmea.data.readers.image_files import find_images
+from pyg_ibmea.data.readers.jape import read_jape
+from pyg_ibmea.data.readers.link_tables import read_link_table
+from pyg_ibmea.data.readers.mmkb import read_mmkb
+from pyg_ibmea.data.readers.name_files import read_names
+from pyg_ibmea.data.readers.openea import read_openea
+from pyg_ibmea.data.readers.rdf import read_rdf
+from pyg_ibmea.data.readers.tables import read_folder, read_tables, write_tables
+from pyg_ibmea.data.readers.vectors import read_features
 from pyg_ibmea.data.split import split_folds, split_links
-from pyg_ibmea.data.tables import (
-    find_table,
-    read_folder,
-    read_link_table,
-    read_pairs,
-    read_tables,
-    write_tables,
-)
-from pyg_ibmea.data.vision import VisionEncoder
 
 __all__ = [
-    "IMAGE_CHANNELS",
     "IMAGE_ENCODERS",
-    "NAME_ATTRIBUTES",
     "NAME_ENCODERS",
-    "SAME_AS",
-    "FeatureBags",
     "GraphBuilder",
-    "JapePair",
     "KnowledgeGraph",
-    "MMKBPair",
-    "OpenEAPair",
     "VisionEncoder",
     "add_entities",
-    "attribute_bags",
     "close_links",
-    "describe_gaps",
     "encode_image",
     "encode_images",
     "encode_names",
     "encode_sentences",
     "find_images",
-    "find_table",
     "from_hetero",
     "from_networkx",
-    "image_encoder",
-    "is_rdf",
-    "jape_files",
     "merge_graphs",
-    "missing_jape_files",
-    "name_encoder",
-    "names_of",
-    "num_shared_columns",
-    "numbers_of",
-    "parse_number",
     "read_features",
     "read_folder",
     "read_jape",
@@ -88,17 +47,12 @@ __all__ = [
     "read_mmkb",
     "read_names",
     "read_openea",
-    "read_pairs",
     "read_rdf",
-    "read_same_as",
     "read_tables",
-    "relation_bags",
     "set_split",
-    "single_hetero_data",
     "split_folds",
     "split_jointly",
     "split_links",
     "to_hetero_data",
-    "without_leaves",
     "write_tables",
 ]

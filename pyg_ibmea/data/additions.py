@@ -1,4 +1,4 @@
-"""Entities that were not there when a model was trained."""
+"""New entities for a problem on which a model has been trained."""
 
 from __future__ import annotations
 
@@ -23,33 +23,35 @@ def add_entities(
     attributes: Iterable[tuple[str, str]] = (),
     features: Mapping[str, Tensor | Feature] | None = None,
 ) -> HeteroData:
-    """The alignment problem with further entities in a graph.
+    """Adds entities to a graph of an alignment problem.
 
-    They come after the known ones, whose node ids stay as they are, and have no links.
-    Their bags of relations and attributes are made with the columns of the known ones
-    (the bags of the known stay as they are); any other modality is taken from
-    ``features`` and absent where it is not given. Triples of a relation that the graph
-    does not have are left out and warned about: a model knows nothing of it.
+    The new entities come after the known ones, whose node ids and bags do not change,
+    and have no links. Their bags of relations and attributes use the columns of the
+    known entities; any other modality is taken from ``features`` and masked where it is
+    not given. Triples whose relation is not in the graph are left out with a warning: a
+    model knows nothing of that relation.
 
     See :meth:`pyg_ibmea.nn.IBMEA.extended` for the model that takes the result.
 
     Args:
-        data: The problem; it is left as it is.
-        kg: Name of the graph.
-        entities: URIs of the new entities.
-        triples: Head, relation and tail by URI (a relation by its number as text where
-            the problem has no ``relation_uri``); at least one end is new.
-        attributes: Entity and attribute by URI.
-        features: By modality, of the new entities, a matrix ``[n, F]``, or that and a
-            bool mask ``[n]``.
+        data (HeteroData): The problem; it is not changed.
+        kg (str): Name of the graph.
+        entities (sequence of str): URIs of the new entities.
+        triples (iterable of tuple, optional): Head, relation and tail by URI (a
+            relation by its number as text where the problem has no ``relation_uri``);
+            at least one end must be new. (default: none)
+        attributes (iterable of tuple, optional): New entity and attribute, by URI.
+            (default: none)
+        features (dict, optional): By modality, the features of the new entities: a
+            matrix ``[n, F]``, alone or with a bool mask ``[n]``. (default: :obj:`None`)
 
     Returns:
         The larger problem.
 
     Raises:
-        ValueError: If the graph is unknown, a new entity has been there or is named
-            twice, a triple or attribute names an entity that is not there or no new
-            one, or features do not fit.
+        ValueError: If the graph is unknown, a new entity is already in it or given
+            twice, a triple or attribute names an unknown entity or no new one, or
+            features do not fit.
 
     Example:
         >>> from pyg_ibmea.datasets import SyntheticMMKG
@@ -60,17 +62,19 @@ def add_entities(
         1
     """
     if kg not in data.node_types:
-        raise ValueError(f"there is no graph {kg!r}, but {', '.join(data.node_types)}")
+        raise ValueError(
+            f"there is no graph {kg!r}; there are {', '.join(data.node_types)}"
+        )
     known: dict[str, int] = {uri: node for node, uri in enumerate(data.uri[kg])}
     number: dict[str, int] = dict(known)
     for uri in entities:
         if uri in number:
-            raise ValueError(f"graph {kg!r} has the entity {uri!r} already")
+            raise ValueError(f"entity {uri!r} is already in graph {kg!r}")
         number[uri] = len(number)
 
     def node(uri: str, what: str) -> int:
         if uri not in number:
-            raise ValueError(f"{what} names {uri!r}, which graph {kg!r} does not have")
+            raise ValueError(f"{what} names {uri!r}, which is not in graph {kg!r}")
         return number[uri]
 
     relations = {uri: r for r, uri in enumerate(_relations(data, kg))}
@@ -79,7 +83,7 @@ def add_entities(
         head, relation, tail = triple
         ends = (node(head, f"the triple {triple}"), node(tail, f"the triple {triple}"))
         if max(ends) < len(known):
-            raise ValueError(f"the triple {triple} has no new entity")
+            raise ValueError(f"the triple {triple} names no new entity")
         bag += [(end, relation) for end in ends if end >= len(known)]
         if relation in relations:
             edges.append((ends[0], relations[relation], ends[1]))
@@ -95,13 +99,15 @@ def add_entities(
     for entity, attribute in attributes:
         at = node(entity, f"the attribute {attribute!r}")
         if at < len(known):
-            raise ValueError(f"attribute {attribute!r} is of {entity!r}, no new entity")
+            raise ValueError(
+                f"attribute {attribute!r} is given for {entity!r}, which is not new"
+            )
         has.append((at, attribute))
     return _extended(data, kg, list(number), edges, bag, sorted(set(has)), features)
 
 
 def _relations(data: HeteroData, kg: str) -> list[str]:
-    """The relations of a graph; their numbers as text where they have no URI."""
+    """The relations of a graph; their numbers as text where they have no URIs."""
     if "relation_uri" in data:
         return list(data.relation_uri[kg])
     types = triples_of(data, kg).edge_type
@@ -157,7 +163,7 @@ def _extended(
 def _checked(
     given: Tensor | Feature, modality: str, count: int, like: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """A matrix and its mask, of as many entities and columns as there must be."""
+    """The matrix and its mask, after a check of their shapes."""
     x = given if isinstance(given, Tensor) else given[0]
     mask = torch.ones(len(x), dtype=torch.bool)
     if not isinstance(given, Tensor):

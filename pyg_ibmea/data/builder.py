@@ -1,4 +1,4 @@
-"""A knowledge graph built up statement by statement."""
+"""Builds a knowledge graph statement by statement."""
 
 from __future__ import annotations
 
@@ -12,16 +12,20 @@ from numpy.typing import NDArray
 
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
 
+#: The relation of a triple that names none.
+UNNAMED = "related"
+
 
 class GraphBuilder:
-    """Collects statements about entities and numbers what they name.
+    """Collects statements about entities and numbers everything they name.
 
     Entities, relations and attributes are numbered in the order in which they are
-    first named. A statement that is made twice counts once.
+    first named. A statement that is repeated counts once.
 
     Args:
-        name: Name of the graph.
-        exclude: Entities to leave out, with every statement that names them.
+        name (str): Name of the graph.
+        exclude (collection of str, optional): Entities to leave out, with every
+            statement that names them. (default: none)
 
     Example:
         >>> builder = GraphBuilder("en")
@@ -46,12 +50,12 @@ class GraphBuilder:
         return entity in self._entities
 
     def add_entity(self, entity: str) -> None:
-        """Names an entity about which nothing need be said."""
+        """Adds an entity, which may be in no statement."""
         if entity not in self._exclude:
             self._entities.setdefault(entity, len(self._entities))
 
     def add_triple(self, head: str, relation: str, tail: str) -> None:
-        """States a relation between two entities."""
+        """Adds a triple."""
         if self._exclude and (head in self._exclude or tail in self._exclude):
             return
         entities = self._entities
@@ -64,7 +68,7 @@ class GraphBuilder:
         )
 
     def add_attribute(self, entity: str, attribute: str, value: str = "") -> None:
-        """States that an entity has an attribute, and its value if it is known."""
+        """Adds an attribute of an entity, with its value if it is known."""
         if entity in self._exclude:
             return
         self._facts.extend(
@@ -76,7 +80,7 @@ class GraphBuilder:
         )
 
     def build(self) -> KnowledgeGraph:
-        """The graph of all statements so far."""
+        """Makes the graph of all statements so far."""
         triples, facts = _without_repeats(self._triples), _without_repeats(self._facts)
         texts = list(self._values)
         return KnowledgeGraph(
@@ -91,12 +95,13 @@ class GraphBuilder:
 
 
 def without_leaves(graph: KnowledgeGraph, keep: Collection[str] = ()) -> KnowledgeGraph:
-    """The graph without the entities of which nothing is known but that they are the
-    tail of a single triple, and without those triples.
+    """Drops leaves: entities known only as the tail of a single triple, and those
+    triples.
 
     Args:
-        graph: The graph; it is left as it is.
-        keep: Entities that stay all the same, such as those with a name.
+        graph (KnowledgeGraph): The graph; it is not changed.
+        keep (collection of str, optional): Entities to keep in any case, such as those
+            with a name. (default: none)
 
     Example:
         >>> triples = torch.tensor([[0, 0, 1], [2, 0, 1], [0, 0, 3]])
@@ -130,7 +135,7 @@ def without_leaves(graph: KnowledgeGraph, keep: Collection[str] = ()) -> Knowled
 
 
 def _without_repeats(statements: array[int]) -> NDArray[np.int64]:
-    """The different rows ``[M, 3]``, in the order of their first occurrence."""
+    """The distinct rows ``[M, 3]``, in the order of their first occurrence."""
     rows: NDArray[np.int64] = np.array(statements, dtype=np.int64).reshape(-1, 3)
     order = np.lexsort(rows.T)  # Stable: the first of equal rows comes first.
     new = np.ones(len(rows), dtype=bool)

@@ -7,23 +7,23 @@ from typing import Any
 import torch
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.data.builder import GraphBuilder
+from pyg_ibmea.data.builder import UNNAMED, GraphBuilder
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
-from pyg_ibmea.data.tables import UNNAMED
 
 
 def from_networkx(name: str, graph: Any, relation: str = "relation") -> KnowledgeGraph:
     """A knowledge graph from a NetworkX graph.
 
-    Nodes become entities by their text, edges become triples, in the order of the
-    graph; an undirected edge is one triple, from the node that NetworkX gives first.
-    What is stored on a node becomes attributes with their value.
+    Nodes become entities named by their text, and edges become triples, in the order of
+    the graph; an undirected edge is one triple, from the node that NetworkX gives
+    first. What is stored on a node becomes attributes with their values.
 
     Args:
-        name: Name of the graph.
-        graph: Any NetworkX graph.
-        relation: Key of the relation on an edge; without it the key of a multigraph's
-            edge is taken if it is a text, else ``'related'``.
+        name (str): Name of the graph.
+        graph (networkx.Graph): Any NetworkX graph.
+        relation (str, optional): Key of the relation on an edge. An edge without it has
+            the relation named by its key in a multigraph, if that is a text, else
+            ``'related'``. (default: :obj:`"relation"`)
 
     Raises:
         ValueError: If two nodes have the same text.
@@ -62,13 +62,14 @@ def from_hetero(name: str, data: HeteroData, uri: str = "uri") -> KnowledgeGraph
 
     Edge types become relations by their middle name. An entity is named by what the
     node store has under :obj:`uri`, a text for each node, else ``'<type>/<number>'``.
-    Features ``x`` become those of modality ``feature`` if all types that have some have
-    equally many; types without any are masked.
+    Features ``x`` become the modality ``feature``; they must have the same width in all
+    node types that have them, and the other types are masked.
 
     Args:
-        name: Name of the graph.
-        data: The graph.
-        uri: Key of the texts.
+        name (str): Name of the graph.
+        data (HeteroData): The graph.
+        uri (str, optional): Key of the texts that name entities.
+            (default: :obj:`"uri"`)
 
     Raises:
         ValueError: If two nodes have the same text, or features differ in width.
@@ -87,7 +88,9 @@ def from_hetero(name: str, data: HeteroData, uri: str = "uri") -> KnowledgeGraph
         size = int(data[kind].num_nodes or 0)
         texts = data[kind].get(uri, [f"{kind}/{i}" for i in range(size)])
         if len(texts) != size:
-            raise ValueError(f"'{kind}' has {size} nodes, but {len(texts)} {uri}")
+            raise ValueError(
+                f"'{kind}' has {size} nodes, but {len(texts)} texts in '{uri}'"
+            )
         entities += [str(text) for text in texts]
     relations: dict[str, int] = {}
     triples = [torch.empty(0, 3, dtype=torch.long)]

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.data.bags import num_shared_columns
+from pyg_ibmea.data.features.bags import num_shared_columns
 from pyg_ibmea.problem import has_triples, modalities_of
 
 
 def describe_gaps(data: HeteroData) -> list[str]:
-    """Says in words what an alignment problem lacks that a user should know.
+    """Describes what an alignment problem lacks, as far as a user should know.
 
-    None of it is an error; all of it limits what an alignment can rest on.
+    None of it is an error, but all of it limits what an alignment can rest on.
 
     Args:
-        data: The alignment problem.
+        data (HeteroData): The alignment problem.
 
     Returns:
         A sentence for each graph without triples, each modality that some graph
@@ -50,8 +50,8 @@ def _modality_gaps(data: HeteroData, modality: str) -> list[str]:
     if len(xs) > 1 and xs[0].is_sparse and num_shared_columns(xs) == 0:
         names = ", ".join(map(repr, data.node_types))
         return [
-            f"Modality '{modality}': the graphs {names} share no column, so that equal "
-            "columns never meet; only training can relate them."
+            f"Modality '{modality}': the graphs {names} share no column, so "
+            "their columns can be related by training only."
         ]
     return []
 

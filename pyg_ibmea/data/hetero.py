@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.data.bags import FeatureBags, attribute_bags, relation_bags
+from pyg_ibmea.data.features.bags import FeatureBags, attribute_bags, relation_bags
 from pyg_ibmea.data.gaps import describe_gaps
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
 from pyg_ibmea.problem import PARTS, linked_pairs, links_between, triples_of
@@ -41,19 +41,22 @@ def to_hetero_data(
     - ``data.uri``, ``data.relation_uri``: ``{kg: [str, ...]}`` by node id, by edge type
     - ``data.column_uri``: ``{modality: [str, ...]}``, what each column of a bag counts
 
-    What :func:`~pyg_ibmea.data.describe_gaps` finds (a graph without triples, a
-    modality that one graph lacks or that shares no column) is legal and warned about.
+    A graph without triples and a modality that one graph lacks or that shares no column
+    are legal, but cause a warning (see :func:`~pyg_ibmea.data.gaps.describe_gaps`).
 
     Args:
-        graphs: The graphs, with different names.
-        links: By pair of graph names, the true pairs as node ids, long :obj:`[2, L]`.
-        modalities: The modalities to use: ``relation`` and ``attribute`` are bags
-            made from the graphs, any other is taken from their features. By default
-            all that there are.
-        num_features: The most columns of a bag.
-        splits: By pair of graph names, the masks of training, validation and test.
-        warn: If False, the caller says what :func:`~pyg_ibmea.data.describe_gaps`
-            finds.
+        graphs (sequence of KnowledgeGraph): The graphs, with different names.
+        links (dict): By pair of graph names, the true pairs as node ids, long
+            :obj:`[2, L]`.
+        modalities (sequence of str, optional): The modalities to use: ``relation`` and
+            ``attribute`` are bags made from the graphs, any other is taken from their
+            features. (default: all that there are)
+        num_features (int, optional): Maximum number of columns of a bag.
+            (default: :obj:`1000`)
+        splits (dict, optional): By pair of graph names, the masks of training,
+            validation and test. (default: :obj:`None`)
+        warn (bool, optional): Whether to warn of what
+            :func:`~pyg_ibmea.data.gaps.describe_gaps` finds. (default: :obj:`True`)
 
     Returns:
         The data.
@@ -72,7 +75,9 @@ def to_hetero_data(
     """
     names = [graph.name for graph in graphs]
     if len(graphs) < 2 or len(set(names)) != len(names):
-        raise ValueError(f"Give two or more graphs of different names, got {names}.")
+        raise ValueError(
+            f"graphs must be two or more with different names, got {names}"
+        )
     data = HeteroData()
     for graph in graphs:
         data[graph.name].num_nodes = graph.num_nodes
@@ -106,9 +111,10 @@ def set_split(
     """Writes training, validation and test masks onto the links of a pair, in place.
 
     Args:
-        data: The alignment problem.
-        pair: The names of the two graphs.
-        masks: Bool masks ``[L]`` for training, validation and test.
+        data (HeteroData): The alignment problem.
+        pair (tuple): The names of the two graphs.
+        masks (sequence of torch.Tensor): Bool masks ``[L]`` for training, validation
+            and test.
 
     Returns:
         The same data.
@@ -125,13 +131,13 @@ def set_split(
         [False, True]
     """
     if pair not in linked_pairs(data):
-        raise ValueError(f"There are no links from '{pair[0]}' to '{pair[1]}'.")
+        raise ValueError(f"there are no links from '{pair[0]}' to '{pair[1]}'")
     store = links_between(data, pair)
     for part, mask in zip(PARTS, masks, strict=True):
         if mask.dtype != torch.bool or mask.shape != store.edge_index.shape[1:]:
             raise ValueError(
-                f"The {part} mask must be bool [{store.edge_index.size(1)}], got "
-                f"{mask.dtype} {list(mask.shape)}."
+                f"the {part} mask must be bool [{store.edge_index.size(1)}], got "
+                f"{mask.dtype} {list(mask.shape)}"
             )
         store[f"{part}_mask"] = mask
     return data
@@ -156,8 +162,8 @@ def _resolve(
     for modality in modalities:
         if modality not in there:
             raise ValueError(
-                f"Modality '{modality}' is absent from every graph; there are "
-                f"{', '.join(map(repr, there)) or 'none'}."
+                f"modality '{modality}' is absent from every graph; there are "
+                f"{', '.join(map(repr, there)) or 'none'}"
             )
     return list(dict.fromkeys(modalities))
 
@@ -183,9 +189,9 @@ def _modality(
         x, mask = features
         if x.size(1) != example.size(1) or x.is_sparse != example.is_sparse:
             raise ValueError(
-                f"Modality '{modality}' must have the same width and layout in every "
+                f"modality '{modality}' must have the same width and layout in every "
                 f"graph, got {list(x.shape)} {x.layout} in '{graph.name}' and "
-                f"{list(example.shape)} {example.layout} elsewhere."
+                f"{list(example.shape)} {example.layout} elsewhere"
             )
         xs.append(x.coalesce() if x.is_sparse else x)
         masks.append(mask)
@@ -195,17 +201,17 @@ def _modality(
 def _check_links(data: HeteroData, pair: tuple[str, str], edge_index: Tensor) -> None:
     if edge_index.dim() != 2 or edge_index.size(0) != 2:
         raise ValueError(
-            f"The links of {pair} must be long [2, L], got {list(edge_index.shape)}."
+            f"the links of {pair} must be long [2, L], got {list(edge_index.shape)}"
         )
     for name, nodes in zip(pair, edge_index, strict=True):
         if name not in data.node_types:
             raise ValueError(
-                f"The links of {pair} name a graph '{name}'; there are "
-                f"{data.node_types}."
+                f"the links of {pair} name a graph '{name}'; there are "
+                f"{data.node_types}"
             )
         num_nodes = data[name].num_nodes
         if nodes.numel() and not 0 <= int(nodes.min()) <= int(nodes.max()) < num_nodes:
             raise ValueError(
-                f"The links of {pair} name a node of '{name}' outside "
-                f"0..{num_nodes - 1}."
+                f"the links of {pair} name a node of '{name}' outside "
+                f"0..{num_nodes - 1}"
             )

@@ -1,4 +1,4 @@
-"""Links between three or more graphs, which follow from each other."""
+"""Links between three or more graphs, where some links follow from others."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ Split = tuple[Tensor, Tensor, Tensor]
 def close_links(links: Mapping[Pair, Tensor]) -> dict[Pair, Tensor]:
     """Adds the links that follow from others: if a is b and b is c, then a is c.
 
-    Where links join more than one entity of a graph, nothing is added: one of them may
-    be wrong.
+    Where links connect more than one entity of the same graph, nothing is added: one of
+    them may be wrong.
 
     Args:
-        links: By pair of graph names, node ids, long ``[2, L]``.
+        links (dict): By pair of graph names, node ids, long ``[2, L]``.
 
     Returns:
-        The links, those that were given first and as they were, and the added ones
-        after them, ascending. A pair of graphs that had none is named in the order in
-        which the graphs first occur.
+        The given links, unchanged, followed by the added ones in ascending order. A
+        pair of graphs that had no links is named in the order in which the graphs first
+        occur.
 
     Example:
         >>> one = torch.tensor([[0], [0]])
@@ -68,22 +68,23 @@ def split_jointly(
     split_seed: int = 0,
     val_ratio: float = 0.1,
 ) -> dict[Pair, Split]:
-    """Splits the links of several pairs of graphs so that none gives another away.
+    """Splits the links of several pairs of graphs so that none reveals another.
 
-    Links that hang together, over whatever graphs, are of the same part: a test pair
-    cannot be had from two training pairs.
+    Links that are connected, over whatever graphs, are in the same part: no test pair
+    follows from two training pairs.
 
     Args:
-        links: By pair of graph names, node ids, long ``[2, L]``.
-        ratio: See :func:`~pyg_ibmea.data.split_links`.
-        split_seed: Seed of the split.
-        val_ratio: See :func:`~pyg_ibmea.data.split_links`.
+        links (dict): By pair of graph names, node ids, long ``[2, L]``.
+        ratio (float): See :func:`~pyg_ibmea.data.split_links`.
+        split_seed (int, optional): Seed of the split. (default: :obj:`0`)
+        val_ratio (float, optional): See :func:`~pyg_ibmea.data.split_links`.
+            (default: :obj:`0.1`)
 
     Returns:
         By pair of graph names, bool masks ``(train, val, test)``.
 
     Raises:
-        ValueError: As :func:`~pyg_ibmea.data.split_links`.
+        ValueError: See :func:`~pyg_ibmea.data.split_links`.
 
     Example:
         >>> pairs = torch.arange(50).repeat(2, 1)
@@ -99,7 +100,7 @@ def split_jointly(
     component = _components(links, start, sum(sizes.values()))
     used = torch.cat([edges[0].cpu() + start[a] for (a, _), edges in links.items()])
     groups, of_link = component[used].unique(return_inverse=True)
-    # A link for each component: what is drawn are these.
+    # One link stands for each component; these are drawn.
     stand_in = torch.arange(len(groups)).repeat(2, 1)
     masks = split_links(stand_in, ratio, split_seed, val_ratio)
     counts = [edges.size(1) for edges in links.values()]
@@ -111,7 +112,7 @@ def split_jointly(
 
 
 def _numbering(links: Mapping[Pair, Tensor]) -> tuple[dict[str, int], dict[str, int]]:
-    """Where each graph's entities begin when all are numbered, and how many count."""
+    """Where the entities of each graph begin among all, and how many there are."""
     sizes: dict[str, int] = {}
     for pair, edge_index in links.items():
         for name, nodes in zip(pair, edge_index, strict=True):

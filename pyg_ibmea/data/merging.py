@@ -1,4 +1,4 @@
-"""Aligned graphs as one."""
+"""Merges aligned graphs into one."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ ENTITY = "entity"
 def merge_graphs(
     graphs: Sequence[KnowledgeGraph], clusters: Tensor, name: str = "merged"
 ) -> tuple[KnowledgeGraph, list[list[str]]]:
-    """Makes one graph of several, in which entities that are the same are one.
+    """Makes one graph of several; entities that are the same become one.
 
     An entity of the result has the URI of its first member, in the order of the graphs;
-    where that is taken by an entity that is not the same, the name of its graph and
-    ``'/'`` go before it. Relations and attributes of one URI are one; a statement that
-    several graphs make is there once. Features are means over the members that have
-    them; a modality that graphs hold in different widths is left out.
+    if a different entity already has that URI, it is prefixed with the name of its
+    graph and ``'/'``. Relations and attributes with the same URI become one, and a
+    statement that several graphs make occurs once. Features are means over the members
+    that have them; a modality whose width differs between graphs is left out.
 
     Args:
-        graphs: The graphs, with different names.
-        clusters: Long ``[C, K]``: node ids of the entities that are the same, a column
-            for each graph, -1 for none; no entity twice. Entities in no row are kept as
-            they are.
-        name: Name of the result.
+        graphs (sequence of KnowledgeGraph): The graphs, with different names.
+        clusters (torch.Tensor): Long ``[C, K]``: node ids of the entities that are the
+            same, a column for each graph, -1 for none; no entity may occur twice.
+            Entities in no row stay as they are.
+        name (str, optional): Name of the result. (default: :obj:`"merged"`)
 
     Returns:
-        The graph, and by node the URIs of all its members.
+        The graph, and for each node the URIs of all its members.
 
     Raises:
         ValueError: If the clusters do not fit the graphs.
@@ -96,7 +96,7 @@ def merge_graphs(
 def single_hetero_data(graph: KnowledgeGraph) -> HeteroData:
     """One knowledge graph as HeteroData, with the node type ``'entity'``.
 
-    Beside the names of :func:`~pyg_ibmea.data.to_hetero_data` there are no links.
+    The stores are those of :func:`~pyg_ibmea.data.to_hetero_data`, without links.
 
     Example:
         >>> graph = KnowledgeGraph("en", ["a", "b"], ["in"], torch.tensor([[0, 0, 1]]))
@@ -124,12 +124,15 @@ def _numbers(graphs: Sequence[KnowledgeGraph], clusters: Tensor) -> list[Tensor]
         )
     number: list[Tensor] = []
     count = 0
-    place: dict[int, int] = {}  # The node of each cluster, where its first member is.
+    place: dict[int, int] = {}  # The node of each cluster, that of its first member.
     for k, graph in enumerate(graphs):
         there = (clusters[:, k] >= 0).nonzero().flatten()
         ids = clusters[there, k]
         if ids.numel() and int(ids.max()) >= graph.num_nodes:
-            raise ValueError(f"clusters name node {int(ids.max())} of '{graph.name}'")
+            raise ValueError(
+                f"clusters name node {int(ids.max())} of '{graph.name}', which has "
+                f"{graph.num_nodes} nodes"
+            )
         if ids.unique().numel() < ids.numel():
             raise ValueError(f"an entity of '{graph.name}' is in two clusters")
         row_of = dict(zip(ids.tolist(), there.tolist(), strict=True))
@@ -146,13 +149,13 @@ def _numbers(graphs: Sequence[KnowledgeGraph], clusters: Tensor) -> list[Tensor]
 
 
 def _numbered(index: dict[str, int], names: Sequence[str]) -> Tensor:
-    """Numbers of names in a common index, which grows."""
+    """The numbers of names in a common index, to which new names are added."""
     ids = [index.setdefault(name, len(index)) for name in names]
     return torch.tensor(ids, dtype=torch.long)
 
 
 def _first_of_each(rows: Tensor) -> Tensor:
-    """The different rows, in the order in which they first occur."""
+    """The distinct rows, in the order of their first occurrence."""
     found = dict.fromkeys(map(tuple, rows.tolist()))
     return torch.tensor(list(found), dtype=torch.long).view(-1, 3)
 

@@ -25,16 +25,17 @@ def split_links(
     Links that share an entity (many-to-one links) are never separated: whole
     connected components of the link graph are drawn, so a test pair never repeats
     an entity of a seed pair. Counts are exact where every component is one link;
-    a larger component that straddles a border stays with the part it began in.
+    a larger component that straddles a border goes to the part it starts in.
 
     Args:
-        edge_index: Links, long :obj:`[2, L]`; row 0 holds node ids of one graph and
-            row 1 node ids of the other.
-        ratio: Share of the links that are seed pairs, in (0, 1]; with 1 no link is
-            left for a test.
-        split_seed: Seed of the split. The global random state is neither read nor
-            changed.
-        val_ratio: Share of the seed pairs kept for validation, in [0, 1].
+        edge_index (torch.Tensor): Links, long :obj:`[2, L]`; row 0 holds node ids of
+            one graph and row 1 node ids of the other.
+        ratio (float): Share of the links that are seed pairs, in (0, 1]; with 1, no
+            link is left for a test.
+        split_seed (int, optional): Seed of the split. The global random state is
+            neither read nor changed. (default: :obj:`0`)
+        val_ratio (float, optional): Share of the seed pairs kept for validation, in
+            [0, 1]. (default: :obj:`0.1`)
 
     Returns:
         Bool masks :obj:`(train, val, test)`, each :obj:`[L]`; they do not overlap
@@ -42,7 +43,7 @@ def split_links(
 
     Raises:
         ValueError: If a share is out of range, or a part whose share is not zero
-            would stay empty.
+            would be empty.
 
     Example:
         >>> links = torch.arange(100).repeat(2, 1)
@@ -52,7 +53,7 @@ def split_links(
     """
     _check_links(edge_index)
     if not 0.0 < ratio <= 1.0:
-        raise ValueError(f"ratio must lie above 0 and at most at 1, got {ratio}.")
+        raise ValueError(f"ratio must lie in (0, 1], got {ratio}")
     num_links = edge_index.size(1)
     num_seeds = round(ratio * num_links)
     num_val = _num_validation(num_seeds, val_ratio)
@@ -63,8 +64,8 @@ def split_links(
     _check_parts(train, val, val_ratio)
     if ratio < 1.0 and not bool(test.any()):
         raise ValueError(
-            f"With {num_links} links and ratio={ratio} no test pair is left: "
-            "lower the ratio or give more links."
+            f"{num_links} links and ratio={ratio} leave no test pair: "
+            "lower the ratio or give more links"
         )
     return train, val, test
 
@@ -75,13 +76,15 @@ def split_folds(
     split_seed: int = 0,
     val_ratio: float = 0.1,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    r"""Splits links by published folds: the seed pairs are given.
+    r"""Splits links by published folds, which give the seed pairs.
 
     Args:
-        edge_index: Links, long :obj:`[2, L]`.
-        seed_mask: The published seed pairs, bool :obj:`[L]`.
-        split_seed: Seed of the choice of validation pairs among the seed pairs.
-        val_ratio: Share of the seed pairs kept for validation, in [0, 1].
+        edge_index (torch.Tensor): Links, long :obj:`[2, L]`.
+        seed_mask (torch.Tensor): The published seed pairs, bool :obj:`[L]`.
+        split_seed (int, optional): Seed of the choice of validation pairs among the
+            seed pairs. (default: :obj:`0`)
+        val_ratio (float, optional): Share of the seed pairs kept for validation, in
+            [0, 1]. (default: :obj:`0.1`)
 
     Returns:
         Bool masks :obj:`(train, val, test)`, each :obj:`[L]`; test is
@@ -89,7 +92,7 @@ def split_folds(
 
     Raises:
         ValueError: If :obj:`val_ratio` is out of range, the mask does not fit the
-            links, or a part whose share is not zero would stay empty.
+            links, or a part whose share is not zero would be empty.
 
     Example:
         >>> links = torch.arange(100).repeat(2, 1)
@@ -100,8 +103,8 @@ def split_folds(
     _check_links(edge_index)
     if seed_mask.dtype != torch.bool or seed_mask.shape != edge_index.shape[1:]:
         raise ValueError(
-            f"seed_mask must be bool [{edge_index.size(1)}] (one entry a link), got "
-            f"{seed_mask.dtype} {list(seed_mask.shape)}."
+            f"seed_mask must be bool [{edge_index.size(1)}] (one entry per link), got "
+            f"{seed_mask.dtype} {list(seed_mask.shape)}"
         )
     num_seeds = int(seed_mask.sum())
     num_val = _num_validation(num_seeds, val_ratio)
@@ -112,7 +115,7 @@ def split_folds(
     train[seed_mask], val[seed_mask] = part == 0, part != 0
     _check_parts(train, val, val_ratio)
     if bool(seed_mask.all()):
-        raise ValueError("Every link is a published seed pair: no test pair is left.")
+        raise ValueError("every link is a published seed pair, so no test pair is left")
     return train, val, ~seed_mask
 
 
@@ -159,17 +162,19 @@ def components(
 
 def _num_validation(num_seeds: int, val_ratio: float) -> int:
     if not 0.0 <= val_ratio <= 1.0:
-        raise ValueError(f"val_ratio must lie in [0, 1], got {val_ratio}.")
+        raise ValueError(f"val_ratio must lie in [0, 1], got {val_ratio}")
     return round(val_ratio * num_seeds)
 
 
 def _check_links(edge_index: Tensor) -> None:
     if edge_index.dim() != 2 or edge_index.size(0) != 2:
-        raise ValueError(f"Links must be long [2, L], got {list(edge_index.shape)}.")
+        raise ValueError(f"links must be long [2, L], got {list(edge_index.shape)}")
     if edge_index.dtype != torch.long:
-        raise ValueError(f"Links must be long node ids, got {edge_index.dtype}.")
+        raise ValueError(f"links must be long node ids, got {edge_index.dtype}")
     if edge_index.numel() > 0 and int(edge_index.min()) < 0:
-        raise ValueError("Links must be node ids from 0 on, got a negative id.")
+        raise ValueError(
+            f"links must be non-negative node ids, got {int(edge_index.min())}"
+        )
 
 
 def _check_parts(train: Tensor, val: Tensor, val_ratio: float) -> None:
@@ -177,10 +182,10 @@ def _check_parts(train: Tensor, val: Tensor, val_ratio: float) -> None:
     if val_ratio < 1.0 and not bool(train.any()):
         raise ValueError(
             f"{num_links} links leave no training pair: raise the ratio, lower "
-            "val_ratio or give more links."
+            "val_ratio or give more links"
         )
     if val_ratio > 0.0 and not bool(val.any()):
         raise ValueError(
             f"{num_links} links leave no validation pair: give more seed pairs, "
-            "raise val_ratio, or turn validation off with val_ratio=0."
+            "raise val_ratio, or turn validation off with val_ratio=0"
         )

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pyg_ibmea.data import jape_files
+from pyg_ibmea.data.readers.jape import jape_files
+from pyg_ibmea.datasets._feature_files import check_asked_for, given_files
 
-#: Raised by one whenever the same input would be processed into something else.
+#: Increased by one whenever the same input is processed differently.
 FORMAT_VERSION = 1
 _IMAGE_PATTERNS = (
     "*_id_img_feature_dict.pkl",
@@ -23,16 +24,16 @@ _IMAGE_PATTERNS = (
 
 @dataclass(frozen=True)
 class JapeInputs:
-    """Everything that the processed data depend on.
+    """Everything the processed data depend on.
 
     Args:
-        folder: Folder of the raw files.
-        files: The raw files that are read.
-        names: Names of the two graphs.
-        modalities: The modalities to build; None for all that there are.
-        num_features: The most columns of a bag.
-        features: Feature file by modality.
-        dataset: Name of the dataset's class.
+        folder (Path): Folder of the raw files.
+        files (tuple): The raw files that are read.
+        names (tuple): Names of the two graphs.
+        modalities (tuple): The modalities to build; None for all that there are.
+        num_features (int): Maximum number of columns of a bag.
+        features (dict): Feature file by modality.
+        dataset (str): Name of the dataset's class.
     """
 
     folder: Path
@@ -53,25 +54,15 @@ class JapeInputs:
         features: Mapping[str, str | os.PathLike[str] | None],
         dataset: str,
     ) -> JapeInputs:
-        """Finds the files that the options ask for, images in the folder included.
+        """Finds the files that the options ask for, including images in the folder.
 
         Raises:
             FileNotFoundError: If a feature file that was given does not exist.
-            ValueError: If a modality asked for has no file, or a feature file was
-                given for a modality that was not asked for.
+            ValueError: If a modality that is asked for has no file, or a feature file
+                is given for a modality that is not asked for.
         """
         folder = Path(folder).absolute()
-        given = {m: Path(path) for m, path in features.items() if path is not None}
-        for modality, path in given.items():
-            if modality in ("relation", "attribute"):
-                raise ValueError(
-                    f"Modality '{modality}' is made from the graphs, not from a "
-                    "feature file: give yours another name."
-                )
-            if not path.is_file():
-                raise FileNotFoundError(
-                    f"There is no file {path} for modality '{modality}'."
-                )
+        given = given_files(features)
         used = dict(given)
         if "image" not in given and (modalities is None or "image" in modalities):
             found = _find_images(folder)
@@ -90,7 +81,7 @@ class JapeInputs:
         )
 
     def fingerprint(self) -> str:
-        """Hashes options, paths, sizes and times of change, 16 hexadecimal digits."""
+        """A hash of options, paths, sizes and change times: 16 hexadecimal digits."""
         description = {
             "format": FORMAT_VERSION,
             "dataset": self.dataset,
@@ -105,13 +96,13 @@ class JapeInputs:
 
 
 def _find_images(folder: Path) -> Path | None:
-    """Looks for the one image file of a folder."""
+    """Finds the only image file in a folder, if there is one."""
     found = [path for pattern in _IMAGE_PATTERNS for path in folder.glob(pattern)]
     if len(found) > 1:
         raise ValueError(
             f"{folder} holds several image files "
             f"({', '.join(sorted(path.name for path in found))}): choose one with "
-            "image=path."
+            "image=path"
         )
     return found[0] if found else None
 
@@ -125,7 +116,7 @@ def _check_modalities(
     if isinstance(modalities, str) or not modalities:
         raise ValueError(
             f"modalities must be a sequence of names such as ('relation',), got "
-            f"{modalities!r}."
+            f"{modalities!r}"
         )
     there = ["relation", *features]
     if any(path.name.startswith("training_attrs") for path in files):
@@ -134,16 +125,11 @@ def _check_modalities(
         if modality not in there:
             hint = f" (give its file with {modality}=path)"
             raise ValueError(
-                f"There is no modality '{modality}' in {folder}"
+                f"there is no modality '{modality}' in {folder}"
                 f"{hint if modality in ('image', 'name') else ''}; there are "
-                f"{', '.join(map(repr, there))}."
+                f"{', '.join(map(repr, there))}"
             )
-    for modality in features:
-        if modality not in modalities:
-            raise ValueError(
-                f"A file was given for modality '{modality}', which is not among "
-                f"modalities={tuple(modalities)}: add it there or drop the file."
-            )
+    check_asked_for(features, modalities)
 
 
 def _identity(path: Path) -> tuple[str, int, int]:

@@ -1,4 +1,4 @@
-"""What the datasets that are read from files in JAPE's layout share."""
+"""What all datasets in JAPE's layout share."""
 
 from __future__ import annotations
 
@@ -8,69 +8,64 @@ import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData, InMemoryDataset
 
 from pyg_ibmea.data import (
-    describe_gaps,
-    missing_jape_files,
-    read_features,
     read_jape,
     set_split,
     split_folds,
     split_links,
     to_hetero_data,
 )
+from pyg_ibmea.data.gaps import describe_gaps
+from pyg_ibmea.data.readers.jape import missing_jape_files
+from pyg_ibmea.datasets._feature_files import PathLike, add_features
 from pyg_ibmea.datasets._inputs import JapeInputs
 from pyg_ibmea.files import replacing
 from pyg_ibmea.problem import links_between
-
-PathLike = str | os.PathLike[str]
 
 
 class JapeDataset(InMemoryDataset):
     r"""Two knowledge graphs from a folder in JAPE's layout, as one HeteroData.
 
-    The processed data are cached under ``root/processed`` in a file whose name holds
-    a hash of everything that shapes them, raw files included; a change of any of it
-    makes another file. The split is applied when the data are loaded. The raw files
-    are only read, and nothing is downloaded.
+    The processed data are cached under ``root/processed`` in a file whose name contains
+    a hash of everything that shapes them, including the raw files; any change makes
+    another file. The split is applied when the data are loaded. The raw files are only
+    read, and nothing is downloaded.
 
     Args:
-        root: Folder of the cache.
-        folder: Folder of the raw files.
-        names: Names of the two graphs.
-        where: Where the raw files are published, for error messages.
-        modalities: The modalities to use; by default all that there are.
-        ratio: Share of the links that are seed pairs. By default the published
-            folds where there are some, else :obj:`default_ratio`.
-        default_ratio: The published share of seed pairs.
-        split_seed: Seed of the split.
-        val_ratio: Share of the seed pairs kept for validation.
-        num_features: The most columns of a bag.
-        features: Feature file by modality, for images, names or the user's own.
-        transform: Applied to the data on every access.
-        force_reload: Whether to process the raw files again.
-
-    Raises:
-        FileNotFoundError: If raw or feature files are missing.
-        ValueError: If a file is malformed, a modality asked for is absent, or the
-            split is impossible.
+        root (str or Path): Folder of the cache.
+        folder (str or Path): Folder of the raw files.
+        names (tuple): Names of the two graphs.
+        where (str): Where the raw files come from, for error messages.
+        modalities (sequence of str or None): The modalities to use; None for all that
+            there are.
+        ratio (float or None): Share of the links that are seed pairs; None for the
+            published folds where there are some, else :attr:`default_ratio`.
+        split_seed (int): Seed of the split.
+        val_ratio (float): Share of the seed pairs kept for validation.
+        num_features (int): Maximum number of columns of a bag.
+        features (dict): Feature file by modality; None where there is none.
+        transform (callable or None): Applied to the data on every access.
+        force_reload (bool): Whether to process the raw files again.
     """
+
+    #: Share of the links that are seed pairs, unless the user or the folder sets it.
+    default_ratio: ClassVar[float] = 0.3
 
     def __init__(
         self,
         root: PathLike,
         folder: PathLike,
         names: tuple[str, str],
-        *,
         where: str,
+        *,
         modalities: Sequence[str] | None,
         ratio: float | None,
-        default_ratio: float,
         split_seed: int,
         val_ratio: float,
         num_features: int,
@@ -79,13 +74,12 @@ class JapeDataset(InMemoryDataset):
         force_reload: bool,
     ) -> None:
         self.names = names
-        self.ratio, self.default_ratio = ratio, default_ratio
-        self.split_seed, self.val_ratio = split_seed, val_ratio
+        self.ratio, self.split_seed, self.val_ratio = ratio, split_seed, val_ratio
         missing = missing_jape_files(folder)
         if missing:
             raise FileNotFoundError(
                 f"{type(self).__name__} needs {', '.join(missing)} in the folder "
-                f"{Path(folder).absolute()}. {where}"
+                f"{Path(folder).absolute()}; {where}"
             )
         self.inputs = JapeInputs.find(
             folder, names, modalities, num_features, features, type(self).__name__
@@ -115,18 +109,9 @@ class JapeDataset(InMemoryDataset):
         return f"{names}_{self.inputs.fingerprint()}.pt"
 
     def process(self) -> None:
-        """Reads the raw files and writes the cache file in one step."""
+        """Reads the raw files and writes the cache file."""
         pair = read_jape(self.inputs.folder, self.names)
-        for modality, path in self.inputs.features.items():
-            ids = torch.cat([_ids(pair.source), _ids(pair.target)])
-            uris = pair.source.entities + pair.target.entities
-            x, mask = read_features(path, ids, uris)
-            start = 0
-            for graph in (pair.source, pair.target):
-                rows = slice(start, start + graph.num_nodes)
-                # Copies, or saving one side would write the storage of both.
-                graph.features[modality] = (x[rows].clone(), mask[rows].clone())
-                start += graph.num_nodes
+        add_features([pair.source, pair.target], self.inputs.features)
         data = to_hetero_data(
             [pair.source, pair.target],
             {self.names: pair.links},
@@ -139,7 +124,7 @@ class JapeDataset(InMemoryDataset):
             torch.save(payload, unfinished)
 
     def _load_cache(self) -> None:
-        """Loads the cache file; one that is broken is made again."""
+        """Loads the cache file; a damaged one is made again."""
         path = self.processed_paths[0]
         try:
             data, self._seed_mask = _read_cache(path)
@@ -149,7 +134,7 @@ class JapeDataset(InMemoryDataset):
         self.data, self.slices = data, None
 
     def _apply_split(self) -> None:
-        """Writes the masks of the published folds, or of a split of our own."""
+        """Writes the masks of the published folds, or of a random split."""
         links = links_between(self._data, self.names).edge_index
         seed_mask: Tensor | None = self._seed_mask
         if self.ratio is None and seed_mask is not None:
@@ -163,19 +148,61 @@ class JapeDataset(InMemoryDataset):
         return f"{type(self).__name__}({', '.join(self.names)})"
 
 
-def check_pair(dataset: str, pair: str, pairs: Sequence[str]) -> tuple[str, str]:
-    """Checks the name of a benchmark's pair; gives the names of its two graphs."""
-    if pair not in pairs:
-        raise ValueError(
-            f"{dataset} has no pair '{pair}'; there are {', '.join(map(repr, pairs))}."
+class JapeBenchmark(JapeDataset):
+    """A published benchmark: pairs of graphs in folders in JAPE's layout.
+
+    A subclass says which pairs there are, where they are published and how many of
+    their links are seed pairs. Its docstring documents the arguments.
+
+    Raises:
+        FileNotFoundError: If raw or feature files are missing.
+        ValueError: If the pair is unknown, a file is malformed, a modality asked for
+            is absent, or the split is impossible.
+    """
+
+    #: The published pairs, each named after its two graphs; the first is the default.
+    pairs: ClassVar[tuple[str, ...]]
+    #: Says where the raw files are published, for error messages.
+    published: ClassVar[str]
+
+    def __init__(
+        self,
+        root: PathLike,
+        pair: str | None = None,
+        raw: PathLike | None = None,
+        modalities: Sequence[str] | None = None,
+        ratio: float | None = None,
+        split_seed: int = 0,
+        val_ratio: float = 0.1,
+        num_features: int = 1000,
+        image: PathLike | None = None,
+        name: PathLike | None = None,
+        features: Mapping[str, PathLike] | None = None,
+        transform: Callable[[HeteroData], HeteroData] | None = None,
+        force_reload: bool = False,
+    ) -> None:
+        pair = self.pairs[0] if pair is None else pair
+        if pair not in self.pairs:
+            raise ValueError(
+                f"{type(self).__name__} has no pair '{pair}'; there are "
+                f"{', '.join(map(repr, self.pairs))}"
+            )
+        source, target = pair.split("_")
+        super().__init__(
+            root,
+            (Path(root) / "raw" if raw is None else Path(raw)) / pair,
+            (source, target),
+            f"{self.published}; give the folder that holds the folder '{pair}' as "
+            "raw=..., or put it there",
+            modalities=modalities,
+            ratio=ratio,
+            split_seed=split_seed,
+            val_ratio=val_ratio,
+            num_features=num_features,
+            features={"image": image, "name": name, **(features or {})},
+            transform=transform,
+            force_reload=force_reload,
         )
-    source, target = pair.split("_")
-    return source, target
-
-
-def _ids(graph: Any) -> Tensor:
-    ids: Tensor = graph.entity_ids
-    return ids
 
 
 def _read_cache(path: str) -> tuple[HeteroData, Tensor | None]:

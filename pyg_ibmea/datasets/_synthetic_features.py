@@ -18,11 +18,11 @@ _ATTRIBUTES_PER_ENTITY = 5.0
 
 @dataclass(frozen=True)
 class Side:
-    """One graph, in node ids of its own.
+    """One graph, in its own node ids.
 
     Attributes:
         name: Name of the graph.
-        place: ``first`` or ``second``; names its random numbers.
+        place: ``first`` or ``second``; selects its random numbers.
         entity_of_node: World ids by node id, ``[num_entities]``.
         node_of_entity: Node ids by world id, -1 for absent, ``[num_world]``.
         triples: Head, relation and tail in the columns, ``[num_triples, 3]``.
@@ -41,14 +41,14 @@ def modality_features(
     """Makes ``x_<modality>`` and ``mask_<modality>`` of a side.
 
     Args:
-        knobs: Settings.
-        side: The side.
-        modality: ``relation``, ``attribute``, ``image`` or ``name``.
-        is_noise: Whether to draw the features independently of the entity.
+        knobs (Knobs): Settings.
+        side (Side): The side.
+        modality (str): ``relation``, ``attribute``, ``image`` or ``name``.
+        is_noise (bool): Whether to draw the features independently of the entity.
 
     Returns:
         Features ``[num_entities, channels]``, sparse for a bag, and the bool mask
-        ``[num_entities]``; a row that is missing is zero.
+        ``[num_entities]``; missing rows are zero.
     """
     present = np.ones(knobs.num_entities, dtype=bool)
     num_missing = round(knobs.missing_share(modality) * knobs.num_entities)
@@ -93,13 +93,13 @@ def _attribute_entries(knobs: Knobs, side: Side) -> Ids:
 def _bag(
     entries: Ids, present: NDArray[np.bool_], num_columns: int
 ) -> tuple[Tensor, Tensor]:
-    """Counts the entries of present rows; an empty bag is missing, too."""
+    """Counts the entries of present rows; an empty bag counts as missing."""
     entries = entries[present[entries[:, 0]]]
     x = torch.sparse_coo_tensor(
         torch.from_numpy(entries.T.copy()),
         torch.ones(len(entries)),
         (len(present), num_columns),
-        check_invariants=True,  # Unsaid, torch warns.
+        check_invariants=True,  # Without it, torch warns.
     ).coalesce()
     mask = torch.zeros(len(present), dtype=torch.bool)
     mask[x.indices()[0]] = True

@@ -11,7 +11,7 @@ MODALITIES = ("relation", "attribute", "image", "name")
 
 @dataclass(frozen=True)
 class Knobs:
-    """What :class:`SyntheticMMKG` documents; raises ValueError out of range."""
+    """The arguments of :class:`SyntheticMMKG`; raises ValueError if out of range."""
 
     num_entities: int
     overlap: float
@@ -44,7 +44,7 @@ class Knobs:
     def _check_counts(self) -> None:
         if self.num_entities < 4:
             raise ValueError(
-                f"num_entities must be at least 4 a side, got {self.num_entities}."
+                f"num_entities must be at least 4 per side, got {self.num_entities}"
             )
         for count in (
             "num_relations",
@@ -55,20 +55,20 @@ class Knobs:
         ):
             if getattr(self, count) < 1:
                 raise ValueError(
-                    f"{count} must be at least 1, got {getattr(self, count)}."
+                    f"{count} must be at least 1, got {getattr(self, count)}"
                 )
         if not 0 < self.avg_degree <= self.num_entities / 2:
             raise ValueError(
                 f"avg_degree must lie in (0, num_entities / 2 = "
-                f"{self.num_entities / 2}], got {self.avg_degree}."
+                f"{self.num_entities / 2}], got {self.avg_degree}"
             )
         if self.seed < 0:
-            raise ValueError(f"seed must not be negative, got {self.seed}.")
+            raise ValueError(f"seed must be non-negative, got {self.seed}")
 
     def _check_names(self) -> None:
         if len(self.names) != 2 or len(set(self.names)) != 2 or "" in self.names:
             raise ValueError(
-                f"names must be two different non-empty names, got {self.names}."
+                f"names must be two different non-empty names, got {self.names}"
             )
         _check_modalities("modalities", self.modalities, MODALITIES)
         _check_modalities("noise_modalities", self.noise_modalities, self.modalities)
@@ -77,22 +77,22 @@ class Knobs:
 
     def _check_shares(self) -> None:
         if not 0 < self.overlap <= 1:
-            raise ValueError(f"overlap must lie in (0, 1], got {self.overlap}.")
+            raise ValueError(f"overlap must lie in (0, 1], got {self.overlap}")
         for share in ("edge_noise", "attribute_noise"):
             if not 0 <= getattr(self, share) <= 1:
                 raise ValueError(
-                    f"{share} must lie in [0, 1], got {getattr(self, share)}."
+                    f"{share} must lie in [0, 1], got {getattr(self, share)}"
                 )
         for modality in self.modalities:
             if not 0 <= self.missing_share(modality) < 1:
                 raise ValueError(
                     f"missing must lie in [0, 1), got {self.missing_share(modality)} "
-                    f"for {modality}; leave a modality out with modalities."
+                    f"for {modality}; use modalities to leave one out"
                 )
         if not 0 <= self.feature_noise < math.inf:
             raise ValueError(
-                f"feature_noise must be finite and not negative, got "
-                f"{self.feature_noise}."
+                f"feature_noise must be finite and non-negative, got "
+                f"{self.feature_noise}"
             )
 
 
@@ -101,6 +101,6 @@ def _check_modalities(
 ) -> None:
     unknown = sorted(set(given) - set(known))
     if unknown:
-        raise ValueError(f"{knob} names {unknown}, but there are only {list(known)}.")
+        raise ValueError(f"{knob} names {unknown}; there are only {list(known)}")
     if len(set(given)) < len(given):
-        raise ValueError(f"{knob} names a modality twice: {list(given)}.")
+        raise ValueError(f"{knob} names a modality twice: {list(given)}")

@@ -11,9 +11,9 @@ Ids = NDArray[np.int64]
 
 
 def stream(seed: int, *purpose: str) -> np.random.Generator:
-    """Gives every purpose random numbers of its own.
+    """Gives every purpose its own random numbers.
 
-    So a knob changes what it names and nothing else.
+    An argument thus changes what it names and nothing else.
     """
     return np.random.default_rng([seed, *"/".join(purpose).encode()])
 
@@ -28,7 +28,7 @@ def draw(rng: np.random.Generator, weights: NDArray[np.float64], size: int) -> I
     """Draws indices with replacement in proportion to weights, ``[size]``."""
     cumulative = weights.cumsum()
     place = rng.random(size) * cumulative[-1]
-    # The last sum may be rounded down onto the largest place.
+    # Rounding may make the largest place equal to the last sum.
     index = np.searchsorted(cumulative, place, side="right")
     index = np.minimum(index, len(weights) - 1)
     return np.asarray(index, dtype=np.int64)
@@ -46,10 +46,10 @@ def draw_triples(
     cond-mat/0106565) with relations that follow Zipf's law.
 
     Args:
-        rng: Random numbers.
-        popularity: Weights of the entities, ``[num_entities]``.
-        num_relations: Relations to draw from.
-        num_triples: Triples to return.
+        rng (numpy.random.Generator): Random numbers.
+        popularity (numpy.ndarray): Weights of the entities, ``[num_entities]``.
+        num_relations (int): Relations to draw from.
+        num_triples (int): Triples to return.
 
     Returns:
         Head, relation and tail in the columns, ``[num_triples, 3]``.
@@ -71,15 +71,15 @@ def rewire(
     popularity: NDArray[np.float64],
     fraction: float,
 ) -> Ids:
-    """Gives a fraction of the triples another tail, drawn by popularity.
+    """Replaces the tail of a fraction of the triples, drawn by popularity.
 
-    A rewired triple that repeats another one is dropped.
+    A rewired triple that repeats another is dropped.
     """
     chosen = rng.permutation(len(triples))[: round(fraction * len(triples))]
     triples = triples.copy()
     head, old_tail = triples[chosen, 0], triples[chosen, 2]
     tail = draw(rng, popularity, len(chosen))
-    # Two forbidden tails, so two steps at most lead to a legal one.
+    # Two tails are forbidden, so at most two steps lead to a legal one.
     for _ in range(2):
         forbidden = (tail == head) | (tail == old_tail)
         tail = np.where(forbidden, (tail + 1) % len(popularity), tail)
@@ -90,10 +90,10 @@ def rewire(
 def draw_attributes(
     rng: np.random.Generator, num_entities: int, num_attributes: int, mean: float
 ) -> Ids:
-    """Draws one or more attributes an entity by Zipf's law.
+    """Draws one or more attributes per entity by Zipf's law.
 
     Returns:
-        Distinct entity and attribute in the columns, ``[entries, 2]``.
+        Entity and attribute in the columns, ``[entries, 2]``, no entry twice.
     """
     counts = 1 + rng.poisson(mean - 1, num_entities)
     entity = np.repeat(np.arange(num_entities), counts)
@@ -116,8 +116,8 @@ def replace_columns(
 def scramble(rng: np.random.Generator, entries: Ids, num_rows: int) -> Ids:
     """Makes bag entries independent of the rows.
 
-    Columns keep their totals and bag sizes their distribution, but whose bag it is
-    and what is in it become random.
+    Columns keep their totals and bag sizes their distribution, but whose bag it is and
+    what it contains become random.
     """
     rows = rng.permutation(num_rows)[entries[:, 0]]
     return np.stack([rows, rng.permutation(entries[:, 1])], axis=1)

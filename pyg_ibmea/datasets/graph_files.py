@@ -1,4 +1,4 @@
-"""The files of your own graphs, and the alignment problem that they make."""
+"""The files of your own graphs, and the alignment problem made from them."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pyg_ibmea import data
 from pyg_ibmea.data import (
     KnowledgeGraph,
     encode_images,
     find_images,
-    find_table,
-    names_of,
     read_features,
     read_folder,
     read_link_table,
     read_names,
-    read_pairs,
     read_rdf,
     read_tables,
-    without_leaves,
 )
+from pyg_ibmea.data.builder import without_leaves
+from pyg_ibmea.data.features import encoders
+from pyg_ibmea.data.features.literals import names_of
+from pyg_ibmea.data.readers.link_tables import read_pairs
+from pyg_ibmea.data.readers.tables import find_table
 from pyg_ibmea.datasets.knowledge_graphs import KnowledgeGraphs
 from pyg_ibmea.problem import Pair
 
@@ -38,24 +38,30 @@ class GraphFiles:
     """Where the parts of a graph are.
 
     Args:
-        name: Name of the graph.
-        folder: Folder of tables; see :func:`~pyg_ibmea.data.read_folder`. A table
-            ``names`` and a folder ``images`` in it are used, too.
-        rdf: RDF file; see :func:`~pyg_ibmea.data.read_rdf`.
-        triples: Table of triples or edges; see :func:`~pyg_ibmea.data.read_tables`.
-        attributes: Table of attributes and their values.
-        entities: Table of entities.
-        exclude: Table of entities to leave out.
-        images: Folder or table of images; see :func:`~pyg_ibmea.data.find_images`.
-        names: Names of entities; see :func:`~pyg_ibmea.data.read_names`. (default:
-            values of attributes such as ``rdfs:label``)
-        leaves: ``'keep'``, or ``'drop'`` for the entities of which nothing is known but
-            that they are the tail of a single triple.
-        features: File of vectors by modality; see
-            :func:`~pyg_ibmea.data.read_features`.
+        name (str): Name of the graph.
+        folder (Path, optional): Folder of tables; see
+            :func:`~pyg_ibmea.data.read_folder`. A table ``names`` and a folder
+            ``images`` in it are used as well. (default: :obj:`None`)
+        rdf (Path, optional): RDF file; see :func:`~pyg_ibmea.data.read_rdf`.
+            (default: :obj:`None`)
+        triples (Path, optional): Table of triples or edges; see
+            :func:`~pyg_ibmea.data.read_tables`. (default: :obj:`None`)
+        attributes (Path, optional): Table of attributes and their values.
+            (default: :obj:`None`)
+        entities (Path, optional): Table of entities. (default: :obj:`None`)
+        exclude (Path, optional): Table of entities to leave out. (default: :obj:`None`)
+        images (Path, optional): Folder or table of images; see
+            :func:`~pyg_ibmea.data.find_images`. (default: :obj:`None`)
+        names (Path, optional): Names of entities; see
+            :func:`~pyg_ibmea.data.read_names`. (default: values of attributes such as
+            ``rdfs:label``)
+        leaves (str, optional): ``'keep'``, or ``'drop'`` to leave out entities known
+            only as the tail of a single triple. (default: :obj:`"keep"`)
+        features (dict, optional): File of vectors by modality; see
+            :func:`~pyg_ibmea.data.read_features`. (default: none)
 
     Raises:
-        ValueError: If the graph has no source, or two, or an option is unknown.
+        ValueError: If the graph has no source, or several, or an option is unknown.
     """
 
     name: str
@@ -77,18 +83,17 @@ class GraphFiles:
         sources = [source for source in (self.folder, self.rdf, tables) if source]
         if len(sources) != 1:
             raise ValueError(
-                f"graph '{self.name}' needs a folder, an RDF file or tables (triples, "
-                f"attributes, entities), one of them; got {len(sources)}"
+                f"graph '{self.name}' needs one of a folder, an RDF file and tables "
+                f"(triples, attributes, entities); got {len(sources)} of them"
             )
         if self.leaves not in ("keep", "drop"):
             raise ValueError(f"leaves must be 'keep' or 'drop', got {self.leaves!r}")
 
     @classmethod
     def parse(cls, words: Sequence[str]) -> GraphFiles:
-        """From a name and words like ``triples=FILE``, as a command line gives them.
+        """Parses a name and words like ``triples=FILE``, as given on a command line.
 
-        A word whose key is none of the arguments names the vectors of a modality, as in
-        ``feature:audio=FILE``.
+        A key such as ``feature:audio`` gives the vectors of a modality.
 
         Example:
             >>> GraphFiles.parse(["zh", "triples=zh.tsv", "leaves=drop"]).leaves
@@ -114,7 +119,7 @@ class GraphFiles:
         return cls(words[0], features=features, **given)
 
     def read(self) -> KnowledgeGraph:
-        """The graph without names, images and features."""
+        """Reads the graph, without names, images and features."""
         if self.rdf is not None:
             left_out = []
             if self.exclude is not None:
@@ -133,7 +138,7 @@ class GraphFiles:
         return self.images
 
     def read_names(self, graph: KnowledgeGraph) -> dict[str, str]:
-        """Names of entities by URI, from the file of names or the graph's values.
+        """Reads names of entities by URI, from the file of names or the graph's values.
 
         Raises:
             ValueError: If the file names no entity of the graph.
@@ -148,8 +153,8 @@ class GraphFiles:
         found = {entity: name for entity, name in names.items() if entity in known}
         if not found:
             raise ValueError(
-                f"{path} names no entity of graph '{graph.name}'; it begins with "
-                f"{next(iter(names), '')!r}, the graph with {graph.entities[0]!r}"
+                f"{path} names no entity of graph '{graph.name}'; the file begins "
+                f"with {next(iter(names), '')!r}, the graph with {graph.entities[0]!r}"
             )
         return found
 
@@ -167,24 +172,30 @@ def read_problem(
     """Reads graphs and the known pairs between them.
 
     Args:
-        files: The files of two or more graphs.
-        links: By pair of graph names, a table of known pairs; see
+        files (sequence of GraphFiles): The files of two or more graphs.
+        links (dict): By pair of graph names, a table of known pairs; see
             :func:`~pyg_ibmea.data.read_link_table`.
-        cache: Folder in which the vectors of images and of names (but n-grams) are
-            kept. (default: none)
-        progress: Whether to show how far the encoding of images is.
-        dangling: By pair of graph names, a table of entities of the first graph that
-            are known to have no counterpart in the second.
-        image_encoder: See :func:`~pyg_ibmea.data.image_encoder`.
-        name_encoder: See :func:`~pyg_ibmea.data.name_encoder`.
-        **options: See :class:`~pyg_ibmea.datasets.KnowledgeGraphs`.
+        cache (str or Path, optional): Folder in which the vectors of images and of
+            names (except n-grams) are kept. (default: none)
+        progress (bool, optional): Whether to show the progress of encoding images.
+            (default: :obj:`False`)
+        dangling (dict, optional): By pair of graph names, a table of entities of the
+            first graph that are known to have no counterpart in the second.
+            (default: :obj:`None`)
+        image_encoder (str, optional): See
+            :func:`~pyg_ibmea.data.features.encoders.image_encoder`.
+            (default: :obj:`"colours"`)
+        name_encoder (str, optional): See
+            :func:`~pyg_ibmea.data.features.encoders.name_encoder`.
+            (default: :obj:`"ngrams"`)
+        **options (optional): See :class:`~pyg_ibmea.datasets.KnowledgeGraphs`.
 
     Raises:
         FileNotFoundError: If a file is missing.
         ValueError: If a file is malformed, or the links are between unknown graphs.
     """
-    encoder = data.image_encoder(image_encoder)
-    options["name_encoder"] = data.name_encoder(name_encoder, cache)
+    encoder = encoders.image_encoder(image_encoder)
+    options["name_encoder"] = encoders.name_encoder(name_encoder, cache)
     graphs = {f.name: f.read() for f in files}
     for pair in (*links, *(dangling or {})):
         for name in pair:
@@ -233,8 +244,8 @@ def _nodes(path: PathLike, graph: KnowledgeGraph) -> Tensor:
     found = [number[entity] for entity in listed if entity in number]
     if not found:
         raise ValueError(
-            f"{path} names no entity of graph '{graph.name}'; it begins with "
-            f"{listed[0]!r}"
+            f"{path} names no entity of graph '{graph.name}'; the file begins "
+            f"with {listed[0]!r}"
         )
     return torch.tensor(found)
 
@@ -244,7 +255,7 @@ def _named(
     links: Mapping[Pair, PathLike],
     dangling: Mapping[Pair, PathLike],
 ) -> dict[str, set[str]]:
-    """The entities of each graph that a known pair names, or the absence of one."""
+    """The entities of each graph that are known to have a counterpart, or none."""
     known: dict[str, set[str]] = {name: set() for name in graphs}
     for pair, path in links.items():
         for entities in read_pairs(path):

@@ -1,4 +1,4 @@
-"""What is in an alignment problem, before anything is trained."""
+"""Inspects an alignment problem before anything is trained."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 import torch
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.data import describe_gaps
+from pyg_ibmea.data.gaps import describe_gaps
 from pyg_ibmea.problem import PARTS, linked_pairs, links_between, triples_of
 
 
 def inspect_problem(data: HeteroData) -> dict[str, Any]:
-    """Counts what an alignment problem holds and says what may go wrong with it.
+    """Counts what is in an alignment problem and says what may go wrong with it.
 
     Args:
-        data: The problem.
+        data (HeteroData): The problem.
 
     Returns:
         ``graphs``: for each graph the number of ``entities``, ``triples`` and
@@ -23,7 +23,7 @@ def inspect_problem(data: HeteroData) -> dict[str, Any]:
         ``degrees`` (entities by their number of triples: 0, 1, 2 to 3, 4 to 7, …), the
         ``isolated`` entities and the ``coverage`` of each modality (share of the
         entities that have it); ``links``: for each pair their number, by part of the
-        split; ``shared_relations``: names of relations that all graphs have;
+        split; ``shared_relations``: number of relations that all graphs have;
         ``problems``: sentences.
 
     Example:
@@ -79,7 +79,7 @@ def inspect_problem(data: HeteroData) -> dict[str, Any]:
                 )
     if max(sizes) > 2 * min(sizes):
         problems.append(
-            f"The graphs differ much in size ({', '.join(map(str, sizes))}): many "
+            f"The graphs differ greatly in size ({', '.join(map(str, sizes))}): many "
             "entities have no counterpart. Decide by confidence, not by rank."
         )
     return {
@@ -112,7 +112,7 @@ def _graph(data: HeteroData, name: str) -> dict[str, Any]:
 
 
 def _by_powers(degree: torch.Tensor) -> dict[str, int]:
-    """How many have 0, 1, 2 to 3, 4 to 7, ... triples."""
+    """Counts the entities with 0, 1, 2 to 3, 4 to 7, ... triples."""
     bins = torch.bincount(torch.frexp(degree.double())[1], minlength=1).tolist()
     names = ["0", "1", *(f"{2**k}-{2 ** (k + 1) - 1}" for k in range(1, len(bins)))]
     return dict(zip(names, bins, strict=False))

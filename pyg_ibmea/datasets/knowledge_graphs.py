@@ -1,4 +1,4 @@
-"""Alignment problems made of graphs in memory."""
+"""Alignment problems made from graphs in memory."""
 
 from __future__ import annotations
 
@@ -13,45 +13,51 @@ from torch_geometric.data import HeteroData, InMemoryDataset
 from pyg_ibmea.data import (
     KnowledgeGraph,
     close_links,
-    describe_gaps,
     encode_names,
-    names_of,
-    numbers_of,
     split_jointly,
     to_hetero_data,
 )
-from pyg_ibmea.data.encoders import NameEncoder
+from pyg_ibmea.data.features.encoders import NameEncoder
+from pyg_ibmea.data.features.literals import names_of, numbers_of
+from pyg_ibmea.data.gaps import describe_gaps
 from pyg_ibmea.problem import Pair, linked_pairs, links_between
 
 
 class KnowledgeGraphs(InMemoryDataset):
     """Two or more knowledge graphs in memory, as one HeteroData.
 
-    Beside the bags of relations and attributes and the features that the graphs come
-    with, the values of attributes become modalities where there are any: ``number``
-    (see :func:`~pyg_ibmea.data.numbers_of`) and ``name``
-    (see :func:`~pyg_ibmea.data.encode_names`).
+    Besides bags of relations and attributes and the features of the graphs, values of
+    attributes become modalities where there are any: ``number`` (see
+    :func:`~pyg_ibmea.data.features.literals.numbers_of`) and ``name`` (see
+    :func:`~pyg_ibmea.data.encode_names`).
 
     Args:
-        graphs: The graphs, with different names.
-        links: By pair of graph names, the known pairs as node ids, long ``[2, L]``.
-            With several pairs, links that follow from others are added (see
-            :func:`~pyg_ibmea.data.close_links`) and none is split from what it follows
-            from (see :func:`~pyg_ibmea.data.split_jointly`).
-        dangling: By pair of graph names, node ids of entities of the first graph that
-            are known to have no counterpart in the second, long ``[D]``. They are split
-            as the links are; what is learned from them is when to give no match.
-        names: By graph, names of entities ``{URI: name}``. (default: the values of the
-            attributes in :obj:`~pyg_ibmea.data.NAME_ATTRIBUTES`)
-        modalities: The modalities to use. (default: all that there are, but no bag of
-            relations if there is one relation only, which would tell nothing)
-        ratio: Share of the links that are seed pairs; the others are for the test.
-        split_seed: Seed of the split.
-        val_ratio: Share of the seed pairs kept for validation.
-        num_features: The most columns of a bag.
-        name_encoder: Turns names into rows; see
-            :func:`~pyg_ibmea.data.name_encoder`. (default: character n-grams)
-        transform: Applied to the data on every access.
+        graphs (sequence of KnowledgeGraph): The graphs, with different names.
+        links (dict): By pair of graph names, the known pairs as node ids, long
+            ``[2, L]``. With several pairs, links that follow from others are added (see
+            :func:`~pyg_ibmea.data.close_links`) and none is separated from those it
+            follows from (see :func:`~pyg_ibmea.data.split_jointly`).
+        dangling (dict, optional): By pair of graph names, node ids of entities of the
+            first graph that are known to have no counterpart in the second, long
+            ``[D]``. They are split as the links are; a model learns from them when to
+            give no match. (default: :obj:`None`)
+        names (dict, optional): By graph, names of entities ``{URI: name}``. (default:
+            the values of the attributes in
+            :obj:`~pyg_ibmea.data.features.literals.NAME_ATTRIBUTES`)
+        modalities (sequence of str, optional): The modalities to use. (default: all
+            that there are, except the bag of relations if there is only one relation,
+            which would tell nothing)
+        ratio (float, optional): Share of the links that are seed pairs; the others are
+            test pairs. (default: :obj:`1.0`)
+        split_seed (int, optional): Seed of the split. (default: :obj:`0`)
+        val_ratio (float, optional): Share of the seed pairs kept for validation.
+            (default: :obj:`0.1`)
+        num_features (int, optional): Maximum number of columns of a bag.
+            (default: :obj:`1000`)
+        name_encoder (callable, optional): Turns names into rows; see
+            :obj:`~pyg_ibmea.data.NAME_ENCODERS`. (default: character n-grams)
+        transform (callable, optional): Applied to the data on every access.
+            (default: :obj:`None`)
 
     Raises:
         ValueError: If names repeat, links do not fit the graphs, a modality asked for
@@ -84,7 +90,9 @@ class KnowledgeGraphs(InMemoryDataset):
     ) -> None:
         super().__init__(None, transform)
         if not links:
-            raise ValueError("no links between the graphs are given")
+            raise ValueError(
+                "there are no links between the graphs; give those of at least one pair"
+            )
         self.graphs = [replace(g, features=dict(g.features)) for g in graphs]
         if modalities is None or "number" in modalities:
             _add_numbers(self.graphs)
@@ -125,8 +133,8 @@ def add_dangling(
     both = entities[torch.isin(entities, store.edge_index[0])]
     if both.numel():
         raise ValueError(
-            f"{both.numel()} entities of '{pair[0]}' are in a link and said to have no "
-            f"counterpart, such as {data.uri[pair[0]][int(both[0])]!r}"
+            f"{both.numel()} entities of '{pair[0]}' are in a link but given as "
+            f"without counterpart, such as {data.uri[pair[0]][int(both[0])]!r}"
         )
     size = entities.numel()
     order = torch.randperm(size, generator=torch.Generator().manual_seed(split_seed))

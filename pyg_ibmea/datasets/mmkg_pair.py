@@ -10,7 +10,8 @@ import torch
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.data import KnowledgeGraph, from_hetero, from_networkx
-from pyg_ibmea.datasets._jape_dataset import JapeDataset, PathLike
+from pyg_ibmea.datasets._feature_files import PathLike
+from pyg_ibmea.datasets._jape_dataset import JapeDataset
 from pyg_ibmea.datasets.graph_files import GraphFiles, read_problem
 from pyg_ibmea.datasets.knowledge_graphs import KnowledgeGraphs
 
@@ -18,29 +19,39 @@ from pyg_ibmea.datasets.knowledge_graphs import KnowledgeGraphs
 class MMKGPair(JapeDataset):
     r"""Two knowledge graphs of your own, from a folder in JAPE's layout.
 
-    The files are those of :func:`~pyg_ibmea.data.read_jape`. What is returned is one
+    The files are those of :func:`~pyg_ibmea.data.read_jape`. The dataset holds one
     :class:`~torch_geometric.data.HeteroData` (see
     :func:`~pyg_ibmea.data.to_hetero_data`).
 
     Args:
-        root: Folder of the cache.
-        raw: Folder of the raw files; it is only read. By default ``root/raw``.
-        names: Names of the two graphs.
-        modalities: The modalities to use, of :obj:`"relation"`, :obj:`"attribute"`,
-            :obj:`"image"`, :obj:`"name"` and those in :obj:`features`; by default all
-            that there are files for.
-        ratio: Share of the links that are seed pairs, in (0, 1). By default the links
-            in ``sup_ent_ids`` where the folder has that file, else 0.3.
-        split_seed: Seed of the split, independent of the seed of a training.
-        val_ratio: Share of the seed pairs kept for validation, in [0, 1].
-        num_features: The most columns of the relation bag and of the attribute bag.
-        image: File of image features (see :func:`~pyg_ibmea.data.read_features`); by
-            default the ``*_id_img_feature_dict.pkl`` or ``images.{npz,npy,h5}`` in
-            the folder, if there is one.
-        name: File of name features.
-        features: Files of features of other modalities, by modality.
-        transform: Applied to the data on every access.
-        force_reload: Whether to process the raw files again.
+        root (str or Path): Folder of the cache.
+        raw (str or Path, optional): Folder of the raw files; it is only read.
+            (default: ``root/raw``)
+        names (tuple, optional): Names of the two graphs.
+            (default: :obj:`("source", "target")`)
+        modalities (sequence of str, optional): The modalities to use, of
+            :obj:`"relation"`, :obj:`"attribute"`, :obj:`"image"`, :obj:`"name"` and
+            those in :obj:`features`. (default: all that have files)
+        ratio (float, optional): Share of the links that are seed pairs, in (0, 1).
+            (default: the links in ``sup_ent_ids`` where the folder has that file, else
+            0.3)
+        split_seed (int, optional): Seed of the split, independent of the seed of a
+            training. (default: :obj:`0`)
+        val_ratio (float, optional): Share of the seed pairs kept for validation, in
+            [0, 1]. (default: :obj:`0.1`)
+        num_features (int, optional): Maximum number of columns of the relation bag and
+            of the attribute bag. (default: :obj:`1000`)
+        image (str or Path, optional): File of image features; see
+            :func:`~pyg_ibmea.data.read_features`. (default: the
+            ``*_id_img_feature_dict.pkl`` or ``images.{npz,npy,h5}`` in the folder, if
+            there is one)
+        name (str or Path, optional): File of name features. (default: :obj:`None`)
+        features (dict, optional): Files of features of other modalities, by modality.
+            (default: :obj:`None`)
+        transform (callable, optional): Applied to the data on every access.
+            (default: :obj:`None`)
+        force_reload (bool, optional): Whether to process the raw files again.
+            (default: :obj:`False`)
 
     Raises:
         FileNotFoundError: If raw or feature files are missing; the message says which,
@@ -72,18 +83,15 @@ class MMKGPair(JapeDataset):
         force_reload: bool = False,
     ) -> None:
         if len(names) != 2 or names[0] == names[1]:
-            raise ValueError(f"names must be two different names, got {names}.")
+            raise ValueError(f"names must be two different names, got {names}")
         super().__init__(
             root,
             Path(root) / "raw" if raw is None else raw,
             (names[0], names[1]),
-            where=(
-                "See pyg_ibmea.data.read_jape for what the files hold; give their "
-                "folder as raw=..., or put them there."
-            ),
+            "see pyg_ibmea.data.read_jape for what the files hold, and give their "
+            "folder as raw=..., or put them there",
             modalities=modalities,
             ratio=ratio,
-            default_ratio=0.3,
             split_seed=split_seed,
             val_ratio=val_ratio,
             num_features=num_features,
@@ -103,13 +111,15 @@ class MMKGPair(JapeDataset):
         """Two graphs from CSV, tab-separated or Parquet tables, names and images.
 
         Args:
-            source: Files of one graph, such as
-                :obj:`{"triples": "zh.tsv", "images": "pictures"}`; the keys are the
-                arguments of :class:`~pyg_ibmea.datasets.GraphFiles`.
-            target: Files of the other graph.
-            links: Table of known pairs; see :func:`~pyg_ibmea.data.read_link_table`.
-            names: Names of the graphs.
-            **options: See :func:`~pyg_ibmea.datasets.read_problem`.
+            source (dict): Files of one graph, such as :obj:`{"triples": "zh.tsv",
+                "images": "pictures"}`; the keys are the arguments of
+                :class:`~pyg_ibmea.datasets.GraphFiles`.
+            target (dict): Files of the other graph.
+            links (str or Path): Table of known pairs; see
+                :func:`~pyg_ibmea.data.read_link_table`.
+            names (tuple, optional): Names of the graphs.
+                (default: :obj:`("source", "target")`)
+            **options (optional): See :func:`~pyg_ibmea.datasets.read_problem`.
         """
         files = [
             GraphFiles.parse([name, *(f"{key}={path}" for key, path in given.items())])
@@ -125,15 +135,17 @@ class MMKGPair(JapeDataset):
         names: tuple[str, str] = ("source", "target"),
         **options: Any,
     ) -> KnowledgeGraphs:
-        """Two graphs from RDF files; the known pairs from a table or from the
+        """Two graphs from RDF files, and the known pairs from a table or from the
         ``owl:sameAs`` statements of an RDF file.
 
         Args:
-            source: RDF file of one graph; see :func:`~pyg_ibmea.data.read_rdf`.
-            target: RDF file of the other graph.
-            links: The known pairs.
-            names: Names of the graphs.
-            **options: See :func:`~pyg_ibmea.datasets.read_problem`.
+            source (str or Path): RDF file of one graph; see
+                :func:`~pyg_ibmea.data.read_rdf`.
+            target (str or Path): RDF file of the other graph.
+            links (str or Path): The known pairs.
+            names (tuple, optional): Names of the graphs.
+                (default: :obj:`("source", "target")`)
+            **options (optional): See :func:`~pyg_ibmea.datasets.read_problem`.
         """
         pair = zip(names, (source, target), strict=True)
         files = [GraphFiles(name, rdf=Path(path)) for name, path in pair]
@@ -150,11 +162,12 @@ class MMKGPair(JapeDataset):
         """Two graphs from NetworkX; see :func:`~pyg_ibmea.data.from_networkx`.
 
         Args:
-            source: One graph.
-            target: The other graph.
-            links: Known pairs of nodes.
-            names: Names of the graphs.
-            **options: See :class:`~pyg_ibmea.datasets.KnowledgeGraphs`.
+            source (networkx.Graph): One graph.
+            target (networkx.Graph): The other graph.
+            links (sequence of tuple): Known pairs of nodes.
+            names (tuple, optional): Names of the graphs.
+                (default: :obj:`("source", "target")`)
+            **options (optional): See :class:`~pyg_ibmea.datasets.KnowledgeGraphs`.
         """
         pair = zip(names, (source, target), strict=True)
         graphs = [from_networkx(name, graph) for name, graph in pair]
@@ -172,11 +185,12 @@ class MMKGPair(JapeDataset):
         :func:`~pyg_ibmea.data.from_hetero`.
 
         Args:
-            source: One graph.
-            target: The other graph.
-            links: Known pairs of entities, by their texts.
-            names: Names of the graphs.
-            **options: See :class:`~pyg_ibmea.datasets.KnowledgeGraphs`.
+            source (HeteroData): One graph.
+            target (HeteroData): The other graph.
+            links (sequence of tuple): Known pairs of entities, by their texts.
+            names (tuple, optional): Names of the graphs.
+                (default: :obj:`("source", "target")`)
+            **options (optional): See :class:`~pyg_ibmea.datasets.KnowledgeGraphs`.
         """
         pair = zip(names, (source, target), strict=True)
         graphs = [from_hetero(name, graph) for name, graph in pair]
@@ -192,7 +206,8 @@ def _join(
         for side, entity in enumerate(pair):
             if str(entity) not in node[side]:
                 raise ValueError(
-                    f"links name {entity!r}, which graph '{graphs[side].name}' has not"
+                    f"links name {entity!r}, which is not in graph "
+                    f"'{graphs[side].name}'"
                 )
         ids.append([node[0][str(pair[0])], node[1][str(pair[1])]])
     edge_index = torch.tensor(ids, dtype=torch.long).view(-1, 2).t().contiguous()

@@ -1,4 +1,4 @@
-"""Known damage to an alignment problem, to see how an alignment stands up to it."""
+"""Known damage to an alignment problem, to test how robust an alignment is."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from pyg_ibmea.problem import linked_pairs, links_between, triples_of
 
 
 class RewireEdges(BaseTransform):
-    """Gives a share of the triples of every graph a random entity as tail.
+    """Replaces the tails of a share of the triples in every graph by random entities.
 
     Args:
-        share: Share of the triples, in [0, 1].
-        seed: Seed of the choice; the global random state is left alone.
+        share (float): Share of the triples, in [0, 1].
+        seed (int, optional): Seed of the choice; the global random state is left alone.
+            (default: :obj:`0`)
 
     Example:
         >>> from pyg_ibmea.datasets import SyntheticMMKG
@@ -46,12 +47,12 @@ class RewireEdges(BaseTransform):
 
 class SwapFeatures(BaseTransform):
     """Lets a share of the entities exchange their features at random, modality by
-    modality: clues that mislead but look like any other.
+    modality: they mislead, but look like any others.
 
     Args:
-        share: Share of the entities that have the modality, in [0, 1].
-        modalities: The modalities. (default: all)
-        seed: Seed of the choice.
+        share (float): Share of the entities that have the modality, in [0, 1].
+        modalities (sequence of str, optional): The modalities. (default: all)
+        seed (int, optional): Seed of the choice. (default: :obj:`0`)
     """
 
     def __init__(
@@ -76,13 +77,14 @@ class SwapFeatures(BaseTransform):
 
 
 class HideModality(BaseTransform):
-    """Takes a modality from a share of the entities, which are then masked.
+    """Removes a modality from a share of the entities, which are then masked.
 
     Args:
-        share: Share of the entities that have the modality, in [0, 1]; or the share
-            for each graph by name, for damage to one side only.
-        modalities: The modalities; each is taken from other entities. (default: all)
-        seed: Seed of the choice.
+        share (float or dict): Share of the entities that have the modality, in [0, 1];
+            or the share by graph name, to damage one side only.
+        modalities (sequence of str, optional): The modalities; the entities are drawn
+            for each one separately. (default: all)
+        seed (int, optional): Seed of the choice. (default: :obj:`0`)
     """
 
     def __init__(
@@ -104,7 +106,7 @@ class HideModality(BaseTransform):
         share = self.share
         if isinstance(share, Mapping) and set(share) - set(data.node_types):
             raise ValueError(
-                f"share names graphs {sorted(share)}; the data has {data.node_types}"
+                f"share names the graphs {sorted(share)}; there are {data.node_types}"
             )
         for modality in _modalities(data, self.modalities):
             for kg in data.node_types:
@@ -119,13 +121,13 @@ class HideModality(BaseTransform):
 
 
 class WrongSeeds(BaseTransform):
-    """Makes a share of the training pairs wrong: their targets change places.
+    """Makes a share of the training pairs wrong: they exchange their targets.
 
-    Validation and test pairs stay as they are.
+    Validation and test pairs do not change.
 
     Args:
-        share: Share of the training pairs, in [0, 1].
-        seed: Seed of the choice.
+        share (float): Share of the training pairs, in [0, 1].
+        seed (int, optional): Seed of the choice. (default: :obj:`0`)
     """
 
     def __init__(self, share: float, seed: int = 0):
@@ -146,15 +148,16 @@ class WrongSeeds(BaseTransform):
 
 
 class DensestPairs(BaseTransform):
-    """Keeps the linked pairs with most triples, for trials that take seconds.
+    """Keeps the linked pairs with the most triples, for trials that take seconds.
 
-    The pairs are those whose poorer side has the most triples; triples between kept
-    entities stay, every other entity goes, and the links are split anew.
+    A pair counts as many triples as the side with fewer. All other entities are
+    dropped, with their triples, and the links are split again.
 
     Args:
-        num_pairs: Pairs to keep; links must be one to one.
-        ratio: Share of the links that are seed pairs.
-        split_seed: Seed of the split.
+        num_pairs (int): Number of pairs to keep; links must be one-to-one.
+        ratio (float, optional): Share of the links that are seed pairs.
+            (default: :obj:`0.3`)
+        split_seed (int, optional): Seed of the split. (default: :obj:`0`)
     """
 
     def __init__(self, num_pairs: int, ratio: float = 0.3, split_seed: int = 0):
@@ -173,7 +176,7 @@ class DensestPairs(BaseTransform):
         sides = dict(zip(pair, links, strict=True))
         for side in sides.values():
             if side.unique().numel() < side.numel():
-                raise ValueError("DensestPairs needs links that are one to one")
+                raise ValueError("DensestPairs needs one-to-one links")
         degree = [
             torch.bincount(
                 triples_of(data, kg).edge_index.flatten(), minlength=data[kg].num_nodes
@@ -224,22 +227,22 @@ def _modalities(data: HeteroData, wanted: Sequence[str] | None) -> list[str]:
     """The modalities of the data in their order, or the wanted ones, if they exist."""
     found = [
         key[2:]
-        for key in data[data.node_types[0]].keys()  # noqa: SIM118 - a store is no dict
+        for key in data[data.node_types[0]].keys()  # noqa: SIM118 - a store is not a dict
         if key.startswith("x_")
     ]
     for modality in wanted or ():
         if modality not in found:
-            raise ValueError(f"the data has no modality {modality!r}; it has {found}")
+            raise ValueError(f"there is no modality {modality!r}; there are {found}")
     return list(found if wanted is None else wanted)
 
 
 def _some(size: int, share: float, random: torch.Generator) -> Tensor:
-    """Positions of a random share of ``size`` things."""
+    """A random share of the positions 0 to ``size - 1``."""
     return torch.randperm(size, generator=random)[: round(share * size)]
 
 
 def _cycle(ids: Tensor, random: torch.Generator) -> Tensor:
-    """For each id another one of them, each once: no id keeps its place."""
+    """Permutes the ids so that none keeps its place (unless it is alone)."""
     order = torch.randperm(ids.numel(), generator=random)
     swapped = ids.clone()
     swapped[order] = ids[order.roll(1)]

@@ -31,48 +31,55 @@ class SyntheticMMKG(InMemoryDataset):
     relations at an entity (:obj:`relation`, sparse), presence of its attributes
     (:obj:`attribute`, sparse), and two linear views of the latent vector
     (:obj:`image`, :obj:`name`). Both sides share vocabularies and views; the noise
-    is drawn for each side on its own. Nothing is read from or written to disk.
+    is drawn for each side separately. Nothing is read from or written to disk.
 
-    Every knob has random numbers of its own: raising :obj:`feature_noise` leaves
-    the graphs as they were, and :obj:`split_seed` moves the masks only.
+    Every argument has its own random numbers: raising :obj:`feature_noise` does not
+    change the graphs, and :obj:`split_seed` changes the masks only.
 
     Args:
-        num_entities: Entities a side. (default: :obj:`1000`)
-        overlap: Share of a side's entities with a counterpart, in (0, 1].
-            (default: :obj:`0.8`)
-        num_relations: Relations, shared by both sides. (default: :obj:`50`)
-        avg_degree: Mean number of triples at an entity, as head or tail, in (0,
-            num_entities / 2]; met within a few per cent in sparse graphs. (default:
-            :obj:`8.0`)
-        edge_noise: Share of a side's triples whose tail is redrawn, in [0, 1].
-            (default: :obj:`0.2`)
-        num_attributes: Attributes, shared by both sides. (default: :obj:`200`)
-        attribute_noise: Share of a side's attributes that are swapped for others,
-            in [0, 1]. (default: :obj:`0.3`)
-        latent_channels: Length of the latent vector. (default: :obj:`32`)
-        image_channels: Columns of :obj:`x_image`. (default: :obj:`128`)
-        name_channels: Columns of :obj:`x_name`. (default: :obj:`64`)
-        feature_noise: Standard deviation of the noise on :obj:`image` and
-            :obj:`name`, in units of the signal's. (default: :obj:`1.5`)
-        missing: Share of a side's entities without a modality, in [0, 1); a number
-            for all, or one by modality (others miss nothing). Entities without
-            triples have no relation bag besides. (default: :obj:`0.1`)
-        modalities: Which of :obj:`relation`, :obj:`attribute`, :obj:`image` and
-            :obj:`name` to make. (default: all)
-        noise_modalities: Modalities that on the second side are drawn independently
-            of the entity. (default: none)
-        dangling: Whether the links say which entities of the first side have no
-            counterpart (``1 - overlap`` of them), split as the links are; see
-            :func:`pyg_ibmea.train.dangling_of`. (default: :obj:`False`)
-        names: Names of the two graphs. (default: :obj:`("source", "target")`)
-        ratio: Share of the links that are seed pairs, in (0, 1). (default:
-            :obj:`0.3`)
-        split_seed: Seed of the split into seed and test pairs. (default: :obj:`0`)
-        val_ratio: Share of the seed pairs kept for validation, in [0, 1].
+        num_entities (int, optional): Entities on each side. (default: :obj:`1000`)
+        overlap (float, optional): Share of a side's entities with a counterpart, in
+            (0, 1]. (default: :obj:`0.8`)
+        num_relations (int, optional): Relations, shared by both sides.
+            (default: :obj:`50`)
+        avg_degree (float, optional): Mean number of triples at an entity, as head or
+            tail, in (0, num_entities / 2]; met within a few per cent in sparse graphs.
+            (default: :obj:`8.0`)
+        edge_noise (float, optional): Share of a side's triples whose tail is redrawn,
+            in [0, 1]. (default: :obj:`0.2`)
+        num_attributes (int, optional): Attributes, shared by both sides.
+            (default: :obj:`200`)
+        attribute_noise (float, optional): Share of a side's attributes that are swapped
+            for others, in [0, 1]. (default: :obj:`0.3`)
+        latent_channels (int, optional): Length of the latent vector.
+            (default: :obj:`32`)
+        image_channels (int, optional): Columns of :obj:`x_image`. (default: :obj:`128`)
+        name_channels (int, optional): Columns of :obj:`x_name`. (default: :obj:`64`)
+        feature_noise (float, optional): Standard deviation of the noise on :obj:`image`
+            and :obj:`name`, in units of the signal's. (default: :obj:`1.5`)
+        missing (float or dict, optional): Share of a side's entities without a
+            modality, in [0, 1); one number for all modalities, or one by modality (0
+            for those not named). Entities without triples have no relation bag either.
             (default: :obj:`0.1`)
-        seed: Seed of everything else. (default: :obj:`0`)
-        transform: Applied to the :class:`~torch_geometric.data.HeteroData` at every
-            access. (default: :obj:`None`)
+        modalities (sequence of str, optional): Which of :obj:`relation`,
+            :obj:`attribute`, :obj:`image` and :obj:`name` to make. (default: all)
+        noise_modalities (sequence of str, optional): Modalities that on the second side
+            are drawn independently of the entity. (default: none)
+        dangling (bool, optional): Whether the links say which entities of the first
+            side have no counterpart (``1 - overlap`` of them), split as the links are;
+            see :func:`pyg_ibmea.train.dangling_of`. (default: :obj:`False`)
+        names (tuple, optional): Names of the two graphs.
+            (default: :obj:`("source", "target")`)
+        ratio (float, optional): Share of the links that are seed pairs, in (0, 1).
+            (default: :obj:`0.3`)
+        split_seed (int, optional): Seed of the split into seed and test pairs.
+            (default: :obj:`0`)
+        val_ratio (float, optional): Share of the seed pairs kept for validation, in
+            [0, 1]. (default: :obj:`0.1`)
+        seed (int, optional): Seed of everything else. (default: :obj:`0`)
+        transform (callable, optional): Applied to the
+            :class:`~torch_geometric.data.HeteroData` at every access.
+            (default: :obj:`None`)
 
     Raises:
         ValueError: If an argument is out of its range.
@@ -160,7 +167,7 @@ def _draw_problem(knobs: Knobs) -> HeteroData:
         head, relation, tail = torch.from_numpy(side.triples.T.copy())
         edges = triples_of(data, side.name)
         edges.edge_index, edges.edge_type = torch.stack([head, tail]), relation
-        # Node ids are in random order, so that a URI says nothing of its entity.
+        # Node ids are in random order, so that a URI says nothing about its entity.
         data.uri[side.name] = [
             f"http://{side.name}.example/entity/{node}"
             for node in range(knobs.num_entities)
@@ -173,7 +180,7 @@ def _draw_problem(knobs: Knobs) -> HeteroData:
 
 
 def _draw_sides(knobs: Knobs) -> tuple[Side, Side]:
-    """Draws the world's graph and lets each side keep its part of it."""
+    """Draws the graph of the world and gives each side its part."""
     # World ids: the shared entities, then those of one side, then of the other.
     num_shared = round(knobs.overlap * knobs.num_entities)
     num_world = 2 * knobs.num_entities - num_shared
@@ -184,7 +191,7 @@ def _draw_sides(knobs: Knobs) -> tuple[Side, Side]:
     popularity = stream(knobs.seed, "popularity").permutation(
         world.skewed(num_world, _POPULARITY_EXPONENT)
     )
-    # A side keeps a triple if it has both ends.
+    # A side keeps a triple if both ends are on that side.
     kept = (popularity[first].sum() ** 2 + popularity[second].sum() ** 2) / 2
     triples = world.draw_triples(
         stream(knobs.seed, "triples"),
@@ -205,7 +212,7 @@ def _side(
     triples: world.Ids,
     popularity: NDArray[np.float64],
 ) -> Side:
-    """Restricts the world to a side, in node ids, order and noise of its own."""
+    """Restricts the world to a side, with its own node ids, order and noise."""
     entity_of_node = stream(knobs.seed, "node order", place).permutation(entities)
     node_of_entity = np.full(len(popularity), -1)
     node_of_entity[entity_of_node] = np.arange(len(entities))

@@ -85,13 +85,13 @@ def test_unknown_relations_are_left_out_and_told(data):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("c", NEW), "no graph 'c', but a, b"),
-        (("a", ["a1"]), "'a1' already"),
-        (("a", ["x", "x"]), "'x' already"),
+        (("c", NEW), "no graph 'c'; there are a, b"),
+        (("a", ["a1"]), "'a1' is already"),
+        (("a", ["x", "x"]), "'x' is already"),
         (("a", NEW, [("x", "in", "z")]), r"\('x', 'in', 'z'\) names 'z'"),
-        (("a", NEW, [("a0", "in", "a1")]), "has no new entity"),
+        (("a", NEW, [("a0", "in", "a1")]), "names no new entity"),
         (("a", NEW, [], [("z", "born")]), "attribute 'born' names 'z'"),
-        (("a", NEW, [], [("a0", "born")]), "'a0', no new entity"),
+        (("a", NEW, [], [("a0", "born")]), "'a0', which is not new"),
         (("a", NEW, [], [], {"image": torch.zeros(2, 3)}), r"\[2, 2\] with a mask"),
         (("a", NEW, [], [], {"image": torch.zeros(1, 2)}), r"got \[1, 2\]"),
         (("a", NEW, [], [], {"sound": torch.zeros(2, 2)}), "no modality 'sound'"),

@@ -46,7 +46,7 @@ def test_hetero() -> None:
     with pytest.raises(ValueError, match="differ in width"):
         from_hetero("en", data)
     data["city"].uri = ["Paris"]
-    with pytest.raises(ValueError, match="has 2 nodes, but 1 uri"):
+    with pytest.raises(ValueError, match="has 2 nodes, but 1 texts in 'uri'"):
         from_hetero("en", data)
     data["city"].uri = ["Paris", "Paris"]
     with pytest.raises(ValueError, match="lists an entity URI twice"):

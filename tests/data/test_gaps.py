@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.data import describe_gaps
+from pyg_ibmea.data.gaps import describe_gaps
 
 
 def problem() -> HeteroData:

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.data import KnowledgeGraph, describe_gaps, to_hetero_data
+from pyg_ibmea.data import KnowledgeGraph, to_hetero_data
+from pyg_ibmea.data.gaps import describe_gaps
 
 LINKS = torch.tensor([[0, 2], [1, 0]])
 MASKS = tuple(
@@ -155,8 +156,8 @@ def test_no_shared_column_is_told() -> None:
 @pytest.mark.parametrize(
     ("graphs", "options", "message"),
     [
-        (["zh"], {}, "two or more graphs"),
-        (["zh", "zh"], {}, "two or more graphs of different names"),
+        (["zh"], {}, "two or more with"),
+        (["zh", "zh"], {}, "two or more with different names"),
         (["zh", "en"], {"links": {("zh", "fr"): LINKS}}, "name a graph 'fr'"),
         (["zh", "en"], {"links": {("zh", "en"): LINKS + 1}}, r"'zh' outside 0\.\.2"),
         (["zh", "en"], {"links": {("zh", "en"): LINKS[0]}}, r"must be long \[2, L\]"),

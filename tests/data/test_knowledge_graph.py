@@ -46,5 +46,5 @@ def test_parts_that_do_not_fit(changes: dict[str, Any], message: str) -> None:
         "triples": TRIPLES,
         "attribute_names": ["x"],
     }
-    with pytest.raises(ValueError, match=f"Graph 'en'.*{message}"):
+    with pytest.raises(ValueError, match=f"graph 'en'.*{message}"):
         KnowledgeGraph(**{**parts, **changes})

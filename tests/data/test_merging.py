@@ -3,7 +3,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyg_ibmea.data import KnowledgeGraph, merge_graphs, single_hetero_data
+from pyg_ibmea.data import KnowledgeGraph, merge_graphs
+from pyg_ibmea.data.merging import single_hetero_data
 
 
 def graph(name, size, triples, relations=("in", "of"), values=(), **features):

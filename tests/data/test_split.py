@@ -134,7 +134,7 @@ def test_one_component_cannot_be_split() -> None:
     "links", [torch.zeros(3, 4, dtype=torch.long), torch.rand(2, 4), -torch.ones(2, 4)]
 )
 def test_links_of_the_wrong_form(links: torch.Tensor) -> None:
-    with pytest.raises(ValueError, match="Links must be"):
+    with pytest.raises(ValueError, match="links must be"):
         split_links(links, 0.5)
 
 

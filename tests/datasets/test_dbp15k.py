@@ -25,7 +25,7 @@ def test_unknown_pair(tmp_path: Path) -> None:
 
 
 def test_missing_files_name_the_source(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"raw/fr_en\. .*nju-websoft/JAPE"):
+    with pytest.raises(FileNotFoundError, match=r"raw/fr_en; .*nju-websoft/JAPE"):
         DBP15K(tmp_path, "fr_en")
 
 

@@ -83,8 +83,8 @@ def test_words_of_a_command_line() -> None:
     assert files.features == {"audio": Path("a.npz")}
     assert files.exclude == Path("x.tsv")
     for wrong, message in [
-        (["zh"], "needs a folder, an RDF file or tables"),
-        (["zh", "rdf=a", "triples=b"], "one of them; got 2"),
+        (["zh"], "needs one of a folder, an RDF file and tables"),
+        (["zh", "rdf=a", "triples=b"], r"entities\); got 2 of"),
         (["zh", "pictures=b"], "expected KEY=FILE with a key of attributes, entities"),
         (["zh", "rdf"], "got 'rdf'"),
         (["zh", "rdf=a", "rdf=b"], "rdf is given twice"),
@@ -99,7 +99,7 @@ def test_names_must_be_of_the_graph(folder: Path) -> None:
     (folder / "names.tsv").write_text("z\tzebra\n")
     files = GraphFiles("a", folder=folder / "a", names=folder / "names.tsv")
     with pytest.raises(
-        ValueError, match="names no entity of graph 'a'; it begins with"
+        ValueError, match="names no entity of graph 'a'; the file begins with"
     ):
         files.read_names(files.read())
 
@@ -161,7 +161,9 @@ def test_from_tables_rdf_networkx_and_hetero_agree(folder: Path) -> None:
         lines = (folder / "a" / "triples.tsv").read_text().splitlines()
         assert sorted(found) == sorted(tuple(line.split("\t")) for line in lines)
         assert int(data["source", "same_as", "target"].edge_index.size(1)) == 10
-    with pytest.raises(ValueError, match="links name 'nobody', which graph 'target'"):
+    with pytest.raises(
+        ValueError, match="links name 'nobody', which is not in graph 'target'"
+    ):
         MMKGPair.from_networkx(*graphs, [("a1", "nobody")])
 
 

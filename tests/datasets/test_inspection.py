@@ -42,6 +42,6 @@ def test_what_may_go_wrong_is_said():
         "'a': only 8% of the entities have modality 'image'",
         "a - b: 20 seed pairs are few",
         "a - b: 4 validation pairs can hardly",
-        "differ much in size (40, 100)",
+        "differ greatly in size (40, 100)",
     ):
         assert text in problems

@@ -167,7 +167,7 @@ def test_errors(data):
         RewireEdges(1.5)
     with pytest.raises(ValueError, match="no modality 'smell'"):
         SwapFeatures(0.5, ["smell"])(data)
-    with pytest.raises(ValueError, match="names graphs"):
+    with pytest.raises(ValueError, match="names the graphs"):
         HideModality({"elsewhere": 0.5})(data)
     with pytest.raises(ValueError, match="num_pairs"):
         DensestPairs(1000)(data)

@@ -31,7 +31,7 @@ from pyg_ibmea.datasets.synthetic import SyntheticMMKG
         ({"names": ("en", "en")}, "two different non-empty names"),
         ({"names": ("en", "")}, "two different non-empty names"),
         ({"names": ("en", "fr", "de")}, "two different non-empty names"),
-        ({"seed": -1}, "seed must not be negative"),
+        ({"seed": -1}, "seed must be non-negative"),
         ({"ratio": 0.0}, "ratio must lie"),
         ({"val_ratio": 1.5}, "val_ratio must lie"),
     ],

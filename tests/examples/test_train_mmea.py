@@ -259,6 +259,53 @@ def test_own_graphs_with_image_and_name_features(tmp_path):
     assert (tmp_path / "cache").is_dir()
 
 
+def write_openea(folder, num_entities=60):
+    """A ring and its copy in OpenEA's layout, with a published fold of 12, 6 and 42."""
+    fold = folder / "721_5fold" / "1"
+    fold.mkdir(parents=True)
+    n = num_entities
+
+    def write(path, rows):
+        path.write_text("".join("\t".join(map(str, row)) + "\n" for row in rows))
+
+    links = [(f"http://kg1/{i}", f"http://kg2/{i}") for i in range(n)]
+    for side in (1, 2):
+        ring = [
+            (f"http://kg{side}/{i}", f"http://rel/{i % 2}", f"http://kg{side}/{j}")
+            for i, j in zip(range(n), [*range(1, n), 0], strict=True)
+        ]
+        write(folder / f"rel_triples_{side}", ring)
+        heights = [(f"http://kg{side}/{i}", "height", i) for i in range(0, n, 2)]
+        write(folder / f"attr_triples_{side}", heights)
+    write(folder / "ent_links", links)
+    parts = {"train": links[:12], "valid": links[12:18], "test": links[18:]}
+    for part, rows in parts.items():
+        write(fold / f"{part}_links", rows)
+    return folder
+
+
+def test_openea_with_image_and_name_features(tmp_path):
+    folder = write_openea(tmp_path / "raw" / "EN_FR_15K_V1")
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    vectors = np.random.default_rng(0).standard_normal((120, 16)).astype("float32")
+    np.save(tmp_path / "images.npy", vectors)
+    names = [f"http://kg{side}/{i}\tname {i}\n" for side in (1, 2) for i in range(60)]
+    (tmp_path / "names.tsv").write_text("".join(names))
+    pair = ["--dataset", "OpenEA", "--pair", "EN_FR_15K_V1", "--raw", tmp_path / "raw"]
+    given = ["--image", tmp_path / "images.npy", "--name", tmp_path / "names.tsv"]
+    out, _ = run(*SMALL, *pair, *given, "--epochs", 2, "--out", "run", cwd=tmp_path)
+    assert "60 en and 60 fr entities" in out
+    assert "'train': 12, 'val': 6, 'test': 42" in out
+    line = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[0])
+    modalities = {"graph", "relation", "attribute", "image", "name", "number"}
+    assert modalities <= set(line["weights"])
+    # A ratio replaces the fold, and then the seed of the split matters.
+    split = ["--ratio", 0.5, "--split-seed", 1, "--epochs", 1, "--out", "split"]
+    out, _ = run(*SMALL, *pair, *split, cwd=tmp_path)
+    assert "'train': 27, 'val': 3, 'test': 30" in out
+    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+
+
 @pytest.mark.parametrize(
     ("dataset", "pair", "raw", "expected"),
     [
@@ -289,6 +336,8 @@ def test_published_benchmarks(dataset, pair, raw, expected, tmp_path):
         (["--modalities", "graph,sound"], "sound"),
         (["--dataset", "DBP15K", "--raw", "nowhere"], "ent_ids_1"),
         (["--dataset", "no-such-folder"], "no-such-folder"),
+        (["--dataset", "OpenEA"], "OpenEA needs --pair, such as"),
+        (["--dataset", "OpenEA", "--pair", "D_W_15K_V1"], "has no ent_links"),
         (["--pair", "zh_en"], "--pair is for DBP15K, SRPRS, MMKB"),
         (["--image", "x.npy"], "--num-features need a dataset of files"),
         (["--num-features", "9"], "--num-features need a dataset of files"),

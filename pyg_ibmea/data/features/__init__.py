@@ -1,0 +1,1 @@
+"""Features of entities, one kind of modality each."""

@@ -1,0 +1,71 @@
+"""Vectors that were computed before, found by the content they encode."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyg_ibmea.files import replacing
+
+Vector = NDArray[np.float32]
+
+
+class VectorCache:
+    """Vectors of one encoder in one ``.npz``; without a folder nothing is kept.
+
+    Args:
+        folder (str, Path or None): Folder of the file, made when the first vector is
+            saved; None to keep nothing.
+        kind (str): What is encoded; the file's name begins with it.
+        encoder (str): Name of the encoder; each encoder has its own file.
+    """
+
+    def __init__(
+        self, folder: str | os.PathLike[str] | None, kind: str, encoder: str
+    ) -> None:
+        self.path: Path | None = None
+        self.known: dict[str, Vector] = {}
+        self._new = False
+        if folder is None:
+            return
+        name = hashlib.sha256(encoder.encode()).hexdigest()[:16]
+        self.path = Path(folder) / f"{kind}-{name}.npz"
+        try:
+            with np.load(self.path, allow_pickle=False) as file:
+                keys, vectors = file["keys"].tolist(), file["vectors"]
+                self.known = dict(zip(keys, vectors, strict=True))
+        except Exception:  # Absent or damaged: it is made from scratch.
+            self.known = {}
+
+    def add(self, key: str, vector: Vector) -> None:
+        """Adds a vector, which :meth:`save` writes."""
+        self.known[key] = vector
+        self._new = True
+
+    def save(self) -> None:
+        """Writes the file, if there are new vectors."""
+        if self.path is None or not self._new:
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(self.path) as unfinished, unfinished.open("wb") as file:
+            keys, vectors = list(self.known), np.stack(list(self.known.values()))
+            np.savez(file, keys=np.array(keys), vectors=vectors)
+
+
+def content_key(content: bytes) -> str:
+    """The key under which the vector of a content is kept."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def folder_key(folder: str | os.PathLike[str]) -> str:
+    """A hash of the files in a folder, which tells one model from another."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(folder).glob("*")):
+        if path.is_file():
+            digest.update(path.name.encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()

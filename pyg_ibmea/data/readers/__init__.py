@@ -1,0 +1,1 @@
+"""Readers of knowledge graphs, links and vectors, one file format each."""

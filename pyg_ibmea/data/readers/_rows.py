@@ -1,0 +1,186 @@
+"""Rows of tables in text files and Parquet, one at a time."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+PARQUET = (".parquet", ".pq")
+TEXT = (".csv", ".tsv", ".txt")
+
+Row = tuple[str, ...]
+#: Where a row stands, the layout of its file and its fields.
+_Found = tuple[str, Sequence[str], Row]
+
+
+def read_rows(
+    path: Path, *layouts: Sequence[str], may_be_empty: Sequence[str] = ()
+) -> Iterator[Row]:
+    """Reads a table in one of several layouts, without holding it in memory.
+
+    A first row that holds the names of a layout's columns, in upper or lower case, is
+    a header; the columns may then be in any order, with others beside them. Without a
+    header, the number of fields in the first row tells the layout.
+
+    Args:
+        path (Path): ``.csv`` (commas, double quotes), ``.parquet``, or text with tabs;
+            text may be compressed (``.gz``).
+        *layouts (sequence of str): Names of the columns. The first layout has all of
+            them.
+        may_be_empty (sequence of str, optional): Columns in which a field may be empty.
+            (default: none)
+
+    Yields:
+        The fields of a row in the order of the first layout, ``''`` for a column that
+        the file's layout lacks.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If it is empty or malformed; the message names the line.
+        ImportError: If it is Parquet and pyarrow is not installed.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    if suffix_of(path) in PARQUET:
+        rows = _parquet_rows(path, layouts)
+    else:
+        rows = _text_rows(path, layouts)
+    needed = [name not in may_be_empty for name in layouts[0]]
+    layout: Sequence[str] = ()
+    for where, found, fields in rows:
+        if found is not layout:
+            layout = found
+            needed = [n in layout and n not in may_be_empty for n in layouts[0]]
+        for name, value, must in zip(layouts[0], fields, needed, strict=True):
+            if must and not value.strip():
+                raise ValueError(f"{path}, {where}: the {name} is empty")
+        yield fields
+    if not layout:
+        raise ValueError(f"{path} is empty")
+
+
+def suffix_of(path: Path) -> str:
+    """The suffix that tells the format, in lower case, without ``.gz``."""
+    name = path.name.lower().removesuffix(".gz")
+    return Path(name).suffix
+
+
+def open_bytes(path: Path) -> IO[bytes] | gzip.GzipFile:
+    """Opens a file, decompressing it if its name ends with ``.gz``."""
+    if path.name.lower().endswith(".gz"):
+        return gzip.open(path, "rb")
+    return path.open("rb")
+
+
+def _text_rows(path: Path, layouts: Sequence[Sequence[str]]) -> Iterator[_Found]:
+    rows = _split_csv(path) if suffix_of(path) == ".csv" else _split_tabs(path)
+    layout: Sequence[str] = ()
+    place: dict[str, int] = {}
+    width = 0
+    for number, fields in rows:
+        if not layout:
+            width = len(fields)
+            layout, place = _header(fields, layouts)
+            if layout:
+                continue
+            layout = next((x for x in layouts if len(x) == width), ())
+            place = {name: i for i, name in enumerate(layout)}
+        if not layout or len(fields) != width:
+            wanted = " or ".join(", ".join(x) for x in (layouts if not layout else ()))
+            wanted = wanted or f"{width} fields as in the first row"
+            raise ValueError(
+                f"{path}, line {number}: expected {wanted}, got {len(fields)} fields: "
+                f"{_excerpt(fields)}; a table with other columns needs a first row "
+                "that names them"
+            )
+        row = tuple(fields[place[n]] if n in place else "" for n in layouts[0])
+        yield f"line {number}", layout, row
+
+
+def _header(
+    fields: Sequence[str], layouts: Sequence[Sequence[str]]
+) -> tuple[Sequence[str], dict[str, int]]:
+    """The layout that a header names and the place of its columns."""
+    names = [field.strip().lower() for field in fields]
+    for layout in layouts:
+        if set(layout) <= set(names):
+            return layout, {name: names.index(name) for name in layout}
+    return (), {}
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Numbered lines that are not blank; they end at a line feed only."""
+    try:
+        with open_bytes(path) as file:
+            for number, raw in enumerate(file, start=1):
+                if number == 1:
+                    raw = raw.removeprefix(b"\xef\xbb\xbf")
+                try:
+                    line = raw.decode("utf-8")
+                except UnicodeDecodeError as error:
+                    raise ValueError(
+                        f"{path}, line {number}: byte 0x{raw[error.start]:02x} is not "
+                        "UTF-8; convert the file, e.g. with `iconv -t UTF-8`"
+                    ) from error
+                yield number, line
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+
+
+def _split_tabs(path: Path) -> Iterator[tuple[int, list[str]]]:
+    for number, line in _lines(path):
+        if line.strip():
+            yield number, line.removesuffix("\n").removesuffix("\r").split("\t")
+
+
+def _split_csv(path: Path) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader((line for _, line in _lines(path)), strict=True)
+    try:
+        for fields in reader:
+            if any(field.strip() for field in fields):
+                yield reader.line_num, fields
+    except csv.Error as error:
+        raise ValueError(
+            f"{path}, line {reader.line_num}: {error}; quote fields with commas, "
+            "quotes or line ends, and double the quotes inside"
+        ) from error
+
+
+def _parquet_rows(path: Path, layouts: Sequence[Sequence[str]]) -> Iterator[_Found]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise ImportError(
+            'Parquet needs pyarrow: pip install "pyg_ibmea[tables]"'
+        ) from error
+    try:
+        with parquet.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            layout, place = _header(names, layouts)
+            if not layout:
+                raise ValueError(
+                    f"{path} needs the columns "
+                    f"{' or '.join(', '.join(x) for x in layouts)}; it has "
+                    f"{', '.join(names)}"
+                )
+            number = 0
+            for batch in file.iter_batches(columns=[names[place[n]] for n in layout]):
+                parts = [batch.column(names[place[n]]).to_pylist() for n in layout]
+                for values in zip(*parts, strict=True):
+                    number += 1
+                    text = ["" if value is None else str(value) for value in values]
+                    row = dict(zip(layout, text, strict=True))
+                    found = tuple(row.get(name, "") for name in layouts[0])
+                    yield f"row {number}", layout, found
+    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read as Parquet: {error}") from error
+
+
+def _excerpt(fields: Sequence[str], width: int = 80) -> str:
+    text = repr(list(fields))
+    return text if len(text) <= width else text[:width] + "..."

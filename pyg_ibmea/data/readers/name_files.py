@@ -1,0 +1,64 @@
+"""Names of entities from JSON or tab-separated text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pyg_ibmea.data.readers._lines import read_lines
+
+Names = list[tuple[int | str, str]]
+
+
+def read_names(path: Path) -> Names:
+    """Reads the names of entities.
+
+    A ``.json`` file holds ``{id or URI: name}`` or ``[[id or URI, name], ...]``, a
+    name being a text or a list of words; any other file has a line
+    ``id or URI <TAB> name`` for each entity.
+
+    Raises:
+        ValueError: If the file is malformed; the message names the entry or line.
+    """
+    if path.suffix.lower() == ".json":
+        return _from_json(path)
+    names: Names = []
+    for number, line in enumerate(read_lines(path), start=1):
+        key, tab, name = line.partition("\t")
+        if not tab or not key.strip():
+            raise ValueError(
+                f"{path}, line {number}: expected an entity id or URI, a tab and a "
+                f"name, got {line[:80]!r}"
+            )
+        names.append((_key(key.strip()), name.strip()))
+    return names
+
+
+def _from_json(path: Path) -> Names:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # Of UTF-8 or of JSON.
+        raise ValueError(f"{path} is not JSON: {error}") from error
+    entries = list(content.items()) if isinstance(content, dict) else content
+    if not isinstance(entries, list):
+        raise ValueError(f"{path} must hold an object or a list of pairs")
+    return [_entry(path, place, entry) for place, entry in enumerate(entries)]
+
+
+def _entry(path: Path, place: int, entry: Any) -> tuple[int | str, str]:
+    if isinstance(entry, list | tuple) and len(entry) == 2:
+        key, name = entry
+        if isinstance(name, list) and all(isinstance(word, str) for word in name):
+            name = " ".join(name)
+        is_key = isinstance(key, int | str) and not isinstance(key, bool)
+        if is_key and isinstance(name, str):
+            return _key(key) if isinstance(key, str) else key, name
+    raise ValueError(
+        f"{path}, entry {place}: expected an entity id or URI and a name (a text or a "
+        f"list of words), got {str(entry)[:80]!r}"
+    )
+
+
+def _key(text: str) -> int | str:
+    return int(text) if text.isascii() and text.isdigit() else text

@@ -1,0 +1,119 @@
+"""Knowledge graphs and links in RDF: N-Triples, Turtle and their relatives."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from pyg_ibmea.data.builder import GraphBuilder
+from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
+from pyg_ibmea.data.readers._rows import open_bytes, suffix_of
+
+PathLike = str | os.PathLike[str]
+
+RDF = (".nt", ".ttl", ".nq", ".trig", ".n3", ".rdf", ".owl", ".xml")
+SAME_AS = "http://www.w3.org/2002/07/owl#sameAs"
+"""The predicate that says that two URIs name the same thing."""
+
+
+def read_rdf(
+    name: str, path: PathLike, exclude: Collection[str] = ()
+) -> KnowledgeGraph:
+    """Reads a knowledge graph from an RDF file, statement by statement.
+
+    Statements between URIs or blank nodes become triples, and literals become
+    attributes with their text as value, from which numbers and names of entities are
+    taken later. ``owl:sameAs`` is not a relation of the graph: such statements are left
+    out here and read by :func:`~pyg_ibmea.data.read_link_table`. Named graphs are read
+    as one.
+
+    Args:
+        name (str): Name of the graph.
+        path (str or Path): ``.nt``, ``.ttl``, ``.nq``, ``.trig``, ``.n3`` or RDF/XML,
+            also compressed (``.gz``).
+        exclude (collection of str, optional): Entities to leave out, with all that is
+            said of them. (default: none)
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ImportError: If pyoxigraph is not installed.
+        ValueError: If the file is malformed (the message names the line), holds no
+            statements, or its suffix is unknown.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "graph.ttl"
+        ...     _ = path.write_text('<urn:Paris> <urn:in> <urn:France> ; <urn:age> 9 .')
+        ...     graph = read_rdf("en", path)
+        >>> graph.entities, graph.attribute_names, graph.values
+        (['urn:Paris', 'urn:France'], ['urn:age'], ['9'])
+    """
+    builder = GraphBuilder(name, exclude)
+    empty = True
+    for subject, predicate, value, literal in _statements(Path(path)):
+        empty = False
+        if literal:
+            builder.add_attribute(subject, predicate, value)
+        elif predicate != SAME_AS:
+            builder.add_triple(subject, predicate, value)
+    if empty:
+        raise ValueError(f"{path} holds no statements")
+    return builder.build()
+
+
+def read_same_as(path: PathLike) -> Iterator[tuple[str, ...]]:
+    """Reads the pairs of URIs that an RDF file declares to be ``owl:sameAs``.
+
+    Args:
+        path (str or Path): The file; see :func:`read_rdf`.
+
+    Yields:
+        Subject and object of a statement.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is malformed; the message names the line.
+    """
+    for subject, predicate, value, literal in _statements(Path(path)):
+        if predicate == SAME_AS and not literal:
+            yield subject, value
+
+
+def is_rdf(path: PathLike) -> bool:
+    """Whether a file has the suffix of an RDF file."""
+    return suffix_of(Path(path)) in RDF
+
+
+def _statements(path: Path) -> Iterator[tuple[str, str, str, bool]]:
+    """Subject, predicate, object and whether that is a literal."""
+    try:
+        import pyoxigraph
+    except ImportError as error:
+        raise ImportError(
+            'RDF needs pyoxigraph: pip install "pyg_ibmea[rdf]"'
+        ) from error
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    kind = pyoxigraph.RdfFormat.from_extension(suffix_of(path).removeprefix("."))
+    if kind is None:
+        raise ValueError(f"{path}: the suffix must be one of {', '.join(RDF)}")
+    literal, blank = pyoxigraph.Literal, pyoxigraph.BlankNode
+
+    def text(term: Any) -> str:
+        return f"_:{term.value}" if isinstance(term, blank) else str(term.value)
+
+    try:
+        with open_bytes(path) as file:
+            stream: Any = file
+            for quad in pyoxigraph.parse(stream, format=kind):
+                subject, value = quad.subject, quad.object
+                is_literal = isinstance(value, literal)
+                where = value.value if is_literal else text(value)
+                yield text(subject), quad.predicate.value, where, is_literal
+    except (SyntaxError, EOFError, OSError, AttributeError) as error:
+        if isinstance(error, SyntaxError) and error.lineno:
+            raise ValueError(f"{path}, line {error.lineno}: {error.msg}") from error
+        raise ValueError(f"{path} cannot be read as RDF: {error}") from error
