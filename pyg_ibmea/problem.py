@@ -12,26 +12,21 @@ from itertools import accumulate
 
 import torch
 from torch import Tensor
-from torch_geometric.data import HeteroData
+from torch_geometric.data import Dataset, HeteroData
 from torch_geometric.data.storage import EdgeStorage
 
 __all__ = [
-    "GRAPH",
     "PARTS",
     "Pair",
     "add_validation_pairs",
     "alignment_pair",
     "check_problem",
     "dangling_of",
-    "entity_counts",
-    "feature_channels",
-    "first_numbers",
     "linked_pairs",
     "links_between",
     "links_of",
     "modalities_of",
     "pair_problems",
-    "relation_numbers",
     "seed_pairs",
     "triples_of",
     "unaligned_entities",
@@ -314,6 +309,7 @@ def check_problem(data: HeteroData) -> None:
         data (HeteroData): The data.
 
     Raises:
+        TypeError: If it is not a ``HeteroData``.
         ValueError: If something is missing or does not fit; the message names the store
             and the key, and says what is expected.
 
@@ -326,6 +322,11 @@ def check_problem(data: HeteroData) -> None:
         ValueError: data['en', 'rel', 'en'] needs edge_index [2, E] and edge_type [E], \
 both long; a graph without triples has empty ones
     """
+    if not isinstance(data, HeteroData):
+        hint = "; take dataset[0]" if isinstance(data, Dataset) else ""
+        raise TypeError(
+            f"an alignment problem is a HeteroData, got {type(data).__name__}{hint}"
+        )
     if len(data.node_types) < 2:
         raise ValueError(
             "an alignment problem has two graphs or more, node types of HeteroData; "

@@ -7,7 +7,8 @@ import torch
 from torch_geometric.data import HeteroData
 
 from examples.emoji_tables import emoji_files, shared_keywords
-from pyg_ibmea.data import encode_image, split_links
+from pyg_ibmea.data import split_links
+from pyg_ibmea.data.features.colours import encode_image
 from pyg_ibmea.datasets import (
     DBP15K,
     MMKB,

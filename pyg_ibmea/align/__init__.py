@@ -1,6 +1,6 @@
 """From embeddings to an alignment: search, CSLS, ranking metrics, confidence."""
 
-from pyg_ibmea.align.agreement import neighborhood_agreement, relation_agreement
+from pyg_ibmea.align.agreement import neighborhood_agreement
 from pyg_ibmea.align.alignment import Alignment, Match
 from pyg_ibmea.align.approximate import approximate_topk
 from pyg_ibmea.align.calibration import (
@@ -9,7 +9,7 @@ from pyg_ibmea.align.calibration import (
     expected_calibration_error,
     reliability,
 )
-from pyg_ibmea.align.clusters import Clusters, cluster_matches, cycle_consistency
+from pyg_ibmea.align.clusters import Clusters, cluster_matches
 from pyg_ibmea.align.confidence import align_greedy
 from pyg_ibmea.align.csls import csls
 from pyg_ibmea.align.decoders import (
@@ -20,11 +20,7 @@ from pyg_ibmea.align.decoders import (
     Similarity,
     Sinkhorn,
 )
-from pyg_ibmea.align.matching import (
-    assignment,
-    match_probabilities,
-    mutual_nearest,
-)
+from pyg_ibmea.align.matching import assignment, match_probabilities, mutual_nearest
 from pyg_ibmea.align.metrics import ranking_metrics
 from pyg_ibmea.align.search import topk
 from pyg_ibmea.align.sinkhorn import sinkhorn
@@ -48,14 +44,12 @@ __all__ = [
     "cluster_matches",
     "coverage_curve",
     "csls",
-    "cycle_consistency",
     "expected_calibration_error",
     "join_views",
     "match_probabilities",
     "mutual_nearest",
     "neighborhood_agreement",
     "ranking_metrics",
-    "relation_agreement",
     "reliability",
     "sinkhorn",
     "spread_agreement",

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from torch import Tensor
 
 
@@ -60,6 +59,8 @@ class Calibration:
             ValueError: If there is no match, shapes do not fit, or a number is not
                 finite.
         """
+        from scipy.optimize import minimize  # A second at import.
+
         x, y = features.double().cpu(), right.double().cpu()
         if x.dim() != 2 or y.shape != x.shape[:1] or len(x) == 0:
             raise ValueError(

@@ -1,5 +1,5 @@
 """The command line: from files of knowledge graphs to an alignment to trust."""
 
-from pyg_ibmea.cli._main import main, make_parser
+from pyg_ibmea.cli._main import main
 
-__all__ = ["main", "make_parser"]
+__all__ = ["main"]

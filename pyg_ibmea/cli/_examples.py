@@ -12,8 +12,8 @@ import torch
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Alignment
-from pyg_ibmea.data import find_images
 from pyg_ibmea.data.builder import UNNAMED
+from pyg_ibmea.data.readers.image_files import find_images
 from pyg_ibmea.datasets import GraphFiles
 from pyg_ibmea.problem import links_of, pair_problems, triples_of
 

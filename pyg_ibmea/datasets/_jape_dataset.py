@@ -14,15 +14,10 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData, InMemoryDataset
 
-from pyg_ibmea.data import (
-    read_jape,
-    set_split,
-    split_folds,
-    split_links,
-    to_hetero_data,
-)
+from pyg_ibmea.data import read_jape, set_split, split_links, to_hetero_data
 from pyg_ibmea.data.gaps import describe_gaps
 from pyg_ibmea.data.readers.jape import missing_jape_files
+from pyg_ibmea.data.split import split_folds
 from pyg_ibmea.datasets._feature_files import PathLike, add_features
 from pyg_ibmea.datasets._inputs import JapeInputs
 from pyg_ibmea.files import replacing

@@ -14,10 +14,8 @@ from torch import Tensor
 from pyg_ibmea.data import (
     KnowledgeGraph,
     encode_images,
-    find_images,
     read_features,
     read_folder,
-    read_link_table,
     read_names,
     read_rdf,
     read_tables,
@@ -25,7 +23,8 @@ from pyg_ibmea.data import (
 from pyg_ibmea.data.builder import without_leaves
 from pyg_ibmea.data.features import encoders
 from pyg_ibmea.data.features.literals import names_of
-from pyg_ibmea.data.readers.link_tables import read_pairs
+from pyg_ibmea.data.readers.image_files import find_images
+from pyg_ibmea.data.readers.link_tables import read_link_table, read_pairs
 from pyg_ibmea.data.readers.tables import find_table
 from pyg_ibmea.datasets.knowledge_graphs import KnowledgeGraphs
 from pyg_ibmea.problem import Pair

@@ -10,16 +10,11 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData, InMemoryDataset
 
-from pyg_ibmea.data import (
-    KnowledgeGraph,
-    close_links,
-    encode_names,
-    split_jointly,
-    to_hetero_data,
-)
+from pyg_ibmea.data import KnowledgeGraph, encode_names, to_hetero_data
 from pyg_ibmea.data.features.encoders import NameEncoder
 from pyg_ibmea.data.features.literals import names_of, numbers_of
 from pyg_ibmea.data.gaps import describe_gaps
+from pyg_ibmea.data.joint_links import close_links, split_jointly
 from pyg_ibmea.problem import Pair, linked_pairs, links_between
 
 

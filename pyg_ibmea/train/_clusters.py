@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.align import Alignment, Clusters, cluster_matches, cycle_consistency
+from pyg_ibmea.align import Alignment, Clusters, cluster_matches
 from pyg_ibmea.align.calibration import precision_recall_f1
+from pyg_ibmea.align.clusters import cycle_consistency
 from pyg_ibmea.problem import links_of, pair_problems
 
 

@@ -71,6 +71,11 @@ class RunFolder:
             self._write("config.json", json.dumps(self.config, indent=2) + "\n")
             return None
         checkpoint = self.load_checkpoint()
+        if checkpoint is not None and "epoch" not in checkpoint:
+            raise ValueError(
+                f"{self.path} holds saved weights only and cannot be resumed; train "
+                "into another folder"
+            )
         done = 0 if checkpoint is None else checkpoint["epoch"]
         # Lines of later epochs will be computed again.
         lines = [line for line in self.read_metrics() if line["epoch"] <= done]

@@ -9,9 +9,9 @@ from pyg_ibmea.align import (
     Sinkhorn,
     match_probabilities,
     neighborhood_agreement,
-    relation_agreement,
     sinkhorn,
 )
+from pyg_ibmea.align.agreement import relation_agreement
 
 
 def both_ways(edges):

@@ -1,7 +1,7 @@
 import torch
 
-from pyg_ibmea.data import GraphBuilder, KnowledgeGraph
-from pyg_ibmea.data.builder import without_leaves
+from pyg_ibmea.data import KnowledgeGraph
+from pyg_ibmea.data.builder import GraphBuilder, without_leaves
 
 
 def test_statements_are_numbered_in_order_and_count_once() -> None:

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyg_ibmea.data import close_links, split_jointly
+from pyg_ibmea.data.joint_links import close_links, split_jointly
 
 PAIRS = (("a", "b"), ("c", "b"), ("c", "d"))
 

@@ -5,7 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyg_ibmea.data import split_folds, split_links
+from pyg_ibmea.data import split_links
+from pyg_ibmea.data.split import split_folds
 
 
 def one_to_one(num_links: int) -> torch.Tensor:

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pyg_ibmea.data import encode_image
-from pyg_ibmea.data.features.colours import IMAGE_CHANNELS
+from pyg_ibmea.data.features.colours import IMAGE_CHANNELS, encode_image
 
 COLOURS = 432
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from PIL import Image
 
-from pyg_ibmea.data import encode_image, encode_images
+from pyg_ibmea.data import encode_images
+from pyg_ibmea.data.features.colours import encode_image
 
 
 def picture(path: Path, seed: int = 0) -> Path:

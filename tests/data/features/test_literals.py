@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyg_ibmea.data import GraphBuilder
+from pyg_ibmea.data.builder import GraphBuilder
 from pyg_ibmea.data.features.literals import names_of, numbers_of, parse_number
 
 

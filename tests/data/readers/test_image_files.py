@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pyg_ibmea.data import find_images
+from pyg_ibmea.data.readers.image_files import find_images
 
 
 def picture(path: Path) -> Path:

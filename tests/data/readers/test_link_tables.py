@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from pyg_ibmea.data import KnowledgeGraph, read_link_table
+from pyg_ibmea.data import KnowledgeGraph
+from pyg_ibmea.data.readers.link_tables import read_link_table
 
 
 def written(path: Path, rows: list[tuple[str, str]]) -> Path:

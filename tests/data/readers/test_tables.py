@@ -7,7 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyg_ibmea.data import GraphBuilder, read_folder, read_tables, write_tables
+from pyg_ibmea.data import read_folder, read_tables, write_tables
+from pyg_ibmea.data.builder import GraphBuilder
 from pyg_ibmea.data.readers.tables import find_table
 
 ROWS = [("Paris", "in", "France"), ("Seine", "through", "Paris"), ("ö, ü", "in", '"')]
