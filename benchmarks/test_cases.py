@@ -21,6 +21,8 @@ def test_case(benchmark, full, group, case):
     slow = full and case is _layers.conv_published
     rounds = 1 if slow else 5 if full else 3
     benchmark.pedantic(step, rounds=rounds, warmup_rounds=not slow)
+    if benchmark.disabled:  # By --benchmark-disable: there are no times to note.
+        return
     seconds = benchmark.stats.stats.median
     benchmark.extra_info |= {
         "extra_memory_mib": measure(case.__name__, size).get("extra_memory_mib"),

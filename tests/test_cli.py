@@ -1,6 +1,11 @@
 """The commands, on two small graphs in files, in this process."""
 
 import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch_geometric.data import HeteroData
 
+from pyg_ibmea import __version__
 from pyg_ibmea.cli import main
 from pyg_ibmea.cli._commands import print_metrics
 from pyg_ibmea.report import embeddings_line
+from pyg_ibmea.train._training import Training
 
 pytestmark = pytest.mark.filterwarnings("ignore:(modality|the bottleneck|pseudo-seeds)")
 TINY = ["--epochs", "4", "--eval-every", "4", "--graph-channels", "16",
@@ -313,3 +320,60 @@ def test_any_command_line_ends_with_an_exit_code(
         code = stopped.code or 0
     assert code in (0, 1, 2)
     assert {path.name for path in folder.iterdir()} <= {"t.tsv", "g.nt"}
+
+
+def test_interrupted_training_says_how_to_resume(
+    files: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    train_epoch = Training.train_epoch
+
+    def interrupted(training: Training) -> dict[str, float]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return train_epoch(training)
+
+    out = tmp_path / "run"
+    words = ["train", *problem(files), *TINY, "--refits", "0", "--out", str(out)]
+    monkeypatch.setattr(Training, "train_epoch", interrupted)
+    assert main(words) == 130
+    err = capsys.readouterr().err
+    assert f"stopped after epoch 1 of {out}; resume the run with --resume" in err
+    monkeypatch.undo()
+    assert main([*words, "--resume"]) == 0
+    whole = tmp_path / "whole"
+    assert main([*words[:-1], str(whole)]) == 0
+    # As if it had never been interrupted.
+    for name in ("alignment.tsv", "pseudo_seeds.tsv"):
+        assert (out / name).read_text() == (whole / name).read_text()
+
+
+def test_run_of_version_0_1_is_read(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(trained, out)
+    config = json.loads((out / "config.json").read_text())
+    for name in ("modal_dropout", "init_logstd", "count_modalities"):
+        del config[name]
+    config |= {
+        "bottleneck": "features",
+        "beta": "1e-4,relation=1e-3,attribute=1e-3",
+    }
+    (out / "config.json").write_text(json.dumps(config))
+    (out / "alignment.tsv").unlink()
+    assert main(["align", str(out)]) == 0
+    same = (out / "alignment.tsv").read_text()
+    assert same == (trained / "alignment.tsv").read_text()
+    capsys.readouterr()
+
+
+def test_module_is_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pyg_ibmea.cli", "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == __version__

@@ -9,6 +9,7 @@ from benchmarks.study.contrastive import contrastive_alone
 from benchmarks.study.problems import emoji_problem
 from benchmarks.study.results import names_file, names_of
 from benchmarks.study.runs import Run
+from pyg_ibmea.problem import check_problem
 
 
 def test_names_are_read_for_the_rows_that_have_them(tmp_path):
@@ -46,6 +47,7 @@ def test_emoji_problem(tmp_path):
             pixels = random.integers(0, 256, (16, 16, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(tmp_path / f"img_{vendor}" / f"{code}.png")
     data = emoji_problem(tmp_path, 0.5)
+    check_problem(data)
     # "moon" is used once; of the two uses of "flag" one is by a flag.
     assert data.uri["zh"] == [*codes[:20], "sun"]
     assert data["zh", "rel", "zh"].edge_index.tolist() == [[0, 1], [20, 20]]
