@@ -3,14 +3,13 @@
 import csv
 import json
 import re
-from dataclasses import fields
 from pathlib import Path
 from statistics import fmean
 
 import pytest
 
 from pyg_ibmea.problem import links_of
-from pyg_ibmea.train import TrainConfig
+from pyg_ibmea.train import Options
 
 README = Path(__file__).parents[1] / "README.md"
 STUDY = README.parent / "benchmarks" / "study" / "results"
@@ -143,7 +142,7 @@ def test_every_option_of_a_command_exists():
     try:
         scope = runpy.run_path(str(example))
         known = {f"--{name}" for name in scope["OPTIONS"]} | {"--resume", "--help"}
-        known |= {f"--{f.name.replace('_', '-')}" for f in fields(TrainConfig)}
+        known |= {f"--{name.replace('_', '-')}" for name in Options().by_name()}
     finally:
         sys.argv = argv
     assert flags - {"--help"} <= known, flags - known

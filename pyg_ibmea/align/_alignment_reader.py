@@ -79,9 +79,10 @@ def _csv_rows(file: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
 def _parquet_rows(path: Path) -> Iterator[tuple[int, Sequence[Any]]]:
     pyarrow, parquet = import_pyarrow()
     try:
-        table = parquet.read_table(path, columns=list(COLUMNS))
-        if tuple(table.column_names) != COLUMNS:
-            _refuse_columns(str(path))
+        with parquet.ParquetFile(path) as file:
+            if not set(COLUMNS) <= set(file.schema_arrow.names):
+                _refuse_columns(str(path))
+            table = file.read(columns=list(COLUMNS)).select(COLUMNS)
         table = table.cast(parquet_table({name: [] for name in COLUMNS}).schema)
     except pyarrow.ArrowException as error:
         raise ValueError(f"{path}: expected a table of matches, got {error}") from error

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from pyg_ibmea.align import Alignment
 from pyg_ibmea.align._alignment_files import as_iri
-from pyg_ibmea.data import read_same_as
+from pyg_ibmea.data.readers.rdf import read_same_as
 
 
 def alignment_of(sources, targets):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from pyg_ibmea.report import vectors_line
+from pyg_ibmea.report import embeddings_line
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "train_mmea.py"
 DATA = SCRIPT.parents[2] / "shared" / "data"
@@ -72,7 +72,7 @@ def test_run_folder_and_table(finished):
             }
     assert 0 < metrics["seconds"] < 300
     assert f"{metrics['test']['csls']['mean']['hits@1']:.3f}" in out
-    assert vectors_line(metrics["vectors_alone"]["test"]) in out
+    assert embeddings_line(metrics["vectors_alone"]["test"]) in out
     # Chance is 1 / 560; eight epochs of a tiny model do at least five times better.
     assert metrics["test"]["csls"]["hits@1"] > 5 / 560
     assert "epoch 8/8: loss " in err
@@ -110,7 +110,7 @@ def test_interrupted_and_resumed_run_is_bit_identical(number, finished, tmp_path
     assert not (tmp_path / "run" / "metrics.json").exists()
 
     _, err = run(*arguments, "--resume", cwd=tmp_path)
-    assert "epoch 2/8" not in err  # It did not start anew.
+    assert "epoch 2/8" not in err  # It did not start again.
     assert final_metrics(tmp_path / "run") == final_metrics(finished[0])
     expected = torch.load(finished[0] / "checkpoint.pt", weights_only=True)
     resumed = torch.load(checkpoint, weights_only=True)
@@ -343,7 +343,7 @@ def test_published_benchmarks(dataset, pair, raw, expected, tmp_path):
         (["--num-features", "9"], "--num-features need a dataset of files"),
         (["--resume"], "--resume needs the --out"),
         (["--epochs", "0"], "epochs must be at least 1"),
-        (["--beta", "much"], "beta 'much'"),
+        (["--beta", "much"], "beta must be a number, got 'much'"),
         (["--bottleneck", "sound"], "sound"),
         (["--out", "taken"], "taken already holds other files"),
         (["--device", "abacus"], "device 'abacus' cannot be used"),
@@ -453,6 +453,6 @@ def test_refits_learn_from_the_validation_pairs_and_resume(finished, tmp_path):
     process.send_signal(signal.SIGINT)
     stopped, _ = process.communicate(timeout=300)
     if process.returncode == 130:  # Unless it was over by then.
-        assert "refit_1; go on with --resume" in stopped
+        assert "refit_1; resume the run with --resume" in stopped
         run(*options, "--out", "half", "--resume", cwd=tmp_path)
     assert final_metrics(tmp_path / "half") == whole

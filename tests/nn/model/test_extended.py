@@ -8,6 +8,8 @@ from pyg_ibmea import train
 from pyg_ibmea.data import KnowledgeGraph, add_entities
 from pyg_ibmea.datasets import KnowledgeGraphs, SyntheticMMKG
 from pyg_ibmea.nn import IBMEA
+from pyg_ibmea.train._memory_log import MemoryLog
+from pyg_ibmea.train._training import Training
 
 SIZE, KNOWN = 80, 68
 
@@ -85,13 +87,14 @@ def test_new_entities_find_their_counterparts():
     links = {("a", "b"): torch.arange(KNOWN).repeat(2, 1)}
     data = KnowledgeGraphs(graphs, links, ratio=0.6, val_ratio=0.2)[0]
     seed_everything(0)
-    config = train.TrainConfig(graph_channels=32, modal_channels=16, epochs=12)
-    model = IBMEA.from_data(data, **config.model_options())
-    state = train.TrainingState.create(model, config)
-    objective = train.Objective.from_config(config, model.modalities)
-    for epoch in range(config.epochs):
-        state.epoch = epoch + 1
-        train.train_epoch(state, data, model.graph_of(data), objective, config)
+    options = train.Options.of(graph_channels=32, modal_channels=16, epochs=12)
+    model = IBMEA.from_data(data, options=options.model)
+    objective = train.Objective.from_options(options.loss, model.modalities)
+    training = Training(data, model, objective, options, MemoryLog())
+    training.graph = model.graph_of(data)
+    for epoch in range(options.training.epochs):
+        training.state.epoch = epoch + 1
+        training.train_epoch()
     new = every[(every[:, 0] >= KNOWN) | (every[:, 2] >= KNOWN)]
     triples = [(f"b{h}", f"r{r}", f"b{t}") for h, r, t in new.tolist()]
     larger = add_entities(data, "b", names["b"][KNOWN:], triples)

@@ -50,7 +50,7 @@ def test_groups_of_modalities():
 
 def test_flags_give_the_defaults_and_what_was_asked_for():
     parser = argparse.ArgumentParser()
-    add_flags(parser, "model", ModelOptions)
+    add_flags(parser, "model", ModelOptions())
     names = [found.name for found in option_fields(ModelOptions)]
     assert {"modal_dropout", "init_logstd", "count_modalities"}.isdisjoint(names)
     assert ModelOptions(**vars(parser.parse_args([]))) == ModelOptions()
