@@ -371,7 +371,7 @@ def test_run_of_version_0_1_is_read(
 
 def test_module_is_the_command() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "pyg_ibmea.cli", "--version"],
+        [sys.executable, "-m", "pyg_ibmea", "--version"],
         capture_output=True,
         text=True,
         check=True,

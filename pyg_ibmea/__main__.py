@@ -1,4 +1,4 @@
-"""``python -m pyg_ibmea.cli``."""
+"""``python -m pyg_ibmea``: the command line."""
 
 import sys
 
