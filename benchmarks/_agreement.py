@@ -1,4 +1,4 @@
-"""Cases of what neighbourhoods say, on two graphs that share most of their edges."""
+"""Cases of neighbourhood agreement, on two graphs that share most of their edges."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -51,7 +51,7 @@ def rounds_ours(size) -> Step:
 
 
 def rounds_by_sweeps(size) -> Step:
-    """The same with all pairs compared anew in every round; of few entities, with the
+    """The same with all pairs compared again in every round; of few entities, with the
     probabilities of all pairs in place of a hundred candidates each.
     """
     sides, known, entities, graphs, count = _vectors(size)
@@ -85,7 +85,7 @@ def _vectors(size):
 
 
 def agreement_loops(size) -> Step:
-    """The same sums by dictionaries, from each match to the pairs it speaks for."""
+    """The same sums by dictionaries, from each match to the pairs it supports."""
     matches, source, target = _problem(size)
     found = dict(zip(zip(*matches.indices().tolist(), strict=True),
                      matches.values().tolist(), strict=True))  # fmt: skip
@@ -135,7 +135,7 @@ def _by_dictionaries(matches, source, target) -> dict[tuple[int, int], float]:
 
 
 def _features(triples):
-    """Who has which relation to a neighbour, what that weighs, and all one has."""
+    """Who has which relation to a neighbour, its weight, and the sum by entity."""
     who = defaultdict(lambda: defaultdict(list))
     for i, r, n in triples:
         who[n][r].append(i)

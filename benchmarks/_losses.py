@@ -47,5 +47,5 @@ def info_nce_dense(size) -> Step:
 
 
 def info_nce_big(size) -> Step:
-    """As many pairs as no dense matrix of logits has room for."""
+    """More pairs than a dense matrix of logits has room for."""
     return _loss_step(HybridContrastiveLoss("info_nce"), size.big, 300)

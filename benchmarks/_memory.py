@@ -36,8 +36,8 @@ def main(name: str, size: str) -> None:
     from benchmarks import cases
 
     make = cases.BY_NAME[name]
-    # What is compiled or set up on first use is no memory of the step; and what a
-    # larger first step would leave to be used again, is.
+    # What is compiled or set up on first use is not counted; a tiny first step leaves
+    # hardly any memory for the measured one to reuse.
     make(cases.TINY)()
     step = make(SimpleNamespace(**json.loads(size)))
     on_linux = sys.platform == "linux"

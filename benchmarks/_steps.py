@@ -1,4 +1,4 @@
-"""Cases of a whole training step: model, losses and optimizer."""
+"""Cases of a whole training step: model, losses and optimiser."""
 
 from collections.abc import Callable
 

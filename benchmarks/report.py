@@ -27,12 +27,12 @@ def machine(results: dict) -> str:
 
 
 def measured(results: dict) -> str:
-    """When, and of which state of the code."""
+    """When, and at which commit of the code."""
     return f"{results['datetime'][:10]}, commit {results['commit_info']['id'][:8]}"
 
 
 def noted(benchmark: dict, results: dict) -> dict:
-    """A benchmark of a run of its own, which says when and on what it ran."""
+    """A benchmark of another run, with the date and commit of that run."""
     if "commit_info" not in results:
         return benchmark
     info = {**benchmark["extra_info"], "measured": measured(results)}
@@ -93,7 +93,7 @@ def exponents(members: list[dict]) -> str:
 
 
 def medians(members: list[dict]) -> list[float]:
-    """Seconds."""
+    """The median of each, in seconds."""
     return [m["stats"]["median"] for m in members]
 
 
@@ -120,7 +120,7 @@ def main() -> None:
     """Writes ``report.md``, ``scaling.png`` and ``results.json`` into the folder."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument(
-        "results", type=Path, nargs="+", help="JSON of pytest-benchmark first, others"
+        "results", type=Path, nargs="+", help="JSON of pytest-benchmark, then others"
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     args = parser.parse_args()

@@ -12,13 +12,13 @@ def read_table(path):
 
 
 def emoji_files(folder):
-    """The image file of every emoji but flags, whose keywords are names of places."""
+    """The image file of every emoji except flags, whose keywords are place names."""
     rows = read_table(folder / "emoji.tsv")
     return {row[0]: row[5] for row in rows if row[2] != "Flags"}
 
 
 def shared_keywords(folder, language, emoji):
-    """Pairs of an emoji and a keyword that two of them share."""
+    """Pairs of an emoji and a keyword that at least two emoji share."""
     rows = read_table(folder / f"keywords_{language}.tsv")
     pairs = [(one, word) for one, word in rows if one in emoji]
     uses = Counter(word for _, word in pairs)

@@ -19,12 +19,12 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("names", type=Path, help=".json, or id, tab, name on a line")
+    parser.add_argument("names", type=Path, help=".json, or lines of id, tab, name")
     parser.add_argument("out", type=Path, help="file to write, .npz")
     parser.add_argument("--model", type=Path, help="folder of a sentence encoder "
                         "(default: all-MiniLM-L6-v2 from its package)")  # fmt: skip
     parser.add_argument("--ngrams", action=argparse.BooleanOptionalAction, default=True,
-                        help="put character n-grams beside it, which know spelling "
+                        help="append character n-grams, which capture spelling "
                         "(default: %(default)s)")  # fmt: skip
     args = parser.parse_args()
     if args.out.suffix != ".npz":
@@ -33,7 +33,7 @@ def main():
     texts = [name for _, name in names]
     features = encode_sentences(texts, args.model, progress=True)
     if args.ngrams:
-        # Both are unit rows: the cosine of the two together is the mean of theirs.
+        # Both have unit rows: the cosine of the two side by side is the mean of theirs.
         features = np.concatenate([features, encode_names(texts)], axis=1) / 2**0.5
     keys = [key for key, _ in names]
     is_number = all(isinstance(key, int) for key in keys)

@@ -1,9 +1,9 @@
-"""The bottleneck layer inside HeteroConv: who buys what, told from noisy clues.
+"""The bottleneck layer inside HeteroConv: the taste of users, from noisy clues.
 
     python examples/hetero_conv.py
 
 Users know each other and look at items; a third of that is chance. Each edge
-type gets its own VariationalIBConv, and each keeps a KL of its own.
+type gets its own VariationalIBConv with its own KL.
 """
 
 import torch
@@ -22,7 +22,7 @@ def make_data():
     data = HeteroData()
     taste = torch.randint(NUM_TASTES, (NUM_USERS,))
     kind = torch.randint(NUM_TASTES, (NUM_ITEMS,))
-    data["user"].x = torch.randn(NUM_USERS, 8)  # Tells nothing.
+    data["user"].x = torch.randn(NUM_USERS, 8)  # Carries no information.
     data["user"].y = taste
     data["item"].x = F.one_hot(kind, NUM_TASTES) + 0.5 * torch.randn(
         NUM_ITEMS, NUM_TASTES
@@ -62,7 +62,7 @@ class Network(torch.nn.Module):
         self.head = Linear(32, NUM_TASTES)
 
     def forward(self, x, edge_index):
-        """Scores of the tastes, one row a user."""
+        """Scores of the tastes, one row per user."""
         for layer in self.layers:
             x = {kind: F.elu(h) for kind, h in layer(x, edge_index).items()}
         return self.head(x["user"])
@@ -73,7 +73,7 @@ class Network(torch.nn.Module):
             (depth, kind[1]): conv.kl_loss()
             for depth, layer in enumerate(self.layers)
             for kind, conv in layer.convs.items()
-            # In the last layer nobody reads what items hear.
+            # Nothing reads the items of the last layer.
             if not (depth == 1 and kind[2] == "item")
         }
 

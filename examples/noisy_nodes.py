@@ -3,9 +3,9 @@
     python examples/noisy_nodes.py --out runs/noisy_nodes
 
 Nodes of five classes in a stochastic block model, with noisy features and a growing
-share of edges that lead anywhere. Compared: GATConv, the attention layer of this
+share of edges rewired at random. It compares GATConv, the attention layer of this
 package without a bottleneck, and VariationalIBConv, whose beta is chosen on the
-validation nodes. Accuracy on the test nodes is reported whichever way it falls.
+validation nodes. Accuracy on the test nodes is reported whatever it shows.
 """
 
 import argparse

@@ -1,15 +1,14 @@
-"""How far to trust an alignment of one's own files: emoji, keywords and images.
+"""How far to trust an alignment of your own files: emoji, keywords and images.
 
     python examples/own_graphs.py --raw FOLDER --out runs/own_graphs
 
 FOLDER holds ``emoji.tsv`` (code point, emoji, group, subgroup, version, image file),
 ``keywords_LANGUAGE.tsv`` (code point, keyword) and ``img_VENDOR`` with the images.
 Keywords of two languages and images of two vendors make two graphs, whose emoji are to
-be found in each other; a keyword that two emoji share is an entity of its own. Four
-problems are written as tables and given to ``pyg-ibmea train``, with any further
-options: as it is; images missing on one side; a third graph; entities without a
-counterpart. The table that is printed, and written as ``figures.csv``, is of the test
-pairs.
+be aligned; a keyword that two emoji share is an entity of its own. Four problems are
+written as tables and given to ``pyg-ibmea train``, with any further options: as it is;
+images missing on one side; a third graph; entities without a counterpart. The table
+that is printed, and written as ``figures.csv``, is of the test pairs.
 """
 
 import argparse
@@ -36,14 +35,15 @@ def write_table(path, rows):
 
 
 def write_graph(raw, out, language, lost=(), unseen=()):
-    """The options that name a graph, whose tables are written.
+    """The options that name a graph; its tables are written.
 
     Args:
-        raw: Folder of the emoji.
-        out: Folder of the tables.
-        language: Language of the keywords; the vendor of the images goes with it.
-        lost: Emoji that the graph does not have.
-        unseen: Emoji without an image.
+        raw (Path): Folder of the emoji.
+        out (Path): Folder of the tables.
+        language (str): Language of the keywords, which decides the vendor of the
+            images.
+        lost (collection of str, optional): Emoji that are not in the graph.
+        unseen (collection of str, optional): Emoji without an image.
     """
     files = {e: file for e, file in emoji_files(raw).items() if e not in lost}
     pairs = shared_keywords(raw, language, files)
@@ -60,11 +60,11 @@ def write_graph(raw, out, language, lost=(), unseen=()):
 
 
 def problems(raw, out):
-    """By name, the options of ``pyg-ibmea train``, whose files are written."""
+    """The options of ``pyg-ibmea train`` by problem; their files are written."""
     emoji = list(emoji_files(raw))
 
     def same(folder, kept, languages=("zh", "en")):
-        """The known pairs of every two graphs in turn."""
+        """The known pairs of each graph and the next."""
         options = []
         for pair in pairwise(languages):
             path = out / folder / f"same_{'_'.join(pair)}.tsv"

@@ -29,7 +29,7 @@ OPTIONS = {  # flag: default, type, help
     "raw": (None, str, "folder of the published files; nothing is written there"),
     "root": ("data", str, "folder of the processed cache"),
     "image": (None, str, "file of image features, {id: vector}: .pkl .npz .npy .h5"),
-    "name": (None, str, "names as text (.json .tsv .txt), or features likewise"),
+    "name": (None, str, "names as text (.json .tsv .txt), or features as for --image"),
     "num-features": (
         1000,
         int,
@@ -44,7 +44,7 @@ OPTIONS = {  # flag: default, type, help
     "seed": (0, int, "seed of the model"),
     "split-seed": (0, int, "seed of the split"),
     "out": (None, str, "run folder (default: a new one under runs/)"),
-    "device": (None, str, "where to train (default: CUDA if there is any)"),
+    "device": (None, str, "where to train (default: CUDA if available)"),
 }
 # What config.json remembers of the data, so that a run is resumed with the same.
 KEPT = (
@@ -157,6 +157,6 @@ if __name__ == "__main__":
     warnings.formatwarning = lambda text, *_, **__: f"note: {text}\n"
     try:
         sys.exit(main())
-    # What a user can put right.
+    # What the user can correct.
     except (ValueError, OSError, FloatingPointError) as error:
         sys.exit(f"error: {error}")

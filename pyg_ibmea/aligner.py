@@ -30,7 +30,7 @@ from pyg_ibmea.train._trained import TrainedModels
 from pyg_ibmea.train.evaluation import encode_entities
 from pyg_ibmea.train.objective import Loss
 
-# What a user may hand over as an object, and a run folder therefore cannot hold.
+# What is given as an object, and a run folder therefore cannot hold.
 _OBJECTS = ("loss", "decoder", "encoders", "graph_encoder", "model")
 
 
@@ -44,30 +44,30 @@ class Aligner:
             among them. (default: all that the data have)
         loss (callable, optional): A loss of your own on the fused vectors: it takes
             those of two graphs, ``[B, C]`` each, row i of both being one entity, and
-            gives a scalar. (default: as the options say)
-        decoder (Decoder or str, optional): What matches are chosen by and the epoch is
-            chosen with. (default: CSLS chooses the epoch, and CSLS or Sinkhorn scaling
-            the matches, whichever has more of the validation pairs right)
+            returns a scalar. (default: that of the options)
+        decoder (Decoder or str, optional): What chooses the epoch and the matches.
+            (default: CSLS chooses the epoch, and CSLS or Sinkhorn scaling the matches,
+            whichever gets more validation pairs right)
         encoders (dict, optional): Encoders of your own by modality; see
             :class:`~pyg_ibmea.nn.ModalityEncoder`.
         graph_encoder (Module, optional): A graph encoder of your own; see
             :class:`~pyg_ibmea.nn.GraphEncoder`.
-        model (Module, optional): A model of your own in the place of
+        model (Module, optional): A model of your own in place of
             :class:`~pyg_ibmea.nn.IBMEA`: ``model(data, entities, graph, withhold)``
-            gives an :class:`~pyg_ibmea.nn.IBMEAOutput` of the entities ``{kg: [n]}``.
+            returns an :class:`~pyg_ibmea.nn.IBMEAOutput` of the entities ``{kg: [n]}``.
         preset (str, optional): ``'paper'`` for the published settings of DBP15K,
-            ``'paper-mmkb'`` for those of MMKB. (default: ours)
+            ``'paper-mmkb'`` for those of MMKB. (default: the defaults of the options)
         seed (int, optional): Seed of the model. (default: :obj:`0`)
-        device (str or torch.device, optional): Where to train. (default: CUDA if there
-            is any, else the CPU)
+        device (str or torch.device, optional): Where to train. (default: CUDA if it is
+            available, else the CPU)
         progress (bool, optional): Whether to show progress on standard error.
             (default: :obj:`True`)
-        options (Options, optional): All options at once, in the place of a preset.
+        options (Options, optional): All options at once, in place of a preset.
         **changes: Options by name, such as ``epochs`` or ``graph_channels``; see
             :class:`~pyg_ibmea.train.Options`.
 
-    Modules that are handed over are copied for every training; those that have
-    ``reset_parameters`` start from there.
+    Modules given as arguments are copied for every training and reset by their
+    ``reset_parameters``, if they have it.
 
     Attributes:
         best_epoch\_ (int): The epoch that the validation pairs chose.
@@ -137,7 +137,7 @@ class Aligner:
         resume: bool = False,
         about: Mapping[str, Any] | None = None,
     ) -> Aligner:
-        """Trains.
+        """Trains on the known pairs of a problem.
 
         Args:
             data (HeteroData): The problem; see :mod:`pyg_ibmea.problem` for what it
@@ -145,10 +145,10 @@ class Aligner:
             out (str or Path, optional): A run folder to write: configuration, metrics,
                 checkpoints and the alignment; it can be resumed and loaded. (default:
                 nothing is written)
-            resume (bool, optional): Resume the training in ``out``.
+            resume (bool, optional): Whether to resume the training in ``out``.
                 (default: :obj:`False`)
-            about (dict, optional): What else ``config.json`` shall hold, of JSON types,
-                such as where the data came from.
+            about (dict, optional): Further entries of ``config.json``, of JSON types,
+                such as where the data came from. (default: none)
 
         Returns:
             Aligner: Itself.
@@ -157,7 +157,8 @@ class Aligner:
             FileExistsError: If ``out`` holds another run, or anything else.
             Stopped: If it was interrupted (Ctrl-C) after an epoch: a
                 :class:`KeyboardInterrupt`.
-            ValueError: If the data are not an alignment problem, or do not fit.
+            ValueError: If the data are not an alignment problem, or do not fit the
+                options.
         """
         check_problem(data)
         if resume and out is None:
@@ -203,13 +204,13 @@ class Aligner:
         resume: bool = False,
         about: Mapping[str, Any] | None = None,
     ) -> None:
-        """Checks that :meth:`fit` can train where it is told to and write or resume a
-        run folder, before any data are read.
+        """Checks that :meth:`fit` can use the device and write or resume the run
+        folder, before any data are read.
 
         Args:
-            out (str or Path): As for :meth:`fit`, like the rest.
-            resume (bool, optional): (default: :obj:`False`)
-            about (dict, optional): (default: :obj:`None`)
+            out (str or Path): The run folder.
+            resume (bool, optional): As for :meth:`fit`. (default: :obj:`False`)
+            about (dict, optional): As for :meth:`fit`. (default: none)
 
         Raises:
             FileExistsError: If ``out`` holds another run, or anything else.
@@ -232,14 +233,14 @@ class Aligner:
         Args:
             folder (str or Path): The run folder.
             data (HeteroData, optional): The problem that it was trained on; if it is
-                not given here, :meth:`align` and :meth:`evaluate` ask for it.
-            **objects: What the run was given as objects (``loss``, ``decoder``,
+                not given here, :meth:`align` and :meth:`evaluate` need it.
+            **objects: The objects that the run was given (``loss``, ``decoder``,
                 ``encoders``, ``graph_encoder``, ``model``), and ``device``.
 
         Raises:
             FileNotFoundError: If there is no run, or it has not ended.
-            ValueError: If a file is damaged, the data are others, or an object that
-                the run was given is missing.
+            ValueError: If a file is damaged, the data are not those of the run, or an
+                object that the run was given is missing.
         """
         folder = Path(folder)
         config = read_config(folder)
@@ -247,7 +248,7 @@ class Aligner:
         for name, kind in needed.items():
             if name != "loss" and objects.get(name) is None:
                 raise ValueError(
-                    f"the run in {folder} was given {name}={kind}; hand it over again: "
+                    f"the run in {folder} was given {name}={kind}; pass it again: "
                     f"Aligner.load({str(folder)!r}, {name}=...)"
                 )
         modalities = config.get("modalities")
@@ -283,7 +284,7 @@ class Aligner:
 
         Raises:
             RuntimeError: If nothing was trained, or the data are needed.
-            ValueError: If the data do not fit.
+            ValueError: If the data do not fit the models.
         """
         return self._asked(data).alignment
 
@@ -297,7 +298,7 @@ class Aligner:
         return self._asked(data).clusters
 
     def embed(self, data: HeteroData | None = None) -> dict[str, Tensor]:
-        """A vector of every entity, whose cosine says how alike two are.
+        """A vector for every entity; the cosine of two says how alike they are.
 
         Args:
             data (HeteroData, optional): As for :meth:`align`.
@@ -325,13 +326,13 @@ class Aligner:
                 judged by models that did not learn from them.
                 (default: :obj:`'test'`)
             data (HeteroData, optional): As for :meth:`align`.
-            agreement (bool, optional): With neighbourhood agreement, or by embeddings
-                only. (default: :obj:`True`)
+            agreement (bool, optional): Whether to use neighbourhood agreement, or
+                embeddings only. (default: :obj:`True`)
 
         Returns:
             Metrics: By decoder, what :func:`pyg_ibmea.align.ranking_metrics` returns;
-            with several pairs of graphs the mean of all, and each under ``pairs``. It
-            prints as a table.
+            with several pairs of graphs their means, and each pair's in the attribute
+            ``pairs``. It prints as a table.
 
         Raises:
             RuntimeError: If nothing was trained, or the data are needed.
@@ -348,8 +349,8 @@ class Aligner:
 
     def metrics(self, data: HeteroData | None = None) -> dict[str, Any]:
         """All figures of a run, as ``metrics.json`` holds them: ranks of test and
-        validation pairs, with neighbourhood agreement and by embeddings only, and how
-        far the confidence holds.
+        validation pairs, with neighbourhood agreement and with embeddings only, and how
+        far the confidence can be trusted.
 
         Args:
             data (HeteroData, optional): As for :meth:`align`.
@@ -365,7 +366,7 @@ class Aligner:
         kept and cannot be resumed; for that, give :meth:`fit` an ``out``.
 
         Args:
-            folder (str or Path): The folder; it must be empty or not exist.
+            folder (str or Path): The folder; it must be empty or not exist yet.
 
         Raises:
             FileExistsError: If the folder holds anything.
@@ -399,7 +400,7 @@ class Aligner:
         return dict(zip(names, each.values(), strict=True))
 
     def _asked(self, data: HeteroData | None) -> TrainedModels:
-        """The models and the problem that something is asked of."""
+        """The models, with the problem they are asked about."""
         trained = self._trained
         if data is None and trained is not None:
             return trained
@@ -408,7 +409,7 @@ class Aligner:
                 raise RuntimeError("nothing was trained: call fit(data) first")
             if data is None:
                 raise RuntimeError(
-                    f"the run in {self._folder} does not hold its data; hand them over"
+                    f"the run in {self._folder} does not hold its data; pass data=..."
                 )
             self._trained = self._load_models(data)
             return self._trained
@@ -477,7 +478,7 @@ class Aligner:
         return {**known, **self.options.flat()}
 
     def _write(self, run: RunFolder) -> None:
-        """Writes the final metrics and what was aligned; the test pairs are read."""
+        """Writes the final metrics and the alignment; the test pairs are read."""
         assert self._trained is not None
         assert self._states is not None
         metrics = self.metrics()
@@ -559,7 +560,7 @@ def _fresh(module: Any) -> Any:
 
 
 def _fitting(model: Any, data: HeteroData) -> Module:
-    """A model that also encodes what entities the data have beyond those it knows."""
+    """A model that also encodes entities of the data that it does not know yet."""
     counts = {kg: int(data[kg].num_nodes) for kg in data.node_types}
     if getattr(model, "num_nodes", counts) == counts:
         fitting: Module = model

@@ -112,7 +112,7 @@ def test_pseudo_seeds_and_refits_load_as_they_were(data, tmp_path):
     aligner = Aligner(**options).fit(data, tmp_path / "run")
     assert aligner.metrics_["pseudo_seeds"]["pairs"] > 0
     loaded = Aligner.load(tmp_path / "run")
-    with pytest.raises(RuntimeError, match="does not hold its data; hand them over"):
+    with pytest.raises(RuntimeError, match="does not hold its data; pass data="):
         loaded.align()
     assert str(loaded.align(data)) == str(aligner.align())
     assert loaded.evaluate("val") == aligner.evaluate("val")
@@ -194,7 +194,7 @@ def test_what_is_wrong_is_said_before_anything_is_written(data, tmp_path):
     for aligner, problem, message in [
         (Aligner(device="abacus"), data, "'abacus' cannot be used"),
         (Aligner(modalities=["taste"]), data, "no modality 'taste'"),
-        (Aligner(beta={"taste": 1.0}), data, "beta for 'taste'"),
+        (Aligner(beta={"taste": 1.0}), data, "beta is given for 'taste'"),
         (Aligner(bottleneck=("taste",)), data, "taste"),
         (Aligner(), torch.nn.Module(), "HeteroData, got Module"),
         (Aligner(), SyntheticMMKG(num_entities=60), r"take dataset\[0\]"),

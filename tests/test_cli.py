@@ -65,7 +65,7 @@ def test_inspect(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().out
     assert "a: 120 entities" in text
     assert "42 training, 18 validation, 60 test pairs" in text
-    assert "relation names that all graphs have: 4" in text
+    assert "relation names shared by all graphs: 4" in text
     assert "18 validation pairs can hardly" in text
     assert main(["inspect", *problem(files), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -114,7 +114,7 @@ def test_evaluate_export_and_report(
     right = metrics["confidence"]["coverage"][-1]["precision"]
     assert judged["right"] / 60 == pytest.approx(right)
     assert main(["evaluate", str(trained), *pairs]) == 0
-    assert "60 matches are given" in capsys.readouterr().out
+    assert "60 matches for the source entities" in capsys.readouterr().out
     for name in ("m.nt", "m.tsv", "m.csv", "m.parquet"):
         to = ["--to", str(files / name), "--min-confidence", "0.1", "--one-to-one"]
         assert main(["export", str(trained), *to]) == 0
@@ -145,7 +145,7 @@ def test_what_a_user_can_put_right(
 ) -> None:
     (tmp_path / "config.json").write_text("{}")
     for words, message in [
-        (["inspect"], "give two graphs with --graph and their --links"),
+        (["inspect"], "give two graphs with --graph, and their --links"),
         (["inspect", *problem(files), "--graph", "a", "rdf=x.nt"], "different names"),
         (["inspect", *problem(files), "--graph", "c", "rdf=x.nt"], "no file"),
         (["train", *problem(files), "--epochs", "0"], "epochs must be at least 1"),
@@ -164,7 +164,10 @@ def test_what_a_user_can_put_right(
             "lower the learning rate",
         ),
         (["inspect", *problem(files), "--links", "b", "a", "x"], "is given twice"),
-        (["inspect", *problem(files), "--links", "a", "a", "x"], "of one graph"),
+        (
+            ["inspect", *problem(files), "--links", "a", "a", "x"],
+            "names a graph twice",
+        ),
         (["inspect", *problem(files), "--name-encoder", "x"], "no encoder 'x'"),
         (
             ["inspect", *problem(files), "--image-encoder", "vision:x"],
@@ -288,7 +291,7 @@ def test_embeddings_and_merged_graph(
     assert 120 <= data["entity"].num_nodes <= 3 * 120 - 2 * 60
     words = ["export", str(three), "--what", "merged", "--to", str(files / "m.txt")]
     assert main(words) == 1
-    assert "written as .nt or .pt" in capsys.readouterr().err
+    assert "must end in .nt or .pt" in capsys.readouterr().err
 
 
 @settings(max_examples=60, deadline=None,

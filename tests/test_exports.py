@@ -62,7 +62,7 @@ def test_known_pairs_come_before_matches(graphs):
 
 
 def test_match_of_an_unknown_entity(graphs):
-    with pytest.raises(ValueError, match="'http://b/7', which the graphs do not have"):
+    with pytest.raises(ValueError, match="'http://b/7', which is not in the graphs"):
         join_known(graphs, KNOWN, alignment((1, 7, 0.5)))
 
 

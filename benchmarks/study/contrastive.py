@@ -1,9 +1,9 @@
 """The contrastive losses alone: no graph, no bottleneck, two noisy views of vectors.
 
-Both views are random linear images of the same latent vectors with noise, beside as
+Both views are random linear images of the same latent vectors with noise, next to as
 many channels that have nothing to do with them. A linear map for each view is learned
 from a quarter of the pairs; canonical correlation analysis, which has a closed form,
-shows what there is to be found.
+shows what can be found.
 """
 
 import torch

@@ -42,11 +42,12 @@ def load_problem(name, ratio, raw, root, names=None):
     """A problem of the study.
 
     Args:
-        name: Problem, such as ``zh_en``.
-        ratio: Share of the links that are seed pairs.
-        raw: Folder of the published files (pathlib.Path).
-        root: Folder of the processed cache (pathlib.Path).
-        names: File of names or name features, for zh_en only; None for no names.
+        name (str): Problem, such as ``zh_en``.
+        ratio (float): Share of the links that are seed pairs.
+        raw (Path): Folder of the published files.
+        root (Path): Folder of the processed cache.
+        names (Path, optional): File of names or name features, for zh_en only.
+            (default: :obj:`None`, no names)
     """
     if name == "emoji":
         return emoji_problem(raw / "emoji", ratio)

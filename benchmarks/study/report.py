@@ -84,13 +84,14 @@ def _introduction(results):
 
 
 def write_report(folder, is_current=lambda result: True, order=()):
-    """Writes README.md and the plots beside the results.
+    """Writes README.md and the plots into the folder of the results.
 
     Args:
-        folder: Folder of ``runs.jsonl`` (pathlib.Path).
-        is_current: Whether a result was made with the defaults of now; those that were
-            not stand apart.
-        order: Keys of runs, in the order of the rows; others follow as they came.
+        folder (Path): Folder of ``runs.jsonl``.
+        is_current (callable, optional): Whether a result was made with today's
+            defaults; those that were not are shown apart. (default: all were)
+        order (iterable of str, optional): Keys of runs, in the order of the rows;
+            others follow as they came.
 
     Raises:
         ValueError: If there are no results.

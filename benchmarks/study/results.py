@@ -16,7 +16,7 @@ from pyg_ibmea import __version__
 from pyg_ibmea.files import replacing
 from pyg_ibmea.train import Options
 
-# Options that version 0.1, of which the first results are, did not have.
+# Options that version 0.1, which made the first results, did not have.
 _LATER = ("modal_dropout", "init_logstd", "count_modalities")
 
 
@@ -29,19 +29,19 @@ def read_results(path):
 
 
 def write_results(path, results):
-    """Writes all lines anew."""
+    """Rewrites all lines."""
     with replacing(path) as part:
         lines = [json.dumps(result) + "\n" for result in results]
         part.write_text("".join(lines), encoding="utf-8")
 
 
 def names_file(run, raw, names):
-    """The file of names that a run is given; None for none.
+    """The file of names that a run is given; ``None`` for none.
 
     Args:
-        run: The run.
-        raw: Folder of the published files (pathlib.Path).
-        names: File to use in place of the published names, or None.
+        run (Run): The run.
+        raw (Path): Folder of the published files.
+        names (Path): File to use in place of the published names, or ``None``.
     """
     if not run.names:
         return None
@@ -49,7 +49,7 @@ def names_file(run, raw, names):
 
 
 def names_of(file):
-    """What tells a file of names from any other; None for none."""
+    """What identifies a file of names; ``None`` for none."""
     if file is None:
         return None
     return {"file": file.name, "sha256": sha256(file.read_bytes()).hexdigest()}
@@ -59,9 +59,9 @@ def result_of(run, work, names):
     """The line of the results that a finished run folder gives.
 
     Args:
-        run: The run.
-        work: Folder of the run folders (pathlib.Path).
-        names: File of names that the run was given, or None.
+        run (Run): The run.
+        work (Path): Folder of the run folders.
+        names (Path): File of names that the run was given, or ``None``.
     """
     folder = run.folder(work)
     metrics = json.loads((folder / "metrics.json").read_text())
@@ -97,7 +97,7 @@ def in_one_form(options):
 
 
 def in_use(options):
-    """Those options that play a part beside the others."""
+    """The options that have an effect, given the others."""
     options, idle = in_one_form(options), set()
     if not options.get("bottleneck"):
         idle |= {"beta", "beta_warmup"}
@@ -109,7 +109,7 @@ def in_use(options):
 
 
 def is_current(result, table):
-    """Whether a result is of a run of the table, with the defaults of now."""
+    """Whether a result is of a run in the table, made with today's defaults."""
     run = table.get(result["key"])
     made_with = in_use(result.get("options", {}))
     return run is not None and made_with == in_use(run.options)

@@ -23,7 +23,7 @@ from benchmarks.study.training import cost_file
 
 
 def run_one(run, args):
-    """Trains in a process of its own, waits for it, returns the line it gives."""
+    """Trains in a process of its own and returns the line of its result."""
     command = [sys.executable, "-m", "benchmarks.study", "one", "--raw", str(args.raw)]
     command += ["--root", str(args.root), "--work", str(args.work)]
     command += ["--names", str(args.names)] if args.names else []

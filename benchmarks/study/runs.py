@@ -41,7 +41,7 @@ class Run:
 
     @property
     def options(self):
-        """All options, those that the run leaves as they are included."""
+        """All options, including those that the run leaves at their defaults."""
         if self.group == "contrastive":
             return {}
         return Options.of(**self.config).flat()

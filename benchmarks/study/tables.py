@@ -36,7 +36,7 @@ def embeddings_only(runs):
 
 
 def spread(values, form=".3f"):
-    """The mean, and the least and largest of several; nothing of none."""
+    """The mean, with the least and largest of several; empty for no values."""
     if not values:
         return ""
     mean = statistics.mean(values)

@@ -23,11 +23,12 @@ def train_one(run, raw, root, work, names=None):
     """Trains and tests; resumes where an earlier try stopped.
 
     Args:
-        run: The run.
-        raw: Folder of the published files (pathlib.Path).
-        root: Folder of the processed cache (pathlib.Path).
-        work: Folder of the run folders (pathlib.Path).
-        names: File of names or name features, or None.
+        run (Run): The run.
+        raw (Path): Folder of the published files.
+        root (Path): Folder of the processed cache.
+        work (Path): Folder of the run folders.
+        names (Path, optional): File of names or name features.
+            (default: :obj:`None`)
     """
     folder = run.folder(work)
     if run.group == "contrastive":
@@ -42,7 +43,7 @@ def train_one(run, raw, root, work, names=None):
 
 def compare_losses(run, folder):
     """The losses alone, which need no graph."""
-    shutil.rmtree(folder, ignore_errors=True)  # Of a try that was cut off.
+    shutil.rmtree(folder, ignore_errors=True)  # Of a run that was cut off.
     began = time.monotonic()
     metrics, step = contrastive_alone(run.row, run.level, run.seed)
     folder.mkdir(parents=True)
@@ -58,8 +59,8 @@ def cost_file(run, work):
 
 @contextmanager
 def metered(path, every=5.0):
-    """Keeps in a file what a run takes of the machine, whatever else runs there; what
-    earlier processes took, that were stopped or killed, counts, too.
+    """Records in a file what a run costs, whatever else the machine does; what earlier
+    processes of the run used before they were stopped or killed counts, too.
     """
     before = json.loads(path.read_text()) if path.exists() else {}
 

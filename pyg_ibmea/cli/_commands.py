@@ -32,7 +32,7 @@ from pyg_ibmea.train import Options, RunFolder, Stopped
 
 
 def inspect(args: argparse.Namespace) -> int:
-    """Says what is in graphs before training."""
+    """Says what graphs hold, before training."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # The problems below say the same.
         dataset = read_remembered(remembered_problem(args), not args.json)
@@ -47,8 +47,8 @@ def inspect(args: argparse.Namespace) -> int:
             f"{graph['relations']} relations"
         )
         print(
-            f"  triples of an entity: median {degree[5]:g}, nine in ten at most "
-            f"{degree[9]:g}, most {degree[10]:g}; none: {graph['isolated']}"
+            f"  triples per entity: median {degree[5]:g}, 90 % have at most "
+            f"{degree[9]:g}, maximum {degree[10]:g}; without any: {graph['isolated']}"
         )
         most = max(1, *graph["degrees"].values())
         for triples, count in graph["degrees"].items():
@@ -61,7 +61,7 @@ def inspect(args: argparse.Namespace) -> int:
             f"{pair}: {parts['train']} training, {parts['val']} validation, "
             f"{parts['test']} test pairs"
         )
-    print(f"relation names that all graphs have: {found['shared_relations']}")
+    print(f"relation names shared by all graphs: {found['shared_relations']}")
     for problem in found["problems"]:
         print(f"note: {problem}")
     return 0
@@ -166,8 +166,8 @@ def evaluate(args: argparse.Namespace) -> int:
         print(json.dumps(found, indent=2))
         return 0
     print(
-        f"{found['given']} matches are given for the {found['pairs']} pairs' source "
-        f"entities, {found['right']} of them are right"
+        f"{found['given']} matches for the source entities of the {found['pairs']} "
+        f"pairs, {found['right']} of them right"
     )
     print(
         f"precision {found['precision']:.3f}, recall {found['recall']:.3f}, "
@@ -201,7 +201,7 @@ def page(args: argparse.Namespace) -> int:
 
 
 def _selected(args: argparse.Namespace) -> Alignment:
-    """The matches of a run that are asked for."""
+    """The matches of a run that were asked for."""
     read_config(args.run)
     matches = Alignment.load(args.run / "alignment.tsv")
     if args.graphs is not None:

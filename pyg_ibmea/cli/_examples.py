@@ -1,4 +1,4 @@
-"""Examples of wrong matches for a report, and what a reader needs to judge them."""
+"""Examples of wrong matches for a report, with what a reader needs to judge them."""
 
 from __future__ import annotations
 
@@ -27,18 +27,19 @@ def hard_examples(
     files: Sequence[GraphFiles],
     most: int = 24,
 ) -> list[dict[str, Any]]:
-    """The wrong matches that were the surest, of the test pairs.
+    """The surest of the wrong matches, judged by the test pairs.
 
     Args:
-        data: The problem.
-        matches: The matches.
-        files: Where the graphs came from, for names and images.
-        most: How many, at most.
+        data (HeteroData): The problem.
+        matches (Alignment): The matches.
+        files (sequence of GraphFiles): Where the graphs came from, for names and
+            images.
+        most (int, optional): How many, at most. (default: :obj:`24`)
 
     Returns:
-        For each ``confidence`` and the entities ``source``, ``target`` (what was found)
-        and ``truth``, each with ``uri``, ``name``, ``neighbours`` (texts) and ``image``
-        (a ``data:`` URI), as far as there are any.
+        list: For each its ``confidence`` and the entities ``source``, ``target`` (what
+        was found) and ``truth``, each with ``uri``, ``neighbours`` (texts) and, where
+        it has them, ``name`` and ``image`` (a ``data:`` URI).
     """
     true: dict[tuple[str, str, str], list[str]] = {}
     for pair, problem in pair_problems(data):
@@ -64,7 +65,7 @@ def hard_examples(
 
 
 class _View:
-    """What there is to see of the entities of a graph."""
+    """Describes entities of a graph by what there is to see of them."""
 
     def __init__(self, data: HeteroData, kg: str, files: GraphFiles) -> None:
         self.data, self.kg = data, kg
@@ -106,7 +107,7 @@ def _short(uri: str) -> str:
 
 
 def _thumbnail(path: Any) -> str | None:
-    """A small picture as a ``data:`` URI; None if it cannot be read."""
+    """A small picture as a ``data:`` URI; ``None`` if it cannot be read."""
     from PIL import Image
 
     try:
@@ -115,7 +116,7 @@ def _thumbnail(path: Any) -> str | None:
             if image.width * image.height > 100_000_000:
                 return None
             picture = image.convert("RGBA")
-    except Exception:  # Whatever a decoder meets; training has reported it.
+    except Exception:  # Whatever a decoder raises; the training has reported it.
         return None
     picture.thumbnail((_PIXELS, _PIXELS))
     buffer = io.BytesIO()

@@ -1,4 +1,4 @@
-"""What else of a run goes on elsewhere: embeddings, and the aligned graphs as one."""
+"""Exports of a run beside its matches: embeddings, and the aligned graphs as one."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def write_embeddings(
     ``<graph>.ids.txt``, the URI of each row.
 
     Args:
-        folder: The folder; it is made if it does not exist.
-        z: Embeddings by graph.
-        uris: URIs by graph; line ends in them become blanks.
+        folder (str or Path): The folder; it is created if it does not exist.
+        z (dict): Embeddings by graph, ``[N, C]``.
+        uris (dict): URIs by graph; line ends in them become blanks.
 
     Returns:
-        The files.
+        list: The files.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,9 +60,9 @@ def join_known(
     :func:`~pyg_ibmea.align.cluster_matches`.
 
     Args:
-        graphs: The graphs.
-        known: By pair of graphs, the known pairs by URI.
-        matches: The matches.
+        graphs (sequence of KnowledgeGraph): The graphs.
+        known (dict): By pair of graphs, the known pairs by URI.
+        matches (Alignment): The matches.
 
     Raises:
         ValueError: If a pair names an entity or a graph that is not there.
@@ -77,7 +77,7 @@ def join_known(
             two = number[pair[0]][source], number[pair[1]][target]
         except KeyError as error:
             raise ValueError(
-                f"the alignment names {error}, which the graphs do not have; are the "
+                f"the alignment names {error}, which is not in the graphs; are the "
                 "files those of the training?"
             ) from error
         pairs.setdefault(pair, []).append(two)
@@ -93,20 +93,21 @@ def write_merged(
     """Writes the aligned graphs as one.
 
     Args:
-        path: ``.nt`` for N-Triples, with ``owl:sameAs`` from each entity to its other
-            URIs, or ``.pt`` for what ``HeteroData.from_dict(torch.load(path))`` reads.
-        graphs: The graphs.
-        clusters: The entities that are the same.
+        path (str or Path): ``.nt`` for N-Triples, with ``owl:sameAs`` from each entity
+            to its other URIs, or ``.pt`` for what
+            ``HeteroData.from_dict(torch.load(path))`` reads.
+        graphs (sequence of KnowledgeGraph): The graphs.
+        clusters (Clusters): The entities that are the same.
 
     Returns:
-        The merged graph.
+        KnowledgeGraph: The merged graph.
 
     Raises:
-        ValueError: If the suffix is another.
+        ValueError: If the file ends in neither.
     """
     path = Path(path)
     if path.suffix not in (".nt", ".pt"):
-        raise ValueError(f"{path}: a merged graph is written as .nt or .pt")
+        raise ValueError(f"{path} must end in .nt or .pt to hold a merged graph")
     merged, members = merge_graphs(graphs, clusters.members)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as unfinished:
@@ -126,7 +127,7 @@ def _statements(graph: KnowledgeGraph, members: Sequence[Sequence[str]]) -> list
              for h, r, t in graph.triples.tolist()]  # fmt: skip
     if graph.attributes is not None and graph.values is not None:
         kind = [as_iri(uri) for uri in graph.attribute_names]
-        # JSON escapes a string as N-Triples wants it.
+        # JSON escapes a string as N-Triples requires.
         lines += [
             f"{entity[i]} {kind[a]} {json.dumps(value)} .\n"
             for i, a, value in zip(

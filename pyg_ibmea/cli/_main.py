@@ -16,7 +16,7 @@ from pyg_ibmea.train import Options
 GRAPH_HELP = """\
   --graph NAME KEY=FILE ...   a knowledge graph. Keys:
       folder      folder with triples, attributes, entities, names (.tsv, .csv,
-                  .parquet, .gz) and images
+                  .parquet, also .gz) and images
       rdf         .nt, .ttl, .nq, .trig, .rdf, also .gz
       triples     table head, relation, tail (or head, tail)
       attributes  table entity, attribute, value (numbers and labels are used)
@@ -42,11 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command.
 
     Args:
-        arguments: The command line. (default: that of the process)
+        arguments (sequence of str, optional): The command line. (default: that of the
+            process)
 
     Returns:
-        0 if all went well, 1 if the user has something to put right, 130 if the
-        training was interrupted and can go on.
+        int: 0 if all went well, 1 after an error that the user can correct, 130 if the
+        training was interrupted and can be resumed.
     """
     args = make_parser().parse_args(arguments)
     told = warnings.formatwarning
@@ -85,7 +86,7 @@ def make_parser() -> argparse.ArgumentParser:
         command.add_argument("--json", action="store_true", help="write JSON to stdout")
         return command
 
-    inspect = add("inspect", _commands.inspect, "say what is in graphs before training")
+    inspect = add("inspect", _commands.inspect, "say what graphs hold, before training")
     train = add("train", _commands.train, "learn from known pairs, align all entities")
     for command in (inspect, train):
         add_problem_flags(command)
@@ -94,9 +95,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--resume", action="store_true", help="resume the run in --out")
     train.add_argument("--seed", type=int, default=0, help="seed of the model")
-    train.add_argument(
-        "--device", help="where to train (default: CUDA if there is any)"
-    )
+    train.add_argument("--device", help="where to train (default: CUDA if available)")
     Options.add_flags(train, iterative=True, refits=3)
 
     align = add("align", _commands.align, "align again with the models of a run")
@@ -106,7 +105,7 @@ def make_parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--pairs",
         type=Path,
-        help="table source, target of true pairs (default: the figures of the "
+        help="table source, target of true pairs (default: show the figures of the "
         "training)",
     )
     export = add("export", _commands.export, "write what a run found in another form")
@@ -133,7 +132,7 @@ def make_parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--min-confidence",
             type=float,
-            help="only matches at least as sure (default: 0; 0.5 if merged)",
+            help="only matches of at least this confidence (default: 0; 0.5 if merged)",
         )
         command.add_argument(
             "--one-to-one",

@@ -13,7 +13,7 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.datasets import GraphFiles, KnowledgeGraphs, read_problem
 from pyg_ibmea.problem import GRAPH, Pair
 
-# Of the keys of a run's configuration, those that say what was read and how.
+# Keys of a run's configuration that say what was read and how.
 _READ = (
     *("ratio", "val_ratio", "split_seed", "modalities", "num_features"),
     *("image_encoder", "name_encoder"),
@@ -39,10 +39,10 @@ def add_problem_flags(command: argparse.ArgumentParser) -> None:
         type=float,
         default=0.3,
         help="share of those that choose the epoch and calibrate the confidence before "
-        "they teach, too (default: %(default)s)",
+        "the refits learn from them, too (default: %(default)s)",
     )
     add("--split-seed", type=int, default=0, help="seed of the split")
-    add("--modalities", help="joined by commas (default: all)")
+    add("--modalities", help="names joined by commas (default: all)")
     add(
         "--num-features",
         type=int,
@@ -53,28 +53,28 @@ def add_problem_flags(command: argparse.ArgumentParser) -> None:
         "--image-encoder",
         default="colours",
         metavar="ENCODER",
-        help="colours, or vision:FOLDER, a vision model of Hugging Face's "
+        help="colours, or vision:FOLDER, a Hugging Face vision model "
         "(default: %(default)s)",
     )
     add(
         "--name-encoder",
         default="ngrams",
         metavar="ENCODER",
-        help="ngrams, sentences, or sentences:FOLDER, an encoder of Hugging Face's "
+        help="ngrams, sentences, or sentences:FOLDER, a Hugging Face text encoder "
         "(default: %(default)s)",
     )
     add(
         "--cache",
         type=Path,
         default=Path("data/cache"),
-        help="of encoded images and names (default: %(default)s)",
+        help="folder of encoded images and names (default: %(default)s)",
     )
 
 
 def remembered_problem(args: argparse.Namespace) -> dict[str, Any]:
     """What a run remembers of the problem that a command line names."""
     if len(args.graph) < 2 or not args.links:
-        raise ValueError("give two graphs with --graph and their --links (see --help)")
+        raise ValueError("give two graphs with --graph, and their --links (see --help)")
     links, alone = (
         [[a, b, str(Path(file).absolute())] for a, b, file in given]
         for given in (args.links, args.alone)
@@ -97,8 +97,9 @@ def read_remembered(
     """The problem that a run remembers.
 
     Args:
-        remembered: What :func:`remembered_problem` gave.
-        progress: Whether to show how far the encoding is.
+        remembered (dict): What :func:`remembered_problem` returned.
+        progress (bool, optional): Whether to show the progress of encoding.
+            (default: :obj:`False`)
     """
     files = graph_files(remembered)
     names = [f.name for f in files]
@@ -119,7 +120,7 @@ def read_again(run: Path, config: Mapping[str, Any]) -> HeteroData:
     if "graphs" not in config:
         raise ValueError(f"{run} was not written by `pyg-ibmea train`")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # The training has said it.
+        warnings.simplefilter("ignore")  # The training has given the warnings.
         return read_remembered(config)[0]
 
 
@@ -134,8 +135,8 @@ def _by_pair(option: str, given: Sequence[Sequence[str]]) -> dict[Pair, Path]:
     for a, b, file in given:
         twice = (a, b) in found or (option == "links" and (b, a) in found)
         if twice or a == b:
-            why = "twice; join the tables" if twice else "of one graph"
-            raise ValueError(f"--{option} {a} {b} is given {why}")
+            why = "is given twice; join the tables" if twice else "names a graph twice"
+            raise ValueError(f"--{option} {a} {b} {why}")
         found[a, b] = Path(file)
     return found
 

@@ -18,7 +18,7 @@ def join_matches(data: HeteroData, alignment: Alignment) -> Clusters:
     """The clusters of entities that known pairs and matches agree on.
 
     Known pairs (training and validation) come first, then the matches by their
-    confidence; those under the threshold for entities without counterpart are left out.
+    confidence; those below the threshold for having a counterpart are left out.
 
     Args:
         data (HeteroData): The problem.
@@ -38,19 +38,19 @@ def join_matches(data: HeteroData, alignment: Alignment) -> Clusters:
 def cluster_metrics(
     data: HeteroData, alignment: Alignment, clusters: Clusters
 ) -> dict[str, Any]:
-    """What the clusters repair, by the test pairs.
+    """What the clusters repair, judged by the test pairs.
 
     Args:
         data (HeteroData): The problem.
         alignment (Alignment): The matches of all linked pairs of graphs.
-        clusters (Clusters): What :func:`join_matches` gave.
+        clusters (Clusters): What :func:`join_matches` returned.
 
     Returns:
-        dict: ``clusters``, how many; ``cycle_consistency`` of the matches and the known
-        pairs before they were joined (see
-        :func:`~pyg_ibmea.align.cycle_consistency`; afterwards it is 1); ``pairs``: for
-        each pair of graphs with test pairs, precision, recall and F1 over the source
-        entities of those, of the ``matches`` and of the ``clusters``.
+        dict: ``clusters``, their number; ``cycle_consistency`` of the matches and the
+        known pairs before they are joined (see
+        :func:`~pyg_ibmea.align.cycle_consistency`; it is 1 afterwards); ``pairs``: for
+        each pair of graphs with test pairs, precision, recall and F1 of the ``matches``
+        and of the ``clusters`` over the source entities of the test pairs.
     """
     every, pairs = {}, {}
     for pair, problem in pair_problems(data):
@@ -82,13 +82,13 @@ def _known(problem: HeteroData) -> Tensor:
 
 
 def _first_of_each(pairs: Tensor) -> Tensor:
-    """One pair of each source entity."""
+    """One pair for each source entity."""
     first = {int(i): int(j) for i, j in reversed(pairs.t().tolist())}
     return torch.tensor(list(first.items()), dtype=torch.long).view(-1, 2).t()
 
 
 def _precision_recall(given: Tensor, true: Tensor) -> dict[str, float]:
-    """Of the given pairs whose source is in a true one."""
+    """Precision, recall and F1 of the given pairs whose source is in a true pair."""
     asked = {(i, j) for i, j in given[:, torch.isin(given[0], true[0])].t().tolist()}
     right = len(asked & {(i, j) for i, j in true.t().tolist()})
     return precision_recall_f1(right, len(asked), true[0].unique().numel())

@@ -39,12 +39,12 @@ class Judgement:
     """What the validation pairs taught about a model's matches.
 
     Attributes:
-        choice (int): Which of the decoders chooses matches: the one with more of the
-            validation pairs right.
+        choice (int): Index of the decoder that chooses the matches: the one that gets
+            more validation pairs right.
         right (Calibration): The probability that a match is right; not fitted if there
             are no validation pairs.
-        threshold (float): Below this confidence an entity is taken to have no
-            counterpart.
+        threshold (float): An entity is taken to have no counterpart if the confidence
+            of its match is below this.
     """
 
     choice: int
@@ -65,7 +65,8 @@ def decoders_for(
     Args:
         options (DecodingOptions): The options.
         bonus (torch.Tensor): What neighbourhoods add to the cosines, or ``None``.
-        decoder (Decoder): The user's choice; ``None`` for CSLS or Sinkhorn scaling.
+        decoder (Decoder): The decoder that was asked for; ``None`` for CSLS or Sinkhorn
+            scaling.
     """
     if decoder is not None:
         return [decoder]
@@ -83,22 +84,24 @@ def calibrate(
 ) -> Judgement:
     """Learns from the validation pairs how likely a match is to be right.
 
-    The models find the source entities of the validation pairs among all entities
-    outside the training pairs. They see them a second time without their counterpart:
-    what they then find is known to be wrong, and looks as it does for an entity that
-    has none. Those count as much as the known entities without a counterpart (see
-    :func:`~pyg_ibmea.problem.dangling_of`) say; they teach nothing where none is known.
+    The models match the source entities of the validation pairs with all entities
+    outside the training pairs. They do so a second time without the true counterparts:
+    what they then find is known to be wrong, and looks like the match of an entity that
+    has no counterpart. These wrong matches weigh as much as the share of known entities
+    without a counterpart (see :func:`~pyg_ibmea.problem.dangling_of`); where none is
+    known, they teach nothing.
 
     Args:
         models (sequence of Module): The models, which learned from the training pairs
             only.
         data (HeteroData): The problem of one pair of graphs.
         options (DecodingOptions): The options.
-        graph (optional): What the model's ``graph_of(data)`` gave.
+        graph (object, optional): What the model's ``graph_of(data)`` returned.
+            (default: :obj:`None`)
         bonus (torch.Tensor, optional): What is added to the cosines of some pairs, by
             node ids, sparse ``[N, M]``. (default: :obj:`None`)
-        decoder (Decoder, optional): What matches are chosen by. (default: CSLS or
-            Sinkhorn scaling, whichever has more of the validation pairs right)
+        decoder (Decoder, optional): What chooses the matches. (default: CSLS or
+            Sinkhorn scaling, whichever gets more validation pairs right)
     """
     pair, links = alignment_pair(data), links_of(data, "val")
     entities = unaligned_entities(data, ("train",))
@@ -149,16 +152,17 @@ def align_with_confidence(
     Args:
         models (sequence of Module): The models, whose similarities are averaged.
         data (HeteroData): The problem of one pair of graphs.
-        judgement (Judgement): What :func:`calibrate` gave. If there was nothing to
+        judgement (Judgement): What :func:`calibrate` returned. If there was nothing to
             calibrate on, the confidence is the softmax of the match and its runner-up.
         options (DecodingOptions): The options.
-        graph (optional): What the model's ``graph_of(data)`` gave.
+        graph (object, optional): What the model's ``graph_of(data)`` returned.
+            (default: :obj:`None`)
         bonus (torch.Tensor, optional): As for :func:`calibrate`; it may know the
             validation pairs. (default: :obj:`None`)
         decoder (Decoder, optional): As for :func:`calibrate`.
 
     Returns:
-        Alignment: By source entity, in the order of the graph; empty if all entities
+        Alignment: The matches, in the order of the source graph; empty if all entities
         of one of the graphs are in seed pairs.
     """
     pair = alignment_pair(data)
@@ -200,18 +204,18 @@ def align_with_confidence(
 def confidence_metrics(
     data: HeteroData, judgement: Judgement, alignment: Alignment
 ) -> dict[str, Any]:
-    """How far the confidence can be trusted, by the test pairs.
+    """How far the confidence can be trusted, judged by the test pairs.
 
     Args:
         data (HeteroData): The problem of one pair of graphs.
-        judgement (Judgement): What :func:`calibrate` gave.
-        alignment (Alignment): What :func:`align_with_confidence` gave.
+        judgement (Judgement): What :func:`calibrate` returned.
+        alignment (Alignment): What :func:`align_with_confidence` returned.
 
     Returns:
-        dict: ``decoder``, ``calibrated`` and, if there are test pairs,
+        dict: ``decoder``, ``calibrated``, ``threshold`` and, if there are test pairs,
         ``expected_calibration_error``, ``reliability`` and ``coverage`` over the source
-        entities of the test pairs and those known to have no counterpart; with some of
-        those, ``dangling``: precision, recall and F1 of finding them by the
+        entities of the test pairs and those known to have no counterpart; if there are
+        any of the latter, ``dangling``: precision, recall and F1 of finding them by the
         ``threshold``.
     """
     pair = alignment_pair(data)
@@ -257,7 +261,7 @@ def uris_of(data: HeteroData) -> dict[str, Sequence[str]]:
 def _first_counterparts(
     entities: Sequence[Tensor], links: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Rows of the source entities of links, each once, and of a true counterpart."""
+    """Rows of the source entities of links, each once, and of a counterpart of each."""
     rows, order = links[0].sort(stable=True)
     first = torch.ones_like(rows, dtype=torch.bool)
     first[1:] = rows.diff() != 0
@@ -268,8 +272,8 @@ def _first_counterparts(
 
 
 def _best_threshold(confidence: Tensor, missing: Tensor, weight: Tensor) -> float:
-    """The confidence below which taking entities to have no counterpart has the best
-    F1; 0 if none counts.
+    """The confidence below which entities are best taken to have no counterpart, by F1;
+    0 if none of those without one has any weight.
     """
     if not bool((missing & (weight > 0)).any()):
         return 0.0

@@ -1,4 +1,4 @@
-"""What a user should know while a model trains."""
+"""Warnings about a training that goes wrong, while it runs."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ def check_agreement(
     pairs: int,
     graphs: str,
 ) -> list[str]:
-    """Looks, by the validation pairs, whether neighbours lead astray.
+    """Checks on the validation pairs whether neighbourhood agreement does harm.
 
     Args:
-        figures (dict): What :func:`evaluate` returns with the agreement of neighbours;
+        figures (dict): What :func:`evaluate` returns with neighbourhood agreement;
             ``None`` without validation pairs.
-        alone (dict): The same by the vectors alone.
+        alone (dict): The same with embeddings only.
         pairs (int): Number of validation pairs.
         graphs (str): What the message calls the two graphs.
 
     Returns:
-        list: A message if Hits@1 is lower with neighbours by more than two standard
-        errors of the difference, taken as if both erred apart and as if there were a
-        hit and a miss more.
+        list: A message if neighbourhood agreement lowers Hits@1 by more than two
+        standard errors of the difference, computed as if the two erred independently
+        and with one hit and one miss added.
     """
     if not figures or not alone:
         return []
@@ -46,18 +46,21 @@ def check_agreement(
     if before - after <= 2 * math.sqrt(variance):
         return []
     return [
-        f"{graphs}: what neighbours say lowers Hits@1 on the {pairs} validation pairs "
-        f"from {before:.3f} to {after:.3f}: edges of one graph may seldom have their "
-        "like in the other; lower --neighbor-agreement, or give 0"
+        f"{graphs}: neighbourhood agreement lowers Hits@1 on the {pairs} validation "
+        f"pairs from {before:.3f} to {after:.3f}: edges of one graph may seldom have a "
+        "counterpart in the other; lower --neighbor-agreement, or set it to 0"
     ]
 
 
 class Diagnostics:
-    """Looks at a training for signs that something is not as it seems.
+    """Watches a training for signs that something is wrong.
 
-    Each message comes once. They say what was seen and what may be done; none of them
-    looks at validation or test pairs. Of the end of a training, see
+    Each message is given once. It says what was seen and what can be done; none of the
+    checks looks at validation or test pairs. For the end of a training, see
     :func:`check_agreement`.
+
+    Args:
+        beta (dict): Factor of the KL by modality.
 
     Example:
         >>> losses = {'total': 9.0, 'info_nce/name': 1.0, 'kl/name': 0.2}
@@ -67,19 +70,16 @@ next to nothing about an entity; lower its beta (now 0.01)
     """
 
     def __init__(self, beta: Mapping[str, float]):
-        """Args:
-        beta (dict): Factor of the KL by modality.
-        """
         self.beta = dict(beta)
         self._told: set[tuple[str, str]] = set()
         self._pseudo_seeds: set[tuple[object, ...]] = set()
 
     def check(self, losses: Mapping[str, float]) -> list[str]:
-        """Looks at the loss terms of an epoch.
+        """Checks the loss terms of an epoch.
 
         Args:
-            losses (dict): Mean terms by name, as :class:`Objective` gives them, and
-                their weighted sum as ``total``.
+            losses (dict): Mean terms by name, as :class:`Objective` returns them,
+                and their weighted sum as ``total``.
 
         Returns:
             list: New messages.
@@ -87,7 +87,7 @@ next to nothing about an entity; lower its beta (now 0.01)
         messages = []
         for name, value in losses.items():
             kind, _, modality = name.partition("/")
-            # What neighbours have comes with the modality; its weight may well fall.
+            # Features of neighbours come with a modality; their weight may well fall.
             own = not modality.startswith(PREFIX)
             guess = losses.get(f"guess/{modality}", 0.0)
             if kind == "info_nce" and own and 0 < _NO_SIGNAL * guess < value:
@@ -120,13 +120,13 @@ next to nothing about an entity; lower its beta (now 0.01)
         return messages
 
     def check_pseudo_seeds(self, pairs: Mapping[tuple[str, str], Tensor]) -> list[str]:
-        """Looks at the pairs that are adopted now, after each proposal.
+        """Checks the pairs that are adopted after a proposal.
 
         Args:
             pairs (dict): By pair of graphs, long ``[2, L]``.
 
         Returns:
-            list: New messages; drift is told every time.
+            list: New messages; drift is reported every time.
         """
         before = self._pseudo_seeds
         self._pseudo_seeds = {

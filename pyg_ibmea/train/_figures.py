@@ -1,4 +1,4 @@
-"""Figures of several pairs of graphs as one."""
+"""The figures of several pairs of graphs, averaged."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def mean_figures(figures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The mean of every number, by name, over those that have it.
+    """The mean of every number, by name, over the mappings that have it.
 
     Example:
         >>> mean_figures([{"a": 1.0, "b": {"c": 2.0}}, {"a": 3.0}])

@@ -28,21 +28,24 @@ def info_nce_bound(scores: Tensor) -> float:
 
     averaged over both directions. It holds for any scores, is tight for those that
     equal the log density ratio up to a constant per row, and never exceeds
-    :math:`\log n`: what a sample of n pairs can show.
+    :math:`\log n`, the most that a sample of n pairs can show.
 
     Args:
         scores (torch.Tensor): Score of each :math:`a_i` with each :math:`b_j`,
             ``[n, n]``; the pairs are on the diagonal.
 
     Returns:
-        float: Nats; it may be negative where scores say less than nothing.
+        float: Nats; negative if the scores are worse than guessing.
+
+    Raises:
+        ValueError: If the scores are not square, or empty.
 
     Example:
         >>> round(info_nce_bound(100 * torch.eye(4)), 4)  # log 4
         1.3863
     """
     if scores.dim() != 2 or scores.size(0) != scores.size(1) or scores.size(0) == 0:
-        raise ValueError(f"scores must be [n, n] of n pairs, got {list(scores.shape)}")
+        raise ValueError(f"scores must be [n, n] for n pairs, got {list(scores.shape)}")
     true = torch.arange(scores.size(0), device=scores.device)
     loss = (F.cross_entropy(scores, true) + F.cross_entropy(scores.t(), true)) / 2
     return math.log(scores.size(0)) - float(loss)
@@ -68,13 +71,14 @@ def information_plane(
         data (HeteroData): The problem.
         part (str, optional): ``'train'``, ``'val'`` or ``'test'``; pairs that the model
             was trained on show what it remembers. (default: :obj:`'val'`)
-        graph (optional): What the model's ``graph_of(data)`` gave.
+        graph (object, optional): What the model's ``graph_of(data)`` returned.
+            (default: :obj:`None`)
         temperatures (sequence of float, optional): The bound is the best over these;
             with few pairs it is a little above what one of them alone would show.
 
     Returns:
-        dict: By modality ``prediction``, nats, ``log_pairs``, the most that it could
-        be, and ``compression``, nats, if it has a bottleneck. A modality that fewer
+        dict: By modality, ``prediction`` in nats, ``log_pairs``, the most that it could
+        be, and ``compression`` in nats, if it has a bottleneck. A modality that fewer
         than two pairs have on both sides is left out.
     """
     pair = alignment_pair(data)

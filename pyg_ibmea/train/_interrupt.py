@@ -12,7 +12,7 @@ class InterruptGuard:
     """Turns the first SIGINT (Ctrl-C) or SIGTERM into a request to stop after the
     epoch; a second one interrupts at once.
 
-    In any other thread than the main one, which alone gets signals, it does nothing.
+    Outside the main thread, which alone receives signals, it does nothing.
 
     Example:
         >>> with InterruptGuard() as guard:

@@ -32,12 +32,12 @@ def keep_freed_memory() -> bool:
     """Tells the C library to keep large blocks that are freed for the next request.
 
     By default glibc hands every block of more than 32 MiB back to the system at once
-    and asks for it anew, and the system then clears it page by page: with tensors of
-    that size a training step spends most of its time there. The price is that the
+    and requests it again, and the system then clears it page by page: with tensors of
+    that size, a training step spends most of its time there. The price is that the
     process does not shrink again, until :func:`release_freed_memory`.
 
     Returns:
-        bool: Whether it was done; it is not where the C library has no ``mallopt``.
+        bool: Whether it worked; it does not where the C library has no ``mallopt``.
 
     Example:
         >>> isinstance(keep_freed_memory(), bool)
@@ -51,10 +51,11 @@ def keep_freed_memory() -> bool:
 
 
 def release_freed_memory() -> bool:
-    """Hands what is free back to the system, between two phases of a training.
+    """Hands free memory back to the system, between two phases of a training.
 
-    What one phase leaves has the wrong sizes for the next, which would take fresh
-    memory beside it. For after :func:`keep_freed_memory`; once per phase costs little.
+    The free blocks of one phase have the wrong sizes for the next, which would take
+    fresh memory in addition. It is needed after :func:`keep_freed_memory` only; a call
+    per phase costs little.
 
     Returns:
         bool: Whether there was anything to hand back; never where the C library has no
@@ -69,7 +70,7 @@ def release_freed_memory() -> bool:
 
 
 def _c_function(name: str) -> Callable[..., int] | None:
-    """A function of the C library, if it has it."""
+    """A function of the C library, if it exists there."""
     try:
         function: Callable[..., int] = getattr(ctypes.CDLL(None), name)
     except (AttributeError, OSError, TypeError):  # musl, macOS, Windows

@@ -18,7 +18,7 @@ class MemoryLog:
         self.lines: list[dict[str, Any]] = []
 
     def start(self) -> dict[str, Any] | None:
-        """There is no checkpoint to go on from."""
+        """There is no checkpoint to resume from."""
         return None
 
     def part(self, name: str, **changes: Any) -> MemoryLog:
@@ -51,4 +51,4 @@ class MemoryLog:
         return list(self.lines)
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
-        """Nothing outlives the process."""
+        """Keeps nothing: it would not outlive the process."""

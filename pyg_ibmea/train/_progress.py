@@ -16,7 +16,7 @@ class Progress:
 
     Args:
         epochs (int): Number of epochs of the whole run.
-        start (int, optional): Epochs done before, on resume. (default: :obj:`0`)
+        start (int, optional): Epochs done before a resume. (default: :obj:`0`)
         stream (TextIO, optional): Where to write. (default: standard error)
         silent (bool, optional): Whether to write nothing. (default: :obj:`False`)
     """

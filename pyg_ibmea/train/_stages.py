@@ -29,11 +29,12 @@ from pyg_ibmea.train.state import TrainingState
 
 @dataclass
 class Trained:
-    """What came of the trainings of a run.
+    """What the trainings of a run resulted in.
 
     Attributes:
-        judged: Those that did not learn from the validation pairs, which judge them.
-        final: Those whose models are joined for the matches.
+        judged (list): Those that did not learn from the validation pairs, which judge
+            them.
+        final (list): Those whose models are joined for the matches.
     """
 
     judged: list[TrainingState]
@@ -41,7 +42,7 @@ class Trained:
 
     @property
     def seconds(self) -> float:
-        """The training time of all."""
+        """The training time of all, each counted once."""
         each = {id(state): state for state in (*self.judged, *self.final)}.values()
         return sum(state.seconds for state in each)
 
@@ -50,14 +51,14 @@ class Trained:
 class Stages:
     """All trainings of a run.
 
-    The first chooses its epoch on the validation pairs; then, if ``refits`` asks for
-    it, others learn from the validation pairs, too. Those end at the epoch that was
-    chosen. With pseudo-seeds they begin with those of the chosen epoch: a new model has
-    not grown up with the pairs that are wrong. As they differ from the first, each has
-    a twin that does not learn from the validation pairs, takes ``refit_epochs`` epochs
-    and is judged by them: the refit ends at the epoch at which its twin was best.
-    Without validation pairs there is nothing to judge: no twin is trained, and a refit
-    takes ``refit_epochs`` epochs.
+    The first chooses its epoch on the validation pairs. If there are ``refits``, they
+    learn from the validation pairs, too, and end at the epoch that was chosen. With
+    pseudo-seeds, they start from those of the chosen epoch, so that the new model never
+    learns from wrong pairs that were dropped. As such a refit differs from the first
+    training, it has a twin that does not learn from the validation pairs, takes
+    ``refit_epochs`` epochs and is judged by them: the refit ends at the epoch at which
+    its twin was best. Without validation pairs there is nothing to judge: no twin is
+    trained, and a refit takes ``refit_epochs`` epochs.
 
     Args:
         data (HeteroData): The problem, on the device.
@@ -68,7 +69,9 @@ class Stages:
         seed (int): Seed of the first model.
         device (torch.device): Where to train.
         decoder (Decoder, optional): What the validation pairs are judged by.
-        progress (bool, optional): Whether a person is told how far it is.
+            (default: CSLS)
+        progress (bool, optional): Whether to show progress on standard error.
+            (default: :obj:`True`)
     """
 
     data: HeteroData
@@ -82,7 +85,10 @@ class Stages:
     progress: bool = True
 
     def run(self) -> Trained:
-        """Trains.
+        """Runs all trainings.
+
+        Returns:
+            Trained: The models.
 
         Raises:
             Stopped: If it was interrupted.
@@ -119,7 +125,7 @@ class Stages:
         epochs: int,
         pseudo_seeds: Mapping[Pair, Tensor] | None,
     ) -> TrainingState:
-        if self.progress:  # To a person: standard output may be JSON.
+        if self.progress:  # On standard error: standard output may be JSON.
             told = f"{name}_{number}: {epochs} epochs"
             print(told, file=sys.stderr, flush=True)
         changes = {"epochs": epochs, "iterative": False}
@@ -147,9 +153,9 @@ class Stages:
 
 
 def parts_of(data: HeteroData, options: Options) -> dict[str, tuple[HeteroData, bool]]:
-    """The trainings whose models are kept, by the name of their folder in the run's
-    (``''`` for the first): what each learned from, and whether it is judged by the
-    validation pairs.
+    """The trainings whose models are kept, by the name of their folder inside the run
+    folder (``''`` for the first): what each learned from, and whether the validation
+    pairs judge it.
     """
     numbers = range(options.training.refits)
     parts = {"": (data, True)}
@@ -168,6 +174,6 @@ def has_twins(data: HeteroData, options: Options) -> bool:
 
 
 def best_pseudo_seeds(state: TrainingState, data: HeteroData) -> dict[Pair, Tensor]:
-    """Those of the best epoch, of every pair of graphs; it may have had none yet."""
+    """The pseudo-seeds of the best epoch, by pair of graphs; there may be none yet."""
     none = torch.empty(2, 0, dtype=torch.long)
     return {p: state.best_pseudo_seeds.get(p, none) for p in linked_pairs(data)}

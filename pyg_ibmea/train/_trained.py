@@ -33,8 +33,8 @@ _RANKED = ("test", "val", "vectors_alone")
 class TrainedModels:
     """The models of a finished training and the problem that they are asked about.
 
-    What is asked is worked out once. The test pairs are read by what ranks them and by
-    :meth:`metrics` only.
+    Each result is computed once. Only :meth:`ranked` and :meth:`metrics` read the test
+    pairs.
 
     Args:
         data (HeteroData): The problem, of two graphs or more.
@@ -42,8 +42,8 @@ class TrainedModels:
         judged (sequence of Module): The models that did not learn from the validation
             pairs, which judge them and calibrate the confidence.
         final (sequence of Module): Those that are joined for the matches.
-        decoder (Decoder, optional): What matches are chosen by. (default: CSLS or
-            Sinkhorn scaling, as the validation pairs say)
+        decoder (Decoder, optional): What chooses the matches. (default: CSLS or
+            Sinkhorn scaling, whichever gets more validation pairs right)
     """
 
     def __init__(
@@ -68,14 +68,14 @@ class TrainedModels:
 
     @cached_property
     def graph(self) -> object | None:
-        """What all the models pass messages over."""
+        """The structure that all models pass messages over."""
         return graph_of(self.final[0], self.data)
 
     @cached_property
     def bonuses(self) -> dict[Pair, tuple[Tensor | None, Tensor | None]]:
-        """What neighbourhoods add to the cosines of every pair of graphs: for what the
-        validation pairs judge, which knows the training pairs only (``None`` where
-        there are no validation pairs), and for what is aligned in the end.
+        """What neighbourhoods add to the cosines of every pair of graphs: for the
+        judgement by the validation pairs, from the training pairs only (``None`` where
+        there are no validation pairs), and for the final alignment.
         """
         found = {}
         for pair, problem in self.problems.items():
@@ -131,8 +131,8 @@ class TrainedModels:
         Args:
             pair (tuple): Names of the two graphs.
             part (str): ``'val'`` or ``'test'``.
-            agreement (bool, optional): With neighbourhood agreement, or by embeddings
-                only. (default: :obj:`True`)
+            agreement (bool, optional): Whether to use neighbourhood agreement, or
+                embeddings only. (default: :obj:`True`)
         """
         asked = (pair, part, agreement)
         if asked not in self._ranked:
@@ -168,7 +168,7 @@ class TrainedModels:
 
         Returns:
             dict: Figures of the ``test`` and ``val`` pairs, and under
-            ``vectors_alone`` what they are by embeddings only. With several pairs of
+            ``vectors_alone`` the same with embeddings only. With several pairs of
             graphs, ``pairs`` holds the figures of each, ``clusters`` those of their
             clusters; the others are means.
         """
@@ -203,7 +203,7 @@ class TrainedModels:
         judgement = self.judgements[pair]
         found["confidence"] = confidence_metrics(problem, judgement, matches)
         if pseudo_seeds is not None:
-            # Asked when nothing depends on it any more: it reads the test pairs.
+            # Last, when nothing depends on it any more: it reads the test pairs.
             found["pseudo_seeds"] = share_right(problem, pseudo_seeds[pair])
         return found
 

@@ -43,7 +43,7 @@ class Log(Protocol):
         """The run folder, if there is one."""
 
     def start(self) -> dict[str, Any] | None:
-        """Begins, or gives the checkpoint to go on from."""
+        """Begins, or returns the checkpoint to resume from."""
 
     def part(self, name: str, **changes: Any) -> Log:
         """Where another training of the same run writes."""
@@ -99,7 +99,7 @@ class Training:
         self.graph: object | None = None
 
     def begin_with(self, pseudo_seeds: Mapping[Pair, Tensor]) -> None:
-        """Adopts pairs, by pair of graphs long ``[2, L]``, from the start."""
+        """Adopts pairs from the start: long ``[2, L]`` by pair of graphs."""
         self.state.pseudo_seeds.begin(pseudo_seeds, seed_pairs(self.data))
         self._share_pseudo_seeds()
 
@@ -194,7 +194,7 @@ class Training:
         """
         state = self.state
         asked = [p for _, p in pair_problems(self.data) if links_of(p, "val").size(1)]
-        # Among all unaligned entities: harder than the validation pairs' own.
+        # Among all unaligned entities: harder than among the counterparts alone.
         options = ([self.decoder], "unaligned", self.graph)
         figures = [evaluate(state.average, p, "val", *options) for p in asked]
         val = mean_figures([found[self.decoder.name]["mean"] for found in figures])
@@ -210,9 +210,9 @@ class Training:
     def _batches(self) -> list[tuple[Pair, Tensor]]:
         """Seed pairs and pseudo-seeds, each in one batch.
 
-        Of several pairs of graphs, the batches come in mixed order, and as many are
-        left out as say what follows from others: K graphs have the steps of K - 1
-        pairs.
+        With several pairs of graphs, the batches are shuffled and some are left out, as
+        some pairs of graphs follow from others: K graphs take as many steps as K - 1
+        pairs of them.
         """
         config, found = self.options.training, []
         seeds = seed_pairs(self.data)
@@ -234,7 +234,7 @@ class Training:
         """Lets the pairs that were adopted share their embeddings, as seed pairs do."""
         model: Any = self.state.model
         shares = self.options.model.share_seeds and hasattr(model, "share")
-        # A model of ours without the graph modality has no embeddings.
+        # An IBMEA without the graph modality has no embeddings.
         if not shares or getattr(model, "embedding", True) is None:
             return
         device = next(model.parameters()).device
@@ -255,18 +255,18 @@ class Training:
 
 def graph_of(model: Any, data: HeteroData) -> object | None:
     """What a model passes messages over, to be built only once; ``None`` for a model
-    that does not say.
+    that does not tell.
     """
     return model.graph_of(data) if hasattr(model, "graph_of") else None
 
 
 def fusion_weights(model: Any) -> dict[str, float]:
-    """The weight of each modality; empty for a model that does not say."""
+    """The weight of each modality; empty for a model that does not tell."""
     fusion = getattr(model, "fusion", None)
     return {} if fusion is None else dict(fusion.weights())
 
 
 def warn(messages: Iterable[str]) -> None:
-    """Tells the user."""
+    """Warns with each message."""
     for message in messages:
         warnings.warn(message, stacklevel=2)

@@ -17,11 +17,11 @@ def seed_batches(
         num_pairs (int): Number of seed pairs, at least 1.
         batch_size (int): Pairs in a batch, at most.
         withhold (float, optional): Share of the pairs in a batch, at most (rounded up
-            to whole batches of at least one pair): the others tell the step where the
-            batch's entities lie. 0 sets no bound. (default: :obj:`0.0`)
+            to whole batches of at least one pair): the other pairs tell the step where
+            the batch's entities lie. 0 sets no limit. (default: :obj:`0.0`)
 
     Returns:
-        tuple: Indices of the pairs, one tensor a batch; together every pair once.
+        tuple: Indices of the pairs, one tensor per batch; each pair is in one batch.
 
     Example:
         >>> [batch.numel() for batch in seed_batches(10, batch_size=8, withhold=0.3)]

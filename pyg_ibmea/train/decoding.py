@@ -1,4 +1,4 @@
-"""How matches are made of embeddings, and what neighbourhoods add to them."""
+"""How matches are made from embeddings, and what neighbourhoods add to them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from pyg_ibmea.train.evaluation import encode_entities
 
 @dataclass(frozen=True)
 class DecodingOptions:
-    """How matches are made of embeddings.
+    """How matches are made from embeddings.
 
     Raises:
         ValueError: If an option is out of range.
@@ -45,11 +45,12 @@ class DecodingOptions:
         "rounds of neighbourhood agreement, each with the matches of the last",
         at_least=1,
     )
-    csls_k: int = option(3, "neighbours of CSLS", at_least=1)
+    csls_k: int = option(3, "number of nearest neighbours in CSLS", at_least=1)
     sinkhorn_temperature: float = option(
         0.02,
-        "temperature of Sinkhorn scaling; at the end, with neighbourhood agreement, "
-        "times 1 + neighbor_agreement, for similarities are spread as much wider",
+        "temperature of Sinkhorn scaling; at the end, it is multiplied by "
+        "1 + neighbor_agreement, as neighbourhood agreement widens the range of the "
+        "similarities",
         above=0,
     )
 
@@ -63,17 +64,18 @@ class DecodingOptions:
 
     @property
     def sinkhorn(self) -> Sinkhorn:
-        """The Sinkhorn decoder of all that is matched before the end."""
+        """The Sinkhorn decoder for all matching before the end."""
         return Sinkhorn(self.sinkhorn_temperature)
 
     def final_sinkhorn(self, bonus: Tensor | None) -> Sinkhorn:
-        """The Sinkhorn decoder at the end.
+        """The Sinkhorn decoder for the end.
 
-        Neighbourhood agreement spreads the similarities from [-1, 1] to [-1, 1 + its
-        weight].
+        Neighbourhood agreement widens the range of the similarities from [-1, 1] to
+        [-1, 1 + its weight].
 
         Args:
-            bonus (torch.Tensor): What :func:`neighborhood_bonus` gave, or ``None``.
+            bonus (torch.Tensor): What :func:`neighborhood_bonus` returned, or
+                ``None``.
         """
         spread = 1.0 if bonus is None else 1.0 + self.neighbor_agreement
         return replace(self.sinkhorn, temperature=self.sinkhorn_temperature * spread)
@@ -87,12 +89,12 @@ def neighborhood_bonus(
     known: Sequence[str] = ("train",),
     graph: object | None = None,
 ) -> Tensor | None:
-    """How far the neighbourhoods of entities agree, by known pairs and by what the
-    model takes for counterparts; see :func:`pyg_ibmea.align.spread_agreement`.
+    """How far the neighbourhoods of entities agree, judged by known pairs and by what
+    the model takes for counterparts; see :func:`pyg_ibmea.align.spread_agreement`.
 
-    It is for the end of a training. It has no part in proposing pseudo-seeds: matches
+    It is for the end of a training and has no part in proposing pseudo-seeds: matches
     that vouch for each other and are learned from in the next epochs confirm their own
-    mistakes, above all where edges of one graph seldom have their like in the other.
+    mistakes, above all where edges of one graph seldom have a counterpart in the other.
 
     Args:
         model (Module or sequence of Module): The model, or several.
@@ -102,10 +104,11 @@ def neighborhood_bonus(
         known (sequence of str, optional): Parts of the split whose pairs are taken for
             granted; all other entities are matched by the model.
             (default: :obj:`('train',)`)
-        graph (optional): What the model's ``graph_of(data)`` gave.
+        graph (object, optional): What the model's ``graph_of(data)`` returned.
+            (default: :obj:`None`)
 
     Returns:
-        torch.Tensor: By node ids, sparse ``[N, M]``, or ``None``.
+        torch.Tensor: Sparse ``[N, M]`` by node ids, or ``None``.
     """
     if not options.neighbor_agreement:
         return None

@@ -41,7 +41,8 @@ def evaluate(
             among all entities outside the training pairs, which is harder and needs
             no knowledge of any pair outside the part.
             (default: :obj:`'counterparts'`)
-        graph (optional): What the model's ``graph_of(data)`` gave.
+        graph (object, optional): What the model's ``graph_of(data)`` returned.
+            (default: :obj:`None`)
         bonus (torch.Tensor, optional): What is added to the cosines of some pairs, by
             node ids, sparse ``[N, M]``; see :func:`neighborhood_bonus`.
             (default: :obj:`None`)
@@ -89,7 +90,7 @@ def bonus_of(bonus: Tensor | None, entities: Sequence[Tensor]) -> Tensor | None:
     """The bonus of some entities of both graphs, in their order.
 
     Args:
-        bonus (torch.Tensor): By node ids, sparse ``[N, M]``; or ``None``.
+        bonus (torch.Tensor): Sparse ``[N, M]`` by node ids, or ``None``.
         entities (sequence of torch.Tensor): Node ids of both graphs.
     """
     if bonus is None:
@@ -100,7 +101,7 @@ def bonus_of(bonus: Tensor | None, entities: Sequence[Tensor]) -> Tensor | None:
 
 @contextmanager
 def evaluation_mode(model: Module) -> Iterator[None]:
-    """Without noise and dropout inside; afterwards in the mode that it was in."""
+    """Turns noise and dropout off, and restores the mode of the model afterwards."""
     training = model.training
     model.eval()
     try:
@@ -123,14 +124,16 @@ def encode_entities(
             joined embeddings is the mean of their cosines.
         data (HeteroData): The problem.
         entities (dict): Node ids by graph.
-        graph (optional): What the model's ``graph_of(data)`` gave.
+        graph (object, optional): What the model's ``graph_of(data)`` returned.
+            (default: :obj:`None`)
 
     Returns:
         dict: By graph, ``[n, C]``.
     """
     views = []
     for member in [model] if isinstance(model, Module) else model:
-        release_freed_memory()  # Of what came before: all entities need much at once.
+        # Encoding all entities needs much memory at once.
+        release_freed_memory()
         with evaluation_mode(member):
             views.append(member(data, entities, graph).z)
     release_freed_memory()

@@ -22,7 +22,8 @@ _USUAL_MODALITIES = (GRAPH, "relation", "attribute", "image", "name", "number")
 
 
 def parse_beta(text: str) -> dict[str, float]:
-    """Reads the option ``--beta``: a factor for all modalities, exceptions by name.
+    """Reads the option ``--beta``: a factor for all modalities, with
+    exceptions by name.
 
     Args:
         text (str): For example ``'1e-3'`` or ``'1e-3,relation=1e-2'``.
@@ -45,7 +46,7 @@ def parse_beta(text: str) -> dict[str, float]:
 
 
 def show_beta(beta: Mapping[str, float]) -> str:
-    """What :func:`parse_beta` reads.
+    """A text that :func:`parse_beta` reads.
 
     Example:
         >>> show_beta({'*': 0.001, 'relation': 0.01})
@@ -118,7 +119,8 @@ class LossOptions:
         for name in self.beta:
             if name not in there:
                 raise ValueError(
-                    f"beta for {name!r}, but the modalities are {list(modalities)}"
+                    f"beta is given for {name!r}, but the modalities are "
+                    f"{list(modalities)}"
                 )
         rest = self.beta.get(_OTHERS, 0.0)
         return {modality: self.beta.get(modality, rest) for modality in modalities}
@@ -138,10 +140,11 @@ class Objective(nn.Module):
     Args:
         hybrid (callable): The loss on the fused vectors, such as
             :class:`~pyg_ibmea.nn.HybridContrastiveLoss`: it takes those of two graphs,
-            ``[B, C]`` each with row i of both being one entity, and gives a scalar.
+            ``[B, C]`` each with row i of both being one entity, and returns a scalar.
             Whether it gathers pairs over processes (its attribute ``gather``, if it has
             one) holds for the modalities' InfoNCE, too.
-        beta (dict): :math:`\beta_m` by modality; a modality without entry has 0.
+        beta (dict): :math:`\beta_m` by modality; a modality without an
+            entry has 0.
         hybrid_weight (float, optional): :math:`\lambda`. (default: :obj:`1.0`)
         temperature (float, optional): Temperature of the modalities' InfoNCE.
             (default: :obj:`0.1`)
@@ -223,9 +226,12 @@ class Objective(nn.Module):
 
         Returns:
             tuple: The scalar to minimise, and its terms by name, detached and without
-            their factors: ``hybrid``, ``info_nce/<modality>``, ``kl/<modality>``; and
-            beside them what InfoNCE would be by guessing, ``guess/<modality>``: the
-            logarithm of the number of pairs of this process that have the modality.
+            their factors: ``hybrid``, ``info_nce/<modality>``, ``kl/<modality>``. With
+            them comes the InfoNCE of guessing, ``guess/<modality>``: the logarithm of
+            the number of pairs of this process that have the modality.
+
+        Raises:
+            FloatingPointError: If the loss is not finite.
         """
         source, target = pair
         hybrid = self.hybrid(output.z[source], output.z[target])

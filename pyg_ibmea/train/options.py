@@ -59,13 +59,13 @@ class TrainingOptions:
     refits: int = option(
         0,
         "trainings after the first that end at the epoch it chose (with pseudo-seeds, "
-        "begin with those it found) and learn from the validation pairs, too; their "
+        "start from those it found) and learn from the validation pairs, too; their "
         "similarities are averaged",
         at_least=0,
     )
     refit_epochs: int = option(
         8,
-        "epochs of the twins of refits that begin with pseudo-seeds; a refit ends at "
+        "epochs of the twins of refits that start from pseudo-seeds; a refit ends at "
         "the epoch at which its twin was best",
         at_least=1,
     )
@@ -85,9 +85,11 @@ class Options:
     Args:
         model (ModelOptions, optional): What is trained.
         loss (LossOptions, optional): What is minimised.
-        training (TrainingOptions, optional): How.
+        training (TrainingOptions, optional): How long, how fast and how often it
+            learns.
         pseudo_seeds (PseudoSeedOptions, optional): What is added to the seed pairs.
-        decoding (DecodingOptions, optional): How matches are made of embeddings.
+        decoding (DecodingOptions, optional): How matches are made from
+            embeddings.
 
     Example:
         >>> options = Options.of(epochs=3, heads=2)
@@ -103,12 +105,12 @@ class Options:
 
     @classmethod
     def of(cls, preset: str | None = None, **changes: Any) -> Options:
-        """The options that differ from the defaults, without their owners.
+        """The options of a preset or the defaults, with some changed by name.
 
         Args:
             preset (str, optional): ``'paper'`` for the published settings of DBP15K
                 (arXiv 2407.19302), ``'paper-mmkb'`` for those of MMKB; ``changes`` take
-                precedence.
+                precedence. (default: :obj:`None`, the defaults)
             **changes: Options by name.
 
         Raises:
@@ -121,7 +123,10 @@ class Options:
         return options.replace(**changes)
 
     def replace(self, **changes: Any) -> Options:
-        """The same with some options changed.
+        """These options with some changed.
+
+        Args:
+            **changes: Options by name.
 
         Raises:
             TypeError: If there is no such option.
@@ -154,6 +159,7 @@ class Options:
         Args:
             parser (argparse.ArgumentParser): The parser.
             preset (str, optional): The preset whose values are the defaults.
+                (default: :obj:`None`)
             **changes: Other defaults.
 
         Example:
@@ -172,6 +178,9 @@ class Options:
     @classmethod
     def from_flags(cls, args: argparse.Namespace) -> Options:
         """The options among parsed arguments.
+
+        Args:
+            args (argparse.Namespace): The arguments, of a parser of :meth:`add_flags`.
 
         Raises:
             ValueError: If a value is out of range.
@@ -204,7 +213,7 @@ class Options:
         """The options among the entries of a configuration; see :meth:`flat`.
 
         Args:
-            found (dict): The configuration; other entries are left out. Values may be
+            found (dict): The configuration; other entries are ignored. Values may be
                 texts of the command line, as in configurations of version 0.1.
 
         Raises:
@@ -227,7 +236,7 @@ class Options:
 
 
 def _paper(**changes: Any) -> Options:
-    """The settings that the published trainings share, and what differs."""
+    """The settings that the published trainings share, with some changed."""
     loss = LossOptions(
         objective="multi_similarity",
         hybrid_weight=3.0,

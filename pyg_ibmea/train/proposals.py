@@ -36,23 +36,23 @@ class PseudoSeedOptions:
     )
     propose_every: int = option(2, "epochs between proposals", at_least=1)
     propose_window: int = option(
-        3, "proposals of which a pair must be in more than half", at_least=1
+        3, "latest proposals, of which a pair must be in more than half", at_least=1
     )
     propose_first_threshold: float = option(
         0.9,
-        "least probability, by Sinkhorn scaling, of a pair proposed at first",
+        "least probability, by Sinkhorn scaling, of a pair in the first proposal",
         at_least=0,
         below=1,
     )
     propose_threshold: float = option(
         0.5,
-        "least probability, by Sinkhorn scaling, of a pair proposed in the end",
+        "least probability, by Sinkhorn scaling, of a pair in the later proposals",
         at_least=0,
         below=1,
     )
     propose_easing: int = option(
         5,
-        "proposals after which the least probability is that of the end",
+        "proposals over which the first threshold eases to the later one",
         at_least=0,
     )
 
@@ -65,8 +65,8 @@ class PseudoSeedOptions:
         return self.iterative and since >= 0 and since % self.propose_every == 0
 
     def threshold_before(self, epoch: int) -> float:
-        """The least probability of the pairs that are proposed before an epoch: few
-        that are safe at first, more as those help to tell the others apart.
+        """The least probability of the pairs that are proposed before an epoch: a few
+        safe ones at first, more once those help to tell the others apart.
         """
         number = (epoch - self.propose_from) // self.propose_every
         eased = min(1.0, number / self.propose_easing) if self.propose_easing else 1.0
@@ -85,16 +85,17 @@ def propose_pairs(
     """Proposes pairs among the entities outside the training pairs: those that are
     each other's best by Sinkhorn scaling, with at least a given probability.
 
-    Validation and test entities are proposed for like any other, and no pair of
-    theirs is looked at.
+    Validation and test entities are treated like all others, and none of their pairs
+    is looked at.
 
     Args:
-        model (Module or sequence of Module): The model, or several; noise and dropout
-            are off, their modes are restored.
+        model (Module or sequence of Module): The model, or several, used without noise
+            and dropout; their modes are restored afterwards.
         data (HeteroData): The problem.
         threshold (float): Least probability of a proposal.
         decoder (Sinkhorn, optional): The scaling. (default: :obj:`Sinkhorn()`)
-        graph (optional): What the model's ``graph_of(data)`` gave.
+        graph (object, optional): What the model's ``graph_of(data)`` returned.
+            (default: :obj:`None`)
 
     Returns:
         torch.Tensor: Node ids, long ``[2, L]``; no entity is in two pairs.
@@ -124,9 +125,10 @@ def outside_seed_pairs(data: HeteroData, pairs: Tensor) -> Tensor:
 
 
 def share_right(data: HeteroData, pairs: Tensor) -> dict[str, float]:
-    """How many of some proposed pairs are right, by all links that are known.
+    """How many proposed pairs are right, judged by all known links.
 
-    It reads the test pairs: for the end of a training, when nothing depends on them.
+    It reads the test pairs, so it is for the end of a training, when nothing depends on
+    them any more.
 
     Args:
         data (HeteroData): The problem.
@@ -135,7 +137,7 @@ def share_right(data: HeteroData, pairs: Tensor) -> dict[str, float]:
     Returns:
         dict: ``pairs``, their number; ``right``, the share of them that are links;
         ``right_of_known``, that share among the pairs of which an entity is in a link
-        (0 where there are none). The others may be right or wrong: nobody knows.
+        (0 where there are none). Whether the others are right is not known.
     """
     pair = alignment_pair(data)
     links = links_between(data, pair).edge_index.cpu()

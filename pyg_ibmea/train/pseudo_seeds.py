@@ -16,10 +16,10 @@ class PseudoSeeds:
     """Adopts pairs that are proposed again and again, and drops those that are not.
 
     Each call of :meth:`update` hands over a set of proposals in which no entity occurs
-    twice, such as mutual nearest neighbours. Adopted are the pairs in more than half
-    of the last ``window`` sets (and in at least two, if ``window`` is more than one).
-    So no two adopted pairs share an entity, and a pair that stops being confirmed
-    falls out.
+    twice, such as mutual nearest neighbours. The pairs in more than half of the last
+    ``window`` sets (and in at least two, if ``window`` is more than one) are adopted.
+    So no two adopted pairs share an entity, and a pair that is no longer confirmed is
+    dropped.
 
     Nothing here knows which proposals are right: no test pair is looked at.
 
@@ -105,7 +105,7 @@ class PseudoSeeds:
         return {"proposals": list(self.proposals)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores what :meth:`state_dict` gave."""
+        """Restores what :meth:`state_dict` returned."""
         self.proposals = list(state["proposals"])
 
     def __repr__(self) -> str:
@@ -116,7 +116,7 @@ class JointPseudoSeeds:
     """The pseudo-seeds of every pair of graphs of a problem.
 
     With three or more graphs, pairs may contradict each other: a is b, b is c, but c is
-    another entity of a's graph. Of such pairs those with more votes stay (see
+    another entity of a's graph. Of such pairs, those with more votes stay (see
     :func:`~pyg_ibmea.align.cluster_matches`); none contradicts the known pairs.
 
     Args:
@@ -168,7 +168,7 @@ class JointPseudoSeeds:
     ) -> dict[Pair, Tensor]:
         """Adopts pairs at once, as if they had always been proposed.
 
-        Args: As for :meth:`update`.
+        Arguments, result and errors are those of :meth:`update`.
         """
         for _ in range(self.window):
             self.update(pairs, known)
@@ -180,7 +180,7 @@ class JointPseudoSeeds:
         return {"by_pair": states, "pairs": dict(self.pairs)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores what :meth:`state_dict` gave."""
+        """Restores what :meth:`state_dict` returned."""
         self.pairs = dict(state["pairs"])
         self.by_pair = {}
         for pair, of_pair in state["by_pair"].items():

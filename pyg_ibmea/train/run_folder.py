@@ -21,7 +21,7 @@ from pyg_ibmea.train.options import Options
 
 class RunFolder:
     """Files of one training: ``config.json``, ``metrics.jsonl``, ``metrics.json``,
-    ``checkpoint.pt``, ``alignment.tsv``, ``curves.png`` and, as the run has them,
+    ``checkpoint.pt``, ``alignment.tsv``, ``curves.png`` and, where the run has them,
     ``pseudo_seeds.tsv`` and ``clusters.tsv``.
 
     Files are written to a temporary name and renamed, so that an interrupted write
@@ -84,7 +84,8 @@ class RunFolder:
         return checkpoint
 
     def part(self, name: str, **changes: Any) -> RunFolder:
-        """A folder inside for another training of the same run, which resumes with it.
+        """A folder inside this one for another training of the same run, which resumes
+        with it.
 
         Args:
             name (str): Name of the folder.
@@ -111,7 +112,7 @@ class RunFolder:
             loss (dict): Mean loss terms of the epoch.
             val (dict): Metrics of the validation pairs.
             weights (dict): Fusion weights by modality.
-            information (dict, optional): What :func:`information_plane` gave.
+            information (dict, optional): What :func:`information_plane` returned.
         """
         line = {
             "epoch": epoch,
@@ -153,8 +154,8 @@ class RunFolder:
 
     def write_clusters(self, data: HeteroData, clusters: Clusters) -> None:
         """Writes ``clusters.tsv``: a line for each cluster with the URI of its entity
-        in each graph (empty if there is none) and the least confidence that holds it
-        together, 1 if all is known.
+        in each graph (empty if there is none) and the least confidence of the matches
+        that join it, 1 if all its pairs are known.
 
         Args:
             data (HeteroData): The problem.
@@ -214,8 +215,8 @@ class RunFolder:
             config = state["config"]
         except Exception as error:
             raise ValueError(
-                f"{path} is no checkpoint of this program ({error}); remove it to "
-                "start the run anew"
+                f"{path} is not a checkpoint of this program ({error}); remove it to "
+                "start the run over"
             ) from error
         self._compare(config, path)
         return state
@@ -237,7 +238,7 @@ class RunFolder:
             try:
                 found = json.loads(config.read_text(encoding="utf-8"))
             except ValueError as error:
-                raise ValueError(f"{config} is no JSON: {error}") from error
+                raise ValueError(f"{config} is not JSON: {error}") from error
             self._compare(found, config)
         elif self.path.exists() and any(self.path.iterdir()):
             what = "another run" if config.exists() else "other files"
@@ -270,12 +271,12 @@ def _comparable(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     try:
         options = Options.from_flat(config).flat()
-    except (TypeError, ValueError):  # A loop of one's own may mean others by the names.
+    except (TypeError, ValueError):  # A custom loop may have its own meaning of a name.
         options = {}
     same: dict[str, Any] = json.loads(json.dumps({**config, **options}))
     return same
 
 
 def _one_field(name: str) -> str:
-    """A URI that cannot break the table; tabs and line ends have no place in one."""
+    """A URI that cannot break the table: tabs and line ends become blanks."""
     return name.replace("\t", " ").replace("\n", " ").replace("\r", " ")

@@ -1,4 +1,4 @@
-"""Everything that a resumed training needs to go on bit for bit."""
+"""Everything that a resumed training needs to continue bit for bit."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class TrainingState:
 
     @torch.no_grad()
     def update_average(self) -> None:
-        """Takes the weights of the epoch just done into the average.
+        """Adds the weights of the epoch just done to the average.
 
         Early on the decay is smaller, so that the start is soon forgotten.
         """
@@ -94,7 +94,7 @@ class TrainingState:
         for name, value in self.average.state_dict().items():
             if value.is_floating_point():
                 value.lerp_(new[name], 1 - decay)
-            else:  # No weights.
+            else:  # Not a weight.
                 value.copy_(new[name])
 
     def offer(self, value: float) -> bool:
@@ -107,9 +107,9 @@ class TrainingState:
         return True
 
     def finish(self) -> None:
-        """Gives the model the weights that were kept and lets go of the gradients, of
-        what the optimiser remembers and of the other copies of the weights, which take
-        five times the model's memory.
+        """Gives the model the weights that were kept and frees the gradients, the state
+        of the optimiser and the other copies of the weights, which take five times the
+        model's memory.
         """
         self.model.load_state_dict(self.best_weights)
         self.average, self.best_weights = self.model, self.model.state_dict()
@@ -117,7 +117,7 @@ class TrainingState:
         self.optimizer.state.clear()
 
     def state_dict(self) -> dict[str, Any]:
-        """Tensors, numbers and strings only, random generators included."""
+        """The state, in tensors, numbers and strings, random generators included."""
         cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
         return {
             "epoch": self.epoch,
@@ -140,7 +140,7 @@ class TrainingState:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores what :meth:`state_dict` gave.
+        """Restores what :meth:`state_dict` returned.
 
         Raises:
             ValueError: If the weights do not fit the model.

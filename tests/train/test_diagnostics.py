@@ -83,7 +83,7 @@ def test_neighbours_that_lead_astray_by_the_validation_pairs():
 
     # Two standard errors, of shares with a hit and a miss more: about .122.
     (told,) = check(0.7, 0.8225, 100)
-    assert "a - b: what neighbours say" in told
+    assert "a - b: neighbourhood agreement lowers" in told
     assert "on the 100 validation pairs from 0.823 to 0.700" in told
     assert "--neighbor-agreement" in told
     assert check(0.7, 0.8, 100) == []

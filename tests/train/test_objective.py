@@ -127,7 +127,7 @@ def test_loss_of_ones_own(output):
         ("nan", "beta must be non-negative, got nan"),
         ("inf", "beta must be non-negative, got inf"),
         ("1e-3,graph=-1", "beta of 'graph' must be non-negative, got -1.0"),
-        ("1e-3,sound=1", "beta for 'sound', but the modalities are"),
+        ("1e-3,sound=1", "beta is given for 'sound', but the modalities are"),
         ("1e-3,graph=", "beta must be a number, got 'graph='"),
     ],
 )
@@ -155,7 +155,7 @@ def test_beta_of_every_modality_of_the_data():
         assert options.betas([name, "other"], known) == {name: 0.5, "other": 1e-3}
     options = LossOptions(beta={"sound": 0.5})
     assert options.betas(["graph", "sound"]) == {"graph": 0.0, "sound": 0.5}
-    with pytest.raises(ValueError, match=r"beta for 'sound'.* are \['graph', 'image'"):
+    with pytest.raises(ValueError, match=r"for 'sound'.* are \['graph', 'image'"):
         options.betas(["graph", "image"])
 
 

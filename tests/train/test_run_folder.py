@@ -126,7 +126,7 @@ def test_run_of_another_configuration(started):
     with pytest.raises(ValueError, match=r"lr: 0.1 there, 0.2 now"):
         RunFolder(started.path, {**CONFIG, "lr": 0.2}, resume=True)
     (started.path / "config.json").write_text("{")
-    with pytest.raises(ValueError, match=r"config\.json is no JSON"):
+    with pytest.raises(ValueError, match=r"config\.json is not JSON"):
         RunFolder(started.path, CONFIG, resume=True)
 
 
@@ -139,7 +139,7 @@ def test_checkpoint_of_another_configuration_or_damaged(started):
     with pytest.raises(ValueError, match="belongs to another configuration"):
         started.load_checkpoint()
     target.write_bytes(target.read_bytes()[:100])
-    with pytest.raises(ValueError, match="is no checkpoint of this program"):
+    with pytest.raises(ValueError, match="is not a checkpoint of this program"):
         started.load_checkpoint()
 
 

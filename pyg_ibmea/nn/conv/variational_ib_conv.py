@@ -98,7 +98,7 @@ class VariationalIBConv(DiagonalAttention):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        r"""Draws the weights anew, zeros for the scales of :math:`\log\sigma`, and
+        r"""Resets all parameters, the scales of :math:`\log\sigma` to zero, and
         forgets the KL of the last forward.
         """
         super().reset_parameters()

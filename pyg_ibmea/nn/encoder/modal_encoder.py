@@ -23,7 +23,7 @@ class ModalVIBEncoder(nn.Module):
         \log\boldsymbol\sigma = \mathbf{W}_\sigma \mathbf{h} + \mathbf{c}
 
     where :math:`\hat{\mathbf{x}}` is the input row at unit length, so that an entity
-    with many attributes is no louder than one with few.
+    with many attributes does not outweigh one with few.
 
     With ``residual=True`` the mean is :math:`\mathbf{P} \hat{\mathbf{x}} +
     \mathbf{W}_\mu \mathbf{h}`. :math:`\mathbf{P}` starts as a random matrix with

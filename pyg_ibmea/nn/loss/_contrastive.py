@@ -68,7 +68,7 @@ class _InfoNCE(torch.autograd.Function):
     def forward(ctx: Any, a: Tensor, b: Tensor, temperature: float) -> Tensor:
         num_pairs = a.size(0)
         positive = (a * b).sum(dim=1) / temperature
-        # Scores of unit rows lie within 1 / temperature of 0, and where that is no
+        # Scores of unit rows lie within 1 / temperature of 0, and where that is not an
         # extreme range, sums of exponentials relative to the top need no maximum.
         top = 1 / temperature
         bounded = 2 * top < -math.log(torch.finfo(a.dtype).tiny) - _ROOM
@@ -167,11 +167,11 @@ def _upper_tiles(num_rows: int) -> Iterator[tuple[slice, slice]]:
 def _negatives(
     z: Tensor, rows: slice, columns: slice, scale_neg: float, base: float
 ) -> Tensor:
-    """Exponentials of a tile of similarities, zero where the pair is no negative."""
+    """Exponentials of a tile of similarities, zero for pairs that are not negatives."""
     similar = z[rows] @ z[columns].t()
     similar.sub_(base).mul_(scale_neg).exp_()
     half = z.size(0) // 2
-    # A row is no negative of itself, nor is its counterpart.
+    # A row is not a negative of itself, nor is its counterpart.
     for shift in (0, half, -half):
         first = max(rows.start, columns.start - shift)
         last = min(rows.stop, columns.stop - shift)
