@@ -1,4 +1,4 @@
-"""Files that are never half written."""
+"""Writing files in full or not at all."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Gives another path to write to, which then takes the place of a file in one step.
+    """Yields a temporary path to write to, which then replaces a file in one step.
 
-    After an error or an interrupt the old file is as it was.
+    After an error or an interrupt, the old file is unchanged.
     """
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

@@ -1,4 +1,4 @@
-"""Options as dataclass fields, each defined once with its range and its help."""
+"""Options as dataclass fields, each defined once with its range and help text."""
 
 from __future__ import annotations
 
@@ -20,18 +20,21 @@ def option(
     parse: Callable[[str], Any] | None = None,
     show: Callable[[Any], str] | None = None,
 ) -> Any:
-    """A dataclass field that is a flag of the command line, too.
+    """A dataclass field that is also a flag of the command line.
 
     Args:
-        default: The default; a callable makes a new one for every instance.
-        text: The help of the flag.
-        at_least: Least value.
-        above: What the value must be greater than.
-        below: What the value must be less than.
-        choices: The values that there are.
-        parse: Makes the value from the text of the command line. (default: the type of
-            the default)
-        show: Makes the text of the command line of a value, for the help.
+        default (Any): The default value, or a callable that makes one for each
+            instance.
+        text (str): Help text of the flag.
+        at_least (float, optional): Smallest allowed value. (default: no bound)
+        above (float, optional): Lower bound that the value must exceed.
+            (default: no bound)
+        below (float, optional): Upper bound that the value must stay below.
+            (default: no bound)
+        choices (sequence of str, optional): The allowed values. (default: any)
+        parse (callable, optional): Converts the text given on the command line to a
+            value. (default: the type of ``default``)
+        show (callable, optional): Converts a value to command-line text, for the help.
             (default: :class:`str`)
     """
     extra = {
@@ -49,7 +52,7 @@ def option(
 
 
 def check_ranges(options: Any) -> None:
-    """Checks every field of a dataclass that :func:`option` made.
+    """Checks the value of every field that :func:`option` made.
 
     Raises:
         ValueError: If a value is out of range; the message names the option.
@@ -74,18 +77,18 @@ def option_fields(kind: type) -> Iterator[Field[Any]]:
 
 
 def add_flags(parser: argparse.ArgumentParser, title: str, options: Any) -> None:
-    """Adds a flag for every option of a dataclass, in a group of its own.
+    """Adds a flag for every option of a dataclass, in a separate group.
 
     Args:
-        parser: The parser.
-        title: Title of the group.
-        options: An instance, whose values are the defaults.
+        parser (argparse.ArgumentParser): The parser.
+        title (str): Title of the group.
+        options (Any): An instance of the dataclass; its values are the defaults.
     """
     group = parser.add_argument_group(title)
     for found in option_fields(type(options)):
         default = getattr(options, found.name)
         show = found.metadata["show"]
-        # argparse formats the help itself.
+        # argparse applies %-formatting to the help.
         shown = "%(default)s" if show is None else show(default).replace("%", "%%")
         extra: dict[str, Any] = {"choices": found.metadata["choices"]}
         if isinstance(default, bool):
@@ -101,7 +104,7 @@ def add_flags(parser: argparse.ArgumentParser, title: str, options: Any) -> None
 
 
 def _reader(found: Field[Any]) -> Callable[[str], Any]:
-    """What reads the text of a flag."""
+    """The function that reads the text of a flag."""
     parse = found.metadata["parse"]
     if parse is None:
         return type(found.default)
@@ -110,7 +113,7 @@ def _reader(found: Field[Any]) -> Callable[[str], Any]:
         try:
             return parse(text)
         except ValueError as error:
-            # argparse shows the message of this error only.
+            # argparse shows the message of this kind of error only.
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return read
@@ -122,5 +125,5 @@ def _range(least: float, above: float, below: float) -> str:
     if above == 0:
         return "be positive"
     if least == 0:
-        return "not be negative"
+        return "be non-negative"
     return f"be at least {least:g}"

@@ -1,7 +1,7 @@
-"""What an alignment problem in ``HeteroData`` is: its names, links, split, numbering.
+"""The layout of an alignment problem in ``HeteroData``: names, links, split, numbering.
 
-Every room reads and writes a problem through this module, so that each name of the
-contract stands in one place.
+All other modules read and write a problem through this one, so that each key of the
+layout is defined in one place.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ __all__ = [
 ]
 
 Pair = tuple[str, str]
-"""Names of a source and a target graph."""
+"""The names of a source and a target graph."""
 
 PARTS = ("train", "val", "test")
 """The parts of a split."""
 
 GRAPH = "graph"
-"""Name of the structural modality, the one that has no ``x_`` of its own."""
+"""The name of the structural modality, the only one without an ``x_`` key."""
 
 _TRIPLES = "rel"
 _LINKS = "same_as"
@@ -51,8 +51,8 @@ def triples_of(data: HeteroData, kg: str) -> EdgeStorage:
 
     Args:
         data (HeteroData): The problem.
-        kg (str): Name of the graph; a graph that has no triples yet gets an empty store
-            to write to.
+        kg (str): Name of the graph; a graph without triples gets an empty store to
+            write to.
     """
     return data[kg, _TRIPLES, kg]
 
@@ -63,20 +63,20 @@ def links_between(data: HeteroData, pair: Pair) -> EdgeStorage:
 
     Args:
         data (HeteroData): The problem.
-        pair (tuple): Names of the two graphs; a pair that has no links yet gets an
-            empty store to write to.
+        pair (tuple): Names of the two graphs; a pair without links gets an empty store
+            to write to.
     """
     return data[pair[0], _LINKS, pair[1]]
 
 
 def has_triples(data: HeteroData, kg: str) -> bool:
-    """Whether a graph has one triple or more."""
+    """Whether a graph has any triples."""
     kind = (kg, _TRIPLES, kg)
     return kind in data.edge_types and data[kind].edge_index.size(1) > 0
 
 
 def modalities_of(data: HeteroData) -> list[str]:
-    """The modalities that some graph has features of, in their order.
+    """The modalities that at least one graph has features of, in order of appearance.
 
     Args:
         data (HeteroData): The problem.
@@ -107,8 +107,8 @@ def feature_channels(data: HeteroData) -> dict[str, int]:
             mask = data[kg].get(f"mask_{modality}")
             if x is None or mask is None:
                 raise ValueError(
-                    f"graph {kg!r} needs both x_{modality} and mask_{modality}; where "
-                    "it lacks the modality they are all zero and all False"
+                    f"graph {kg!r} needs both x_{modality} and mask_{modality}; if it "
+                    "lacks the modality, make them all zero and all False"
                 )
             if x.size(1) != channels.setdefault(modality, x.size(1)):
                 raise ValueError(
@@ -124,11 +124,11 @@ def entity_counts(data: HeteroData) -> dict[str, int]:
 
 
 def first_numbers(counts: Mapping[str, int]) -> dict[str, int]:
-    """The number of each graph's first entity where the entities of all graphs are
-    numbered one graph after the other.
+    """The number of each graph's first entity when the entities of all graphs are
+    numbered consecutively, graph after graph.
 
     Args:
-        counts (dict): Number of entities by graph; see :func:`entity_counts`.
+        counts (dict): Number of entities of each graph; see :func:`entity_counts`.
 
     Example:
         >>> first_numbers({"zh": 3, "en": 2})
@@ -138,17 +138,17 @@ def first_numbers(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def relation_numbers(data: HeteroData) -> tuple[dict[str, Tensor], int]:
-    """Numbers the relations of all graphs together.
+    """Numbers the relations of all graphs jointly.
 
-    A relation that has the same URI in two graphs (``data.relation_uri``) is one;
-    without URIs every graph has relations of its own.
+    Relations with the same URI in two graphs (``data.relation_uri``) are one relation;
+    without URIs, no relations are shared between graphs.
 
     Args:
         data (HeteroData): The problem.
 
     Returns:
-        tuple: For each graph the common number of each of its relations, and how many
-        there are in all.
+        tuple: For each graph, the joint numbers of its relations; and the total number
+        of relations.
 
     Raises:
         ValueError: If a triple has a relation that the graph does not list.
@@ -162,7 +162,7 @@ def relation_numbers(data: HeteroData) -> tuple[dict[str, Tensor], int]:
         names = uris.get(kg, [(kg, relation) for relation in range(used)])
         if used > len(names):
             raise ValueError(
-                f"graph {kg!r} has a triple of relation {used - 1}, but lists "
+                f"graph {kg!r} has a triple of relation {used - 1}, but lists only "
                 f"{len(names)} relations"
             )
         found[kg] = torch.tensor(
@@ -174,22 +174,23 @@ def relation_numbers(data: HeteroData) -> tuple[dict[str, Tensor], int]:
 
 
 def linked_pairs(data: HeteroData) -> list[Pair]:
-    """The pairs of graphs that have links, by name; empty if there are none."""
+    """The names of each pair of linked graphs; empty if there are none."""
     return [(a, b) for a, kind, b in data.edge_types if kind == _LINKS]
 
 
 def pair_problems(data: HeteroData) -> Iterator[tuple[Pair, HeteroData]]:
-    """Each linked pair of graphs, with the alignment problem of these two.
+    """Yields each linked pair of graphs with the alignment problem of these two.
 
-    A problem holds all graphs, but the links of its pair only: whatever takes a problem
-    of two graphs takes it, and a model of all graphs fits all of them.
+    Each problem holds all graphs, but only the links of its pair: it can be used
+    wherever a problem of two graphs can, and one model of all graphs fits every
+    problem.
 
     Args:
-        data (HeteroData): The problem, of two graphs or more; it is left as it is.
+        data (HeteroData): The problem, of two or more graphs; it is not modified.
 
     Yields:
         tuple: Names of the two graphs and their problem, in the order of
-        :func:`linked_pairs`; with one pair the problem itself.
+        :func:`linked_pairs`; if there is only one pair, the problem itself.
 
     Raises:
         ValueError: If no graphs are linked.
@@ -208,7 +209,7 @@ def pair_problems(data: HeteroData) -> Iterator[tuple[Pair, HeteroData]]:
 
 
 def alignment_pair(data: HeteroData) -> Pair:
-    """The names of the two graphs of a problem that links one pair.
+    """The names of the two graphs of a problem with exactly one linked pair.
 
     Raises:
         ValueError: If there is not exactly one pair.
@@ -216,14 +217,14 @@ def alignment_pair(data: HeteroData) -> Pair:
     pairs = linked_pairs(data)
     if len(pairs) != 1:
         raise ValueError(
-            f"one pair of linked graphs is needed, got {pairs}; take them one by one "
-            "with pair_problems"
+            f"exactly one pair of linked graphs is needed, got {pairs}; iterate over "
+            "pair_problems to take them one by one"
         )
     return pairs[0]
 
 
 def links_of(data: HeteroData, part: str) -> Tensor:
-    """The links of a part of the split.
+    """The links in one part of the split.
 
     Args:
         data (HeteroData): The problem of one pair of graphs.
@@ -233,7 +234,7 @@ def links_of(data: HeteroData, part: str) -> Tensor:
         torch.Tensor: Node ids, long ``[2, L]``.
 
     Raises:
-        ValueError: If there is no such part or not exactly one pair.
+        ValueError: If the part is unknown or there is not exactly one pair.
     """
     store = links_between(data, alignment_pair(data))
     links: Tensor = store.edge_index[:, store[f"{_checked_part(part)}_mask"]]
@@ -241,16 +242,16 @@ def links_of(data: HeteroData, part: str) -> Tensor:
 
 
 def seed_pairs(data: HeteroData) -> dict[Pair, Tensor]:
-    """The training pairs of every linked pair of graphs, long ``[2, L]``."""
+    """The training pairs, long ``[2, L]``, of each linked pair of graphs."""
     return {pair: links_of(problem, "train") for pair, problem in pair_problems(data)}
 
 
 def add_validation_pairs(data: HeteroData) -> HeteroData:
-    """The problem with the validation pairs among the training pairs, for a last
-    training when there is nothing left to choose.
+    """A copy of the problem in which the validation pairs are training pairs, for a
+    final training when nothing is left to be selected.
 
     Args:
-        data (HeteroData): The problem; it is left as it is.
+        data (HeteroData): The problem; it is not modified.
     """
     known = copy.copy(data)
     for pair in linked_pairs(data):
@@ -261,7 +262,7 @@ def add_validation_pairs(data: HeteroData) -> HeteroData:
 
 
 def unaligned_entities(data: HeteroData, parts: Sequence[str]) -> list[Tensor]:
-    """Node ids of both graphs, ascending, that are in no pair of the given parts.
+    """Node ids of both graphs, ascending, that occur in no pair of the given parts.
 
     Args:
         data (HeteroData): The problem of one pair of graphs.
@@ -279,20 +280,21 @@ def unaligned_entities(data: HeteroData, parts: Sequence[str]) -> list[Tensor]:
 
 
 def dangling_of(data: HeteroData, part: str) -> Tensor:
-    """The source entities of a part of the split that are known to have no counterpart.
+    """The source entities in one part of the split that are known to have no
+    counterpart.
 
     Args:
         data (HeteroData): The problem of one pair of graphs; its links may hold
-            ``dangling``, node ids of such entities, long ``[D]``, and
-            ``dangling_part``, the number of the part each belongs to: 0 training,
-            1 validation, 2 test.
+            ``dangling``, the node ids of such entities, long ``[D]``, and
+            ``dangling_part``, the part that each belongs to: 0 training, 1 validation,
+            2 test.
         part (str): ``'train'``, ``'val'`` or ``'test'``.
 
     Returns:
-        torch.Tensor: Node ids, long; empty if nothing is known.
+        torch.Tensor: Node ids, long; empty if none are known.
 
     Raises:
-        ValueError: If there is no such part or not exactly one pair.
+        ValueError: If the part is unknown or there is not exactly one pair.
     """
     number = PARTS.index(_checked_part(part))
     store = links_between(data, alignment_pair(data))
@@ -303,14 +305,14 @@ def dangling_of(data: HeteroData, part: str) -> Tensor:
 
 
 def check_problem(data: HeteroData) -> None:
-    """Checks that data keep the contract of an alignment problem.
+    """Checks that data has the layout of an alignment problem.
 
     Args:
         data (HeteroData): The data.
 
     Raises:
-        TypeError: If it is not a ``HeteroData``.
-        ValueError: If something is missing or does not fit; the message names the store
+        TypeError: If the data is not a ``HeteroData``.
+        ValueError: If something is missing or inconsistent; the message names the store
             and the key, and says what is expected.
 
     Example:
@@ -320,17 +322,18 @@ def check_problem(data: HeteroData) -> None:
         Traceback (most recent call last):
         ...
         ValueError: data['en', 'rel', 'en'] needs edge_index [2, E] and edge_type [E], \
-both long; a graph without triples has empty ones
+both long; give a graph without triples empty ones
     """
     if not isinstance(data, HeteroData):
         hint = "; take dataset[0]" if isinstance(data, Dataset) else ""
         raise TypeError(
-            f"an alignment problem is a HeteroData, got {type(data).__name__}{hint}"
+            "an alignment problem must be a HeteroData, got "
+            f"{type(data).__name__}{hint}"
         )
     if len(data.node_types) < 2:
         raise ValueError(
-            "an alignment problem has two graphs or more, node types of HeteroData; "
-            f"got {list(data.node_types)}"
+            "an alignment problem needs two or more graphs, as node types of the "
+            f"HeteroData, got {list(data.node_types)}"
         )
     for kg in data.node_types:
         _check_graph(data, kg)
@@ -339,23 +342,23 @@ both long; a graph without triples has empty ones
     for kg, count in entity_counts(data).items():
         if uris is not None and len(uris.get(kg, ())) != count:
             raise ValueError(
-                f"data.uri[{kg!r}] must name the {count} entities of the graph, it "
-                f"names {len(uris.get(kg, ()))}"
+                f"data.uri[{kg!r}] must name all {count} entities of the graph, got "
+                f"{len(uris.get(kg, ()))} names"
             )
     if not linked_pairs(data):
         raise ValueError(
-            "no graphs are linked: data[a, 'same_as', b] needs edge_index [2, L] with "
-            "the known pairs of two graphs a and b"
+            "no graphs are linked; store the known pairs of two graphs a and b in "
+            "data[a, 'same_as', b] as edge_index [2, L]"
         )
     for pair in linked_pairs(data):
         _check_links(data, pair)
 
 
 def _check_graph(data: HeteroData, kg: str) -> None:
-    # PyG would infer it from the features, and warn.
+    # PyG would infer it from the features and warn.
     count = data[kg].to_dict().get("num_nodes")
     if count is None:
-        raise ValueError(f"data[{kg!r}] needs num_nodes, the number of entities")
+        raise ValueError(f"data[{kg!r}] needs num_nodes, the number of its entities")
     where = f"data[{kg!r}, {_TRIPLES!r}, {kg!r}]"
     store = data[kg, _TRIPLES, kg] if (kg, _TRIPLES, kg) in data.edge_types else {}
     edge_index, edge_type = store.get("edge_index"), store.get("edge_type")
@@ -367,8 +370,8 @@ def _check_graph(data: HeteroData, kg: str) -> None:
         or edge_type.shape != edge_index.shape[1:]
     ):
         raise ValueError(
-            f"{where} needs edge_index [2, E] and edge_type [E], both long; a graph "
-            "without triples has empty ones"
+            f"{where} needs edge_index [2, E] and edge_type [E], both long; give "
+            "a graph without triples empty ones"
         )
     _check_ids(f"{where}.edge_index", edge_index, (count, count))
     for modality in modalities_of(data):
@@ -406,7 +409,7 @@ def _check_links(data: HeteroData, pair: Pair) -> None:
                 "pyg_ibmea.data.set_split writes the masks"
             )
     if bool((sum(mask.long() for mask in masks) > 1).any()):
-        raise ValueError(f"{where}: a link is in more than one part of the split")
+        raise ValueError(f"{where} has a link in more than one part of the split")
 
 
 def _check_ids(where: str, ids: Tensor, counts: tuple[int, int]) -> None:

@@ -34,7 +34,7 @@ class Options:
         ({"layers": 0}, "layers must be at least 1, got 0"),
         ({"rate": 0.0}, "rate must be positive, got 0.0"),
         ({"rate": float("nan")}, "rate must be positive, got nan"),
-        ({"decay": -1.0}, "decay must not be negative, got -1.0"),
+        ({"decay": -1.0}, "decay must be non-negative, got -1.0"),
         ({"dropout": 1.0}, r"dropout must lie in \[0, 1\), got 1.0"),
         ({"kind": "c"}, r"kind must be one of \['a', 'b'\], got 'c'"),
     ],

@@ -172,7 +172,7 @@ def set_to(key, value):
         ),
         (
             {"links": set_to("train_mask", lambda mask: mask | True)},
-            "a link is in more than one part of the split",
+            "has a link in more than one part of the split",
         ),
     ],
 )
@@ -185,15 +185,15 @@ def test_what_is_wrong_with_a_problem_is_named(changes, message):
 def test_a_problem_has_graphs_uris_and_links():
     data = HeteroData()
     data["en"].num_nodes = 2
-    with pytest.raises(ValueError, match=r"two graphs or more, .* got \['en'\]"):
+    with pytest.raises(ValueError, match=r"two or more graphs, .* got \['en'\]"):
         check_problem(data)
     data = broken()
     data.uri = {**data.uri, "target": ["a"]}
-    with pytest.raises(ValueError, match=r"data.uri\['target'\] must name the"):
+    with pytest.raises(ValueError, match=r"data.uri\['target'\] must name all"):
         check_problem(data)
     data = broken()
     del data["source", "same_as", "target"]
-    with pytest.raises(ValueError, match="no graphs are linked: data"):
+    with pytest.raises(ValueError, match="no graphs are linked; store"):
         check_problem(data)
 
 

@@ -1,4 +1,4 @@
-"""The columns of an alignment: types, ranges, and one numbering for several."""
+"""The columns of an alignment: types, ranges, and joint numbering of several."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from pyg_ibmea.problem import Pair
 
 ENTITIES = ("source", "target", "runner_up")
-"""Columns that hold entity numbers; all but the first are of the target graph."""
+"""Columns of entity numbers; all but the first refer to the target graph."""
 
 FLOATS = ("score", "margin", "confidence")
 ARRAYS = (*ENTITIES, *FLOATS, "pair")
@@ -21,22 +21,22 @@ Value = TypeVar("Value", str, float)
 
 
 def whole_numbers(name: str, values: ArrayLike) -> NDArray[np.int64]:
-    """A column of whole numbers, ``[N]``.
+    """Values as a column of integers, ``[N]``.
 
     Raises:
-        ValueError: If it is not one.
+        ValueError: If they are not one-dimensional or not of that kind.
     """
     column = _one_dimensional(name, values)
     if column.size and column.dtype.kind not in "iu":
-        raise ValueError(f"{name} must hold whole numbers, got {column.dtype}")
+        raise ValueError(f"{name} must hold integers, got {column.dtype}")
     return column.astype(np.int64, copy=False)
 
 
 def real_numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
-    """A column of real numbers, ``[N]``.
+    """Values as a column of real numbers, ``[N]``.
 
     Raises:
-        ValueError: If it is not one.
+        ValueError: If they are not one-dimensional or not of that kind.
     """
     column = _one_dimensional(name, values)
     if column.size and column.dtype.kind not in "iuf":
@@ -45,7 +45,7 @@ def real_numbers(name: str, values: ArrayLike) -> NDArray[np.float64]:
 
 
 def array_of(column: Tensor) -> NDArray[Any]:
-    """A tensor on any device as an array."""
+    """Converts a tensor on any device to an array."""
     array: NDArray[Any] = column.detach().cpu().numpy()
     return array
 
@@ -55,17 +55,18 @@ def check_columns(
     pairs: Sequence[Pair],
     uris: Mapping[str, Sequence[str]],
 ) -> None:
-    """Checks that columns fit each other, the pairs of graphs and the entities.
+    """Checks that columns are consistent with each other, the pairs of graphs and the
+    entities.
 
     Raises:
-        ValueError: If they do not; the message names the row.
+        ValueError: If they are not; the message names the row.
     """
     if len(set(pairs)) != len(pairs):
-        raise ValueError(f"pairs must differ from each other, got {list(pairs)}")
+        raise ValueError(f"pairs must be distinct, got {list(pairs)}")
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
         said = ", ".join(f"{name} {length}" for name, length in lengths.items())
-        raise ValueError(f"columns must be of the same length, got {said}")
+        raise ValueError(f"columns must have the same length, got {said}")
     numbers = columns["pair"]
     _check_range("pair", numbers, slice(None), (0, len(pairs)), "there are {} pairs")
     for number, pair in enumerate(pairs):
@@ -76,7 +77,7 @@ def check_columns(
             why = f"graph {kg!r} has {{}} entities"
             _check_range(name, columns[name], rows, ends, why)
     confidence = columns["confidence"]
-    # Not a number is outside, too.
+    # NaN is also out of range.
     wrong = np.flatnonzero(~((confidence >= 0) & (confidence <= 1)))
     if len(wrong):
         row = wrong[0]
@@ -88,10 +89,10 @@ def check_columns(
 def by_pair(
     name: str, values: Mapping[Pair, Value] | None, pairs: Sequence[Pair], none: Value
 ) -> dict[Pair, Value]:
-    """What is said of each pair of graphs, ``none`` where nothing is.
+    """The value of each pair of graphs, or ``none`` where it is not given.
 
     Raises:
-        ValueError: If something is said of another pair.
+        ValueError: If a value is given for an unknown pair.
     """
     values = values or {}
     unknown = [pair for pair in values if pair not in pairs]
@@ -105,27 +106,27 @@ def by_pair(
 def add_known(
     name: str, known: dict[Pair, Value], values: Mapping[Pair, Value]
 ) -> None:
-    """Adds what an alignment says of its pairs to what others say.
+    """Adds the values of an alignment's pairs to those already known.
 
     Raises:
-        ValueError: If they contradict each other.
+        ValueError: If they contradict those.
     """
     for pair, value in values.items():
         if value and known.setdefault(pair, value) != value:
             raise ValueError(
                 f"the matches of {pair[0]} - {pair[1]} differ in their {name}, "
-                f"{known[pair]!r} and {value!r}; join takes those of one alignment"
+                f"{known[pair]!r} and {value!r}; join parts of the same alignment only"
             )
 
 
 def add_uris(
     known: dict[str, Sequence[str]], kg: str, uris: Sequence[str]
 ) -> NDArray[np.int64]:
-    """Adds the URIs of a graph to those that are known of it.
+    """Adds the URIs of a graph to those already known.
 
     Returns:
-        The number of each URI among those now known, and -1 last, so that -1 as an
-        index stays -1.
+        numpy.ndarray: The number of each URI among those now known, followed by -1, so
+        that the index -1 maps to -1.
     """
     there = known.setdefault(kg, uris)
     if there is uris or list(there) == list(uris):

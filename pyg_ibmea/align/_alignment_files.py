@@ -1,4 +1,4 @@
-"""Writes an alignment: as a table, or as ``owl:sameAs`` statements."""
+"""Writing an alignment as a table or as ``owl:sameAs`` statements."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ COLUMNS = (
 """The columns of a table of matches."""
 
 NUMBERS = ("score", "confidence", "margin")
-"""Those that hold numbers; the others hold names."""
+"""The numeric columns; the others hold names."""
 
 FORMATS = ("tsv", "csv", "parquet", "nt")
 _SAME_AS = "<http://www.w3.org/2002/07/owl#sameAs>"
-# What may stand in an IRI as it is; letters of all scripts are encoded.
+# Characters allowed in an IRI; non-ASCII letters are encoded.
 _IRI = ":/?#[]@!$&'()*+,;=%~"
 
 
 def write_table(path: Path, form: str | None, columns: Mapping[str, list[Any]]) -> None:
-    """Writes a table of matches whole, or leaves the old file as it was.
+    """Writes a complete table of matches, or leaves the old file unchanged.
 
     Args:
-        path: The file.
-        form: One of :data:`FORMATS`. (default: by the suffix)
-        columns: Values by name of the column, in the order of :data:`COLUMNS`.
+        path (Path): The file.
+        form (str, optional): One of :data:`FORMATS`. (default: the suffix of ``path``)
+        columns (dict): Values of each column, in the order of :data:`COLUMNS`.
 
     Raises:
-        ImportError: If it is to be Parquet and pyarrow is not installed.
-        ValueError: If the form is unknown.
+        ImportError: If the format is Parquet and pyarrow is not installed.
+        ValueError: If the format is unknown.
     """
     form = form or path.suffix.removeprefix(".").lower()
     if form not in FORMATS:
@@ -76,23 +76,23 @@ def as_iri(name: str) -> str:
 
 
 def one_field(name: str) -> str:
-    r"""A name that cannot break a table without quotes.
+    r"""A name without the characters that would break a table without quotes.
 
     Example:
         >>> one_field("two\nlines")
         'two lines'
     """
-    # Much faster than a translation or a regular expression.
+    # Much faster than str.translate or a regular expression.
     return name.replace("\t", " ").replace("\r", " ").replace("\n", " ")
 
 
 def suffixes(forms: Iterable[str]) -> str:
-    """Names of forms as the suffixes of files."""
+    """Names of formats as file suffixes."""
     return ", ".join(f".{form}" for form in forms)
 
 
 def _tsv(columns: Mapping[str, list[Any]]) -> Iterator[str]:
-    """Lines with six decimals, which are the same again when they are read back."""
+    """Lines with six decimals, so that loading and saving again gives the same file."""
     yield "\t".join(COLUMNS) + "\n"
     fields = (
         values if name in NUMBERS else map(one_field, values)
@@ -109,14 +109,14 @@ def _tsv(columns: Mapping[str, list[Any]]) -> Iterator[str]:
 
 def _nt(columns: Mapping[str, list[Any]]) -> Iterator[str]:
     sides = columns["source"], columns["target"]
-    # An entity may be the target of many, and quoting is slow.
+    # Quoting is slow, and an entity may be the target of many others.
     iri = {name: as_iri(name) for name in set().union(*sides)}
     for source, target in zip(*sides, strict=True):
         yield f"{iri[source]} {_SAME_AS} {iri[target]} .\n"
 
 
 def parquet_table(columns: Mapping[str, list[Any]]) -> Any:
-    """Columns as a table of Arrow, strings and float64."""
+    """Columns as an Arrow table of strings and float64."""
     pyarrow, _ = import_pyarrow()
     arrays = [
         pyarrow.array(
@@ -128,7 +128,7 @@ def parquet_table(columns: Mapping[str, list[Any]]) -> Any:
 
 
 def import_pyarrow() -> tuple[Any, Any]:
-    """The modules ``pyarrow`` and ``pyarrow.parquet``.
+    """Imports the modules ``pyarrow`` and ``pyarrow.parquet``.
 
     Raises:
         ImportError: If pyarrow is not installed; the message says how to get it.

@@ -1,4 +1,4 @@
-"""Reads an alignment from a table."""
+"""Reading an alignment from a table."""
 
 from __future__ import annotations
 
@@ -26,33 +26,33 @@ _NONE = -1
 def read_table(path: Path) -> dict[str, Any]:
     """Reads a table of matches.
 
-    The entities of a graph are numbered in the order in which the table names them.
+    The entities of a graph are numbered in order of appearance.
 
     Args:
-        path: ``.tsv``, ``.csv`` or ``.parquet``.
+        path (Path): ``.tsv``, ``.csv`` or ``.parquet``.
 
     Returns:
-        What :class:`Alignment` takes, by name.
+        dict: The arguments of :class:`Alignment`, by name.
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ImportError: If it is Parquet and pyarrow is not installed.
-        ValueError: If it is not such a table; the message names the line.
+        ImportError: If the file is Parquet and pyarrow is not installed.
+        ValueError: If the file is not a table of matches; the message names the line.
     """
     form, tables = path.suffix.removeprefix(".").lower(), FORMATS[:3]
     if form == "nt":
         raise ValueError(
-            f"{path}: N-Triples hold no scores and no confidences; load the alignment "
+            f"{path}: N-Triples hold no scores or confidences; load the alignment "
             f"from {suffixes(tables)}"
         )
     if form not in tables:
         raise ValueError(f"{path}: expected one of {suffixes(tables)}")
     if not path.is_file():
-        raise FileNotFoundError(f"there is no alignment {path}; train first")
+        raise FileNotFoundError(f"there is no alignment {path}; train a model first")
     if form == "parquet":
         return _numbered(path, "row", _parquet_rows(path))
     try:
-        # A carriage return is part of a name, and only CSV can quote a line feed.
+        # A carriage return may be part of a name; only CSV can quote a line feed.
         newline = "" if form == "csv" else "\n"
         with path.open(encoding="utf-8", newline=newline) as file:
             rows = _csv_rows(file) if form == "csv" else _tsv_rows(file)
@@ -86,7 +86,7 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, Sequence[Any]]]:
         table = table.cast(parquet_table({name: [] for name in COLUMNS}).schema)
     except pyarrow.ArrowException as error:
         raise ValueError(f"{path}: expected a table of matches, got {error}") from error
-    # A batch at a time becomes Python objects.
+    # Only one batch at a time is converted to Python objects.
     batches = table.to_batches(max_chunksize=1 << 16)
     lists = ([column.to_pylist() for column in batch.columns] for batch in batches)
     rows = (row for columns in lists for row in zip(*columns, strict=True))
@@ -100,7 +100,7 @@ def _refuse_columns(where: str) -> NoReturn:
 def _numbered(
     path: Path, unit: str, rows: Iterable[tuple[int, Sequence[Any]]]
 ) -> dict[str, Any]:
-    """Rows of names as columns of entity numbers, row by row to need little memory."""
+    """Converts rows of names to columns of entity numbers, using little memory."""
     entities: dict[str, dict[str, int]] = {}
     pairs: dict[Pair, int] = {}
     ids, values = array("q"), array("d")
@@ -121,7 +121,7 @@ def _numbered(
                 f"{confidence}"
             )
         a, b = entities.setdefault(left, {}), entities.setdefault(right, {})
-        # One after the other: both may be of one graph.
+        # In this order, as both may be of the same graph.
         ids.append(a.setdefault(source, len(a)))
         ids.append(b.setdefault(target, len(b)))
         ids.append(b.setdefault(runner_up, len(b)) if runner_up else _NONE)

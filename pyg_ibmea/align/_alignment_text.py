@@ -1,4 +1,4 @@
-"""An alignment to look at: one line, a table of text, a table of HTML."""
+"""Showing an alignment: as one line, a text table or an HTML table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _WIDEST = 40
 
 
 def count_of(number: int) -> str:
-    """A number of matches in words.
+    """A number of matches as text.
 
     Example:
         >>> count_of(10_500), count_of(1), count_of(0)
@@ -24,11 +24,11 @@ def count_of(number: int) -> str:
 
 
 def text_table(columns: Mapping[str, Sequence[Any]], total: int) -> str:
-    """Matches as text in aligned columns, and how many there are in all.
+    """Matches as a text table with aligned columns, and their total number.
 
     Args:
-        columns: Values of the matches to show, by name of the column.
-        total: How many there are.
+        columns (dict): Values of the matches to show, by column name.
+        total (int): Total number of matches.
     """
     shown = len(columns["source"])
     last = count_of(total)
@@ -52,11 +52,11 @@ def text_table(columns: Mapping[str, Sequence[Any]], total: int) -> str:
 
 
 def html_table(columns: Mapping[str, Sequence[Any]], total: int) -> str:
-    """Matches as an HTML table with every text escaped.
+    """Matches as an HTML table with all text escaped.
 
     Args:
-        columns: Values of the matches to show, by name of the column.
-        total: How many there are.
+        columns (dict): Values of the matches to show, by column name.
+        total (int): Total number of matches.
     """
     shown = len(columns["source"])
     caption = count_of(total) + (f", the first {shown} shown" * (shown < total))
@@ -73,7 +73,7 @@ def html_table(columns: Mapping[str, Sequence[Any]], total: int) -> str:
 
 
 def _shown_names(columns: Mapping[str, Sequence[Any]]) -> list[str]:
-    """The columns, without those of the graphs where all matches share both."""
+    """The columns, without the two graph names if all matches share them."""
     graphs = set(zip(columns["source_graph"], columns["target_graph"], strict=True))
     return list(COLUMNS if len(graphs) > 1 else COLUMNS[:-2])
 
@@ -83,5 +83,5 @@ def _cell(value: object) -> str:
 
 
 def _short(text: str) -> str:
-    """The end of a long text: URIs of a graph begin alike."""
+    """The end of a long text, as the URIs of a graph start alike."""
     return text if len(text) <= _WIDEST else f"…{text[1 - _WIDEST :]}"

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def top_columns(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Takes the k best columns of scores ``[B, M]``, the lower column at ties."""
+    """Takes the k best columns of scores ``[B, M]``; the lower column wins ties."""
     more = min(k + 1, scores.size(1))
     values, columns = scores.topk(more, dim=1)
     last = values[:, k - 1 : k]

@@ -1,4 +1,4 @@
-"""Validated unit rows and their cosines, one block of source rows at a time."""
+"""Checked unit rows and their cosines, one block of source rows at a time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from pyg_ibmea.align._bonus import Bonus
 
 _BLOCK_BYTES = 64 * 2**20  # 64 MiB: large enough for full-speed matrix products.
-# Unit rows of some thousand channels came out within 5 roundings of length 1.
+# Unit rows with several thousand channels were within 5 roundings of length 1.
 _UNIT_ROUNDINGS = 8.0
 
 
@@ -18,18 +18,18 @@ def unit_sides(z_source: Tensor, z_target: Tensor) -> tuple[Tensor, Tensor]:
     r"""Checks the embeddings of both sides and scales their rows to unit length.
 
     A zero row stays zero, so that its cosine to everything is 0. Half precision is
-    raised to float32; of float32 and float64 the wider is used for both sides. A side
-    whose rows are of unit length already is not copied: leave it as it is.
+    raised to float32; if one side is float64, both are. A side whose rows already have
+    unit length is not copied, so do not modify the result in place.
 
     Args:
-        z_source: Source embeddings :obj:`[N, C]`.
-        z_target: Target embeddings :obj:`[M, C]`.
+        z_source (torch.Tensor): Source embeddings ``[N, C]``.
+        z_target (torch.Tensor): Target embeddings ``[M, C]``.
 
     Returns:
-        Unit rows :obj:`[N, C]` and :obj:`[M, C]` of one floating type.
+        tuple: Unit rows ``[N, C]`` and ``[M, C]`` of the same floating-point type.
 
     Raises:
-        ValueError: If a side is not a floating :obj:`[rows, channels]` matrix, has
+        ValueError: If a side is not a floating-point matrix ``[rows, channels]``, has
             no rows or no channels, holds NaN or infinity, or the sides differ in
             channels or device.
     """
@@ -37,12 +37,12 @@ def unit_sides(z_source: Tensor, z_target: Tensor) -> tuple[Tensor, Tensor]:
     if z_source.size(1) != z_target.size(1):
         raise ValueError(
             f"z_source {list(z_source.shape)} and z_target {list(z_target.shape)} "
-            "must have the same number of channels (columns)."
+            "must have the same number of channels (columns)"
         )
     if z_source.device != z_target.device:
         raise ValueError(
-            f"z_source is on {z_source.device} and z_target on {z_target.device}: "
-            "move both to one device."
+            f"z_source is on {z_source.device} and z_target on {z_target.device}; "
+            "move both to the same device"
         )
     dtype = torch.promote_types(z_source.dtype, z_target.dtype)
     dtype = torch.promote_types(dtype, torch.float32)
@@ -53,14 +53,14 @@ def unit_sides(z_source: Tensor, z_target: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def unit_rows(name: str, z: Tensor) -> Tensor:
-    """One side alone: checked, at least float32, and scaled to unit length.
+    """Checks a single side, raises it to at least float32 and scales it to unit length.
 
     Args:
-        name: What it is called in an error.
-        z: Embeddings :obj:`[N, C]`; a zero row stays zero.
+        name (str): The name used in error messages.
+        z (torch.Tensor): Embeddings ``[N, C]``; a zero row stays zero.
 
     Raises:
-        ValueError: As :func:`unit_sides`.
+        ValueError: As for :func:`unit_sides`.
     """
     largest, dtype = _checked(name, z), torch.promote_types(z.dtype, torch.float32)
     return _unit_rows(z.to(dtype), largest.to(dtype))
@@ -74,38 +74,39 @@ def cosine_blocks(
 ) -> Iterator[tuple[slice, Tensor]]:
     r"""Yields the cosines of all pairs, a block of source rows at a time.
 
-    Blocks are of equal size up to one row: a short last block would go through
-    another matrix kernel, which sums in another order and blurs ties.
+    Block sizes differ by at most one row: a short last block would use another matrix
+    kernel, which sums in another order and so makes equal scores differ.
 
     Args:
-        source: Unit rows :obj:`[N, C]`.
-        target: Unit rows :obj:`[M, C]`.
-        block_size: Most source rows in a block, :obj:`B`; :obj:`None` takes as many
-            as keep a block near 64 MiB.
-        bonus: What is added to the cosines of some pairs.
+        source (torch.Tensor): Unit rows ``[N, C]``.
+        target (torch.Tensor): Unit rows ``[M, C]``.
+        block_size (int, optional): Maximum number ``B`` of source rows in a block;
+            :obj:`None` keeps a block near 64 MiB. (default: :obj:`None`)
+        bonus (Bonus, optional): Added to the cosines of some pairs.
+            (default: :obj:`None`)
 
     Yields:
-        The source rows as a slice, and their cosines :obj:`[B, M]`, which the
-        caller may overwrite and which the next block overwrites.
+        tuple: The source rows as a slice, and their cosines ``[B, M]``. The caller may
+        overwrite them; the next block does.
 
     Raises:
-        ValueError: If :obj:`block_size` is not positive.
+        ValueError: If ``block_size`` is not positive.
     """
     if block_size is None:
         row_bytes = target.size(0) * target.element_size()
         block_size = max(1, _BLOCK_BYTES // row_bytes)
     elif block_size < 1:
-        raise ValueError(f"block_size must be at least 1 row, got {block_size}.")
+        raise ValueError(f"block_size must be at least 1, got {block_size}")
     num_rows = source.size(0)
     num_blocks = -(-num_rows // block_size)
-    # One buffer for all: the system clears fresh memory page by page, which takes
-    # half as long as the product.
+    # One buffer for all blocks: the system clears new memory page by page, which
+    # takes half as long as the product.
     most = -(-num_rows // num_blocks)
     buffer = source.new_empty(most, target.size(0))
     for block in range(num_blocks):
         start = block * num_rows // num_blocks
         stop = (block + 1) * num_rows // num_blocks
-        # Autocast would round the product to half precision and invent ties.
+        # Autocast would round the product to half precision and create ties.
         with torch.autocast(source.device.type, enabled=False):
             cosine = buffer[: stop - start]
             torch.mm(source[start:stop], target.t(), out=cosine)
@@ -117,7 +118,7 @@ def cosine_blocks(
 def check_neighbors(name: str, k: int) -> None:
     """Raises ValueError unless a number of neighbours is at least 1."""
     if k < 1:
-        raise ValueError(f"{name} must be at least 1 neighbour, got {k}.")
+        raise ValueError(f"{name} must be at least 1, got {k}")
 
 
 def pair_cosines(
@@ -132,27 +133,27 @@ def pair_cosines(
 
 
 def _checked(side: str, z: Tensor) -> Tensor:
-    """Raises ValueError unless a side is fit; the largest magnitude of every row,
-    ``[N]``.
+    """Checks one side and returns the largest magnitude of every row, ``[N]``; raises
+    ValueError if the side is invalid.
     """
     if z.dim() != 2:
         raise ValueError(
-            f"{side} must be a matrix [rows, channels], got shape {list(z.shape)}."
+            f"{side} must be a matrix [rows, channels], got shape {list(z.shape)}"
         )
     if not z.is_floating_point():
-        raise ValueError(f"{side} must be floating point, got {z.dtype}: convert it.")
+        raise ValueError(f"{side} must be floating point, got {z.dtype}; convert it")
     if z.size(0) == 0 or z.size(1) == 0:
         raise ValueError(
-            f"{side} is empty, shape {list(z.shape)}: alignment needs at least one "
-            "row and one channel on either side."
+            f"{side} is empty, got shape {list(z.shape)}; alignment needs at least "
+            "one row and one channel on each side"
         )
-    least, most = torch.aminmax(z, dim=1)  # No copy, and NaN goes through.
+    least, most = torch.aminmax(z, dim=1)  # No copy, and NaN is kept.
     largest = torch.maximum(-least, most)
     bad_rows = (~torch.isfinite(largest)).nonzero()
     if bad_rows.numel() > 0:
         raise ValueError(
             f"{side} holds NaN or infinity in {bad_rows.size(0)} of {z.size(0)} rows, "
-            f"first in row {int(bad_rows[0])}: check the training for divergence."
+            f"first in row {int(bad_rows[0])}; check whether the training diverged"
         )
     return largest
 
@@ -162,8 +163,8 @@ def _unit_rows(z: Tensor, largest: Tensor) -> Tensor:
     roundings = (length - 1).abs() / torch.finfo(z.dtype).eps
     if bool(((roundings <= _UNIT_ROUNDINGS) | (largest == 0)).all()):
         return z
-    # Dividing by the largest entry first keeps the squares of very large or very
-    # small entries from overflowing or vanishing.
+    # Dividing by the largest entry first keeps squares of very large or very small
+    # entries from overflowing or vanishing.
     z = z / torch.where(largest > 0, largest, 1.0)[:, None]
     length = torch.linalg.vector_norm(z, dim=1, keepdim=True)
     return z.div_(torch.where(length > 0, length, 1.0))

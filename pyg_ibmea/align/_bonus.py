@@ -1,4 +1,4 @@
-"""Sparse numbers that are added to cosines."""
+"""Sparse values that are added to cosines."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from torch import Tensor
 
 
 class Bonus(NamedTuple):
-    """What is added to the cosines of some pairs, in the order of their source rows.
+    """Values to add to the cosines of some pairs, in the order of their source rows.
 
     Attributes:
-        row: Source rows, ascending, long ``[E]``.
-        column: Target rows, ascending within a source row, long ``[E]``.
-        value: What is added, ``[E]``.
-        size: Numbers of source and target rows.
+        row (torch.Tensor): Source rows, ascending, long ``[E]``.
+        column (torch.Tensor): Target rows, ascending within a source row, long ``[E]``.
+        value (torch.Tensor): Values to add, ``[E]``.
+        size (tuple): Number of source and target rows.
     """
 
     row: Tensor
@@ -25,16 +25,16 @@ class Bonus(NamedTuple):
 
     @classmethod
     def of(cls, matrix: Tensor | None, source: Tensor, target: Tensor) -> Bonus | None:
-        """Reads a sparse matrix; nothing of nothing.
+        """Makes a bonus from a sparse matrix; :obj:`None` gives :obj:`None`.
 
         Args:
-            matrix: Sparse ``[N, M]``, in any layout.
-            source: Unit rows ``[N, C]``.
-            target: Unit rows ``[M, C]``.
+            matrix (torch.Tensor, optional): Sparse ``[N, M]``, in any layout.
+            source (torch.Tensor): Unit rows ``[N, C]``.
+            target (torch.Tensor): Unit rows ``[M, C]``.
 
         Raises:
-            ValueError: If it is dense, of another size or on another device, or holds
-                NaN or infinity.
+            ValueError: If the matrix is dense, has another size, is on another device,
+                or holds NaN or infinity.
         """
         if matrix is None:
             return None
@@ -42,16 +42,16 @@ class Bonus(NamedTuple):
         if matrix.layout == torch.strided or tuple(matrix.shape) != size:
             raise ValueError(
                 f"bonus must be a sparse matrix {list(size)}, got "
-                f"{matrix.layout} {list(matrix.shape)}."
+                f"{matrix.layout} {list(matrix.shape)}"
             )
         if matrix.device != source.device:
             raise ValueError(
-                f"bonus is on {matrix.device} and z_source on {source.device}: move "
-                "both to one device."
+                f"bonus is on {matrix.device} and z_source on {source.device}; move "
+                "both to the same device"
             )
         matrix = matrix.to_sparse_coo().coalesce()
         if not bool(matrix.values().isfinite().all()):
-            raise ValueError("bonus holds NaN or infinity.")
+            raise ValueError("bonus holds NaN or infinity")
         row, column = matrix.indices()
         return cls(row, column, matrix.values().to(source.dtype), size)
 
@@ -63,20 +63,20 @@ class Bonus(NamedTuple):
         cosine[place] += self.value[start:stop]
 
     def t(self) -> Bonus:
-        """The same with source and target exchanged."""
+        """The bonus with source and target swapped."""
         order = self.column.argsort(stable=True)
         row, column = self.column[order], self.row[order]
         return Bonus(row, column, self.value[order], self.size[::-1])
 
     def select(self, query: Tensor) -> Bonus:
-        """Of some source rows only, ascending; they are numbered anew."""
+        """The bonus of some source rows, ascending; they are renumbered from 0."""
         kept = torch.isin(self.row, query)
         row = torch.searchsorted(query, self.row[kept])
         size = query.numel(), self.size[1]
         return Bonus(row, self.column[kept], self.value[kept], size)
 
     def of_pairs(self, pairs: Tensor) -> Tensor:
-        """What is added to the cosines of pairs ``[2, L]``."""
+        """The values to add to the cosines of pairs ``[2, L]``."""
         if self.row.numel() == 0:
             return self.value.new_zeros(pairs.size(1))
         keys = self.row * self.size[1] + self.column

@@ -1,4 +1,4 @@
-"""What speaks for the best match of an entity, in numbers."""
+"""Numerical evidence for the best match of each entity."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ from pyg_ibmea.align.decoders import (
 )
 
 FEATURES = ("cosine", "csls", "margin", "reverse_margin", "log_probability")
-"""What :class:`Evidence` holds of each match."""
+"""The features of a match in :class:`Evidence`."""
 _NONE = -1
 
 
 class Evidence(NamedTuple):
-    """The best match of every source row, and what speaks for it.
+    """The best match of every source row, and the evidence for it.
 
     Attributes:
-        target: Its target row by the decoder, long ``[N]``.
-        runner_up: The second best, long ``[N]``; -1 if there is none.
-        score: Its score, ``[N]``.
-        margin: What the score is above that of the runner-up, ``[N]``.
-        features: Float64 ``[N, 5]``: cosine, CSLS score, margin over the runner-up
-            and over the best other source row that wants the target (negative if one
-            wants it more), both by the decoder, and the logarithm of its probability
-            by Sinkhorn scaling.
+        target (torch.Tensor): The best target row by the decoder, long ``[N]``.
+        runner_up (torch.Tensor): The second-best target row, long ``[N]``; -1 if there
+            is none.
+        score (torch.Tensor): The score of the best match, ``[N]``.
+        margin (torch.Tensor): The score minus that of the runner-up, ``[N]``.
+        features (torch.Tensor): Float64 ``[N, 5]``: cosine, CSLS score, margin by the
+            decoder over the runner-up and over the best other source row for the same
+            target (negative if that scores higher), and log-probability by Sinkhorn
+            scaling.
     """
 
     target: Tensor
@@ -56,30 +57,29 @@ def match_evidence(
     block_size: int | None = None,
     bonus: Tensor | None = None,
 ) -> list[tuple[Evidence, Evidence]]:
-    """Finds the best match of every source row by each of some decoders and gathers
-    what speaks for it, all from the same sweeps over all pairs.
+    """Finds the best match of every source row by each of several decoders, with the
+    evidence for it, in shared sweeps over all pairs.
 
     Args:
         z_source (torch.Tensor): Source embeddings ``[N, C]``.
         z_target (torch.Tensor): Target embeddings ``[M, C]``.
-        decoders (sequence of Decoder): What best matches are chosen by.
-        csls (CSLS, optional): What the features take from it. (default: :obj:`CSLS()`)
-        sinkhorn (Sinkhorn, optional): Likewise. (default: :obj:`Sinkhorn()`)
-        without (torch.Tensor, optional): Target row that a source row may not be
-            matched with, long ``[N]``, -1 for none: the true counterparts, to see what
-            is found for entities that have lost theirs. (default: :obj:`None`)
-        block_size (int, optional): Most source rows scored at once; :obj:`None` keeps a
-            block near 64 MiB. (default: :obj:`None`)
-        bonus (torch.Tensor, optional): What is added to the cosines of some pairs
-            before anything else, sparse ``[N, M]``. (default: :obj:`None`)
+        decoders (sequence of Decoder): The decoders that choose the best matches.
+        csls (CSLS, optional): The CSLS of the features. (default: :obj:`CSLS()`)
+        sinkhorn (Sinkhorn, optional): The Sinkhorn scaling of the features.
+            (default: :obj:`Sinkhorn()`)
+        without (torch.Tensor, optional): Target row that each source row must not be
+            matched with, long ``[N]``, -1 for none. Given the true counterparts, this
+            shows what is found for entities that have none. (default: :obj:`None`)
+        block_size (int, optional): See :func:`topk`. (default: :obj:`None`)
+        bonus (torch.Tensor, optional): See :func:`topk`. (default: :obj:`None`)
 
     Returns:
-        list: For each decoder, the evidence with all target rows and that ``without``
-        some (the same if none are forbidden).
+        list: For each decoder, the evidence among all target rows, and that with those
+        of ``without`` excluded (the same if none are).
 
     Raises:
-        ValueError: If a side is no finite, floating matrix of one row or more (two with
-            ``without``), or an option is out of range.
+        ValueError: As for :func:`topk`, or if ``without`` is given and there is only
+            one target row.
 
     Example:
         >>> z = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
@@ -92,9 +92,9 @@ def match_evidence(
     source, target = similarity.source, similarity.target
     most = min(target.size(0), 2 if without is None else 3)
     if without is not None and target.size(0) < 2:
-        raise ValueError("without a target row there must be another one to match")
-    # Each needs sweeps over all pairs: none is prepared twice. (A list, as a decoder of
-    # the user's need not be hashable.)
+        raise ValueError("without needs at least two target rows, got 1")
+    # Preparing a decoder takes sweeps over all pairs, so each is prepared once. (In a
+    # list, as a user-defined decoder need not be hashable.)
     prepared: list[tuple[Decoder, Scoring]] = []
 
     def scoring(decoder: Decoder | str) -> Scoring:
@@ -110,7 +110,7 @@ def match_evidence(
     best = [_Best(source, target, most) for _ in decoders]
     for rows, cosine in similarity.blocks():
         for number, (score, found) in enumerate(zip(by, best, strict=True), start=1):
-            # The last may write over what no other needs any more.
+            # The last decoder may overwrite the block: no other needs it any more.
             block = cosine if number == len(best) else cosine.clone()
             found.update(rows, score.apply_(block, rows))
 
@@ -137,8 +137,8 @@ def match_evidence(
 
 
 class _Best:
-    """The best target rows of every source row, and of those the two best source rows,
-    block by block.
+    """The best target rows of every source row and the two best source rows of every
+    target row, collected block by block.
     """
 
     def __init__(self, source: Tensor, target: Tensor, most: int) -> None:
@@ -159,12 +159,12 @@ class _Best:
         self.rival_row = ids.gather(1, order)
 
     def two(self, without: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The two best target rows and their scores, ``[N, 2]``; where there is no
-        second, -1 and the score of the first.
+        """The two best target rows and their scores, ``[N, 2]``; if there is no second,
+        -1 and the score of the first.
         """
         score, column = self.score, self.column
         if without is not None:
-            # The forbidden column goes last; the others remain in their order.
+            # The excluded column goes last; the others keep their order.
             last = (column == without[:, None]).long()
             order = last.sort(dim=1, stable=True)[1]
             score, column = score.gather(1, order), column.gather(1, order)
@@ -176,8 +176,8 @@ class _Best:
         return column[:, :2], score[:, :2]
 
     def rival(self, target: Tensor, source: Tensor) -> Tensor:
-        """The best score of a target row with another source row, ``[N]``; that of the
-        pair itself if there is no other.
+        """The best score of a target row with any other source row, ``[N]``; the score
+        of the pair itself if there is no other.
         """
         score, row = self.rival_score[target], self.rival_row[target]
         other = torch.where(row[:, 0] == source, score[:, 1], score[:, 0])

@@ -1,4 +1,4 @@
-"""Matches compared with true pairs."""
+"""Comparing matches with true pairs."""
 
 from __future__ import annotations
 
@@ -26,23 +26,24 @@ def judge(
     """Compares the matches of one pair of graphs with true pairs.
 
     Args:
-        source: Numbers of the source entities, ``[N]``.
-        target: Those of their matches, ``[N]``.
-        confidence: The probability that the match is right, ``[N]``.
-        uris: Those of the source and the target graph, by number.
-        pairs: URIs of the true pairs.
+        source (numpy.ndarray): Numbers of the source entities, ``[N]``.
+        target (numpy.ndarray): Numbers of their matches, ``[N]``.
+        confidence (numpy.ndarray): The probability that the match is right, ``[N]``.
+        uris (sequence of sequence of str): URIs of the source and the target graph, by
+            entity number.
+        pairs (iterable of sequence of str): URIs of the true pairs.
 
     Returns:
-        See :meth:`pyg_ibmea.align.alignment.Alignment.judge`.
+        dict: See :meth:`pyg_ibmea.align.alignment.Alignment.judge`.
 
     Raises:
         ValueError: If there are no pairs.
     """
     true = {(left, right) for left, right in pairs}
     if not true:
-        raise ValueError("there are no pairs to judge by")
+        raise ValueError("there are no true pairs to compare the matches with")
     known = {left for left, _ in true}
-    # Pairs are by URI: entities that share one are the same here.
+    # Pairs are given by URI: entities that share one count as the same.
     (first, left), (second, right) = map(_by_uri, uris)
     ids = np.array([first[uri] for uri in known if uri in first], dtype=np.int64)
     asked = np.isin(left[source], ids)
@@ -58,7 +59,7 @@ def judge(
         **precision_recall_f1(count, given, len(known)),
     }
     if given:
-        # In the precision of the models that the confidence is from.
+        # In the floating-point type of the models that gave the confidence.
         sure = torch.from_numpy(confidence[asked]).to(torch.get_default_dtype())
         error = expected_calibration_error(sure, marks)
         judged["expected_calibration_error"] = error
@@ -67,7 +68,7 @@ def judge(
 
 
 def _by_uri(uris: Sequence[str]) -> tuple[dict[str, int], NDArray[np.int64]]:
-    """The first number of each URI, and that of the URI of each entity."""
+    """The first number of each URI, and for each entity that of its URI."""
     first: dict[str, int] = {}
     same = [first.setdefault(uri, number) for number, uri in enumerate(uris)]
     return first, np.array(same, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""The pairs of rows that are worth comparing."""
+"""Candidate pairs: the nearest rows of each side."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ def nearest_pairs(
     block_size: int | None = None,
     bonus: Bonus | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The ``k`` nearest of every row of either side.
+    """Finds the ``k`` nearest rows of the other side for every row of both sides.
 
-    All pairs are compared twice, once from either side: to keep the best of the columns
-    up to date, block by block, takes longer than the products.
+    All pairs are compared twice, once from each side: updating the best of the columns
+    block by block would take longer than the second product.
 
     Args:
-        source: Unit rows ``[N, C]``.
-        target: Unit rows ``[M, C]``.
-        k: Rows of the other side; all where it has fewer.
-        block_size: Most rows in a block; ``None`` keeps a block near 64 MiB.
-        bonus: What is added to the cosines of some pairs.
+        source (torch.Tensor): Unit rows ``[N, C]``.
+        target (torch.Tensor): Unit rows ``[M, C]``.
+        k (int): Number of nearest rows; all if the other side has fewer.
+        block_size (int, optional): See :func:`cosine_blocks`. (default: :obj:`None`)
+        bonus (Bonus, optional): Added to the cosines of some pairs.
+            (default: :obj:`None`)
 
     Returns:
-        The pairs, long ``[2, L]``, ascending and without repeats, and their cosines
-        with the bonus, ``[L]``.
+        tuple: The pairs, long ``[2, L]``, ascending and without duplicates, and their
+        cosines including the bonus, ``[L]``.
     """
     width = target.size(0)
     keys, found = [], []

@@ -1,4 +1,4 @@
-"""How far the neighbourhoods of entities agree, given what is matched so far."""
+"""Neighbourhood agreement of entities, given the matches so far."""
 
 from __future__ import annotations
 
@@ -22,32 +22,36 @@ def relation_agreement(
     target_edges: Edges,
     threshold: float = 0.5,
 ) -> Tensor:
-    r"""How far the relations of two graphs say the same, by the entities they join.
+    r"""How similar the relations of two graphs are, judging by the entities that they
+    join.
 
-    With :math:`n(r, r')` the number of times that :math:`r` and :math:`r'` join pairs
-    of counterparts, and :math:`n(r)`, :math:`n(r')` its sums,
+    With :math:`n(r, r')` the number of times that :math:`r` and :math:`r'` join the
+    same pairs of counterparts, and :math:`n(r)`, :math:`n(r')` its row and column sums,
 
     .. math::
         R(r, r') = \frac{n(r, r')}{\sqrt{(n(r) + 1) (n(r') + 1)}}
 
-    in which the 1 keeps rare coincidences small. A relation read from tail to head is
-    a relation of its own.
+    where the 1 damps rare coincidences. A relation read from tail to head counts as a
+    separate relation.
 
     Args:
-        matches: Probabilities that source and target entities are counterparts, sparse
-            :obj:`[N, M]`, known pairs included. Of each target entity the surest is
-            taken.
-        source_edges: ``edge_index`` :obj:`[2, E]` and ``edge_type`` :obj:`[E]`.
-        target_edges: Those of the target graph.
-        threshold: Matches that are less sure do not count. (default: :obj:`0.5`)
+        matches (torch.Tensor): Probabilities that source and target entities are
+            counterparts, sparse ``[N, M]``, known pairs included. Only the most
+            probable counterpart of each target entity counts.
+        source_edges (tuple): ``edge_index`` ``[2, E]`` and ``edge_type`` ``[E]`` of the
+            source graph.
+        target_edges (tuple): The same of the target graph.
+        threshold (float, optional): Matches with a lower probability do not count.
+            (default: :obj:`0.5`)
 
     Returns:
-        Sparse :obj:`[2 S, 2 T]` in [0, 1] for :math:`S` and :math:`T` relations; the
-        second half of the rows and columns stands for reading from tail to head.
+        torch.Tensor: Sparse ``[2 S, 2 T]`` in [0, 1] for :math:`S` and :math:`T`
+        relations; the second half of the rows and columns is for relations read from
+        tail to head.
 
     Raises:
-        ValueError: If an edge names an entity that the matches have no row for, or
-            shapes do not fit.
+        ValueError: If an edge names an entity that ``matches`` has no row or column
+            for, or shapes do not fit.
 
     Example:
         >>> edges = torch.tensor([[0, 1], [1, 2]]), torch.tensor([0, 1])
@@ -70,36 +74,38 @@ def neighborhood_agreement(
     r"""How far the neighbourhoods of two entities agree, given probable counterparts.
 
     An entity is described by its neighbours and the relations that lead to them,
-    :math:`c = (r, n)`; the fewer entities share :math:`c`, the more it weighs:
+    :math:`c = (r, n)`. The fewer entities share :math:`c`, the higher its weight:
     :math:`w_c = 1 / \sqrt{\text{number of entities with } c}`. With the probability
-    :math:`P` that neighbours are counterparts and :math:`R` of
+    :math:`P` that neighbours are counterparts, and :math:`R` from
     :func:`relation_agreement`,
 
     .. math::
         S_{ij} = \frac{\sum_{c \in i} \sum_{c' \in j} \sqrt{w_c w_{c'}} \,
         P(n_c, n_{c'}) R(r_c, r_{c'})}{\sqrt{\sum_{c \in i} w_c \sum_{c' \in j} w_{c'}}}
 
-    which is near 1 where both have the same neighbours by the same relations, and 0
-    where no neighbours match. Unlike the similarity of learned vectors it is exact:
-    two entities without a common neighbour never look alike. The idea of letting
-    probable counterparts vouch for their neighbours is that of `PARIS
+    which is near 1 if both have the same neighbours by the same relations, and 0 if no
+    neighbours match. Unlike the similarity of learned embeddings, it is exact: two
+    entities without a common neighbour never look alike. The idea that probable
+    counterparts support the match of their neighbours comes from `PARIS
     <https://arxiv.org/abs/1111.7164>`_.
 
     Args:
-        matches: Probabilities that source and target entities are counterparts, sparse
-            :obj:`[N, M]`, known pairs included, such as :func:`match_probabilities`
-            gives.
-        source_edges: ``edge_index`` :obj:`[2, E]` and ``edge_type`` :obj:`[E]`.
-        target_edges: Those of the target graph.
-        most_shared: A neighbour and relation that more entities share are left out:
-            they say little, and would fill the result. (default: :obj:`100`)
+        matches (torch.Tensor): Probabilities that source and target entities are
+            counterparts, sparse ``[N, M]``, known pairs included; e.g. the result of
+            :func:`match_probabilities`.
+        source_edges (tuple): ``edge_index`` ``[2, E]`` and ``edge_type`` ``[E]`` of the
+            source graph.
+        target_edges (tuple): The same of the target graph.
+        most_shared (int, optional): A combination of neighbour and relation that more
+            entities share is left out: it tells little and would make the result dense.
+            (default: :obj:`100`)
 
     Returns:
-        :math:`S`, sparse :obj:`[N, M]`, not negative.
+        torch.Tensor: :math:`S`, sparse ``[N, M]``, non-negative.
 
     Raises:
-        ValueError: If an edge names an entity that the matches have no row for,
-            shapes do not fit, or :obj:`most_shared` is not positive.
+        ValueError: As for :func:`relation_agreement`, or if ``most_shared`` is not
+            positive.
 
     Example:
         >>> path = torch.tensor([[0, 1], [1, 2]]), torch.tensor([0, 1])
@@ -110,7 +116,7 @@ def neighborhood_agreement(
                 [0.0000, 0.0000, 0.0000]])
     """
     if most_shared < 1:
-        raise ValueError(f"most_shared must be at least 1, got {most_shared}.")
+        raise ValueError(f"most_shared must be at least 1, got {most_shared}")
     known, (source, target) = _checked(matches, source_edges, target_edges)
     relations = _relations(known, source, target, 0.5)
     left, right = (_Features.of(side, most_shared) for side in (source, target))
@@ -120,8 +126,8 @@ def neighborhood_agreement(
 
 
 class _Graph(NamedTuple):
-    """The edges of a graph, each in both directions: whom it describes, by which
-    relation, and who is at its other end.
+    """The edges of a graph, each in both directions: the entity that it describes, the
+    relation, and the neighbour at the other end.
     """
 
     entity: NDArray[np.int64]
@@ -132,7 +138,7 @@ class _Graph(NamedTuple):
 
 
 class _Features(NamedTuple):
-    """The distinct pairs of a neighbour and a relation, in the order of neighbours."""
+    """The distinct combinations of neighbour and relation, ordered by neighbour."""
 
     neighbor: NDArray[np.int64]
     relation: NDArray[np.int64]
@@ -142,7 +148,7 @@ class _Features(NamedTuple):
     def of(cls, graph: _Graph, most_shared: int) -> _Features:
         key = graph.neighbor * graph.num_relations + graph.relation
         key, place = np.unique(key, return_inverse=True)
-        # What an entity says twice counts once.
+        # What an entity has twice counts once.
         said = np.unique(graph.entity * max(1, key.size) + place)
         entity, place = said // max(1, key.size), said % max(1, key.size)
         shared = np.bincount(place, minlength=key.size)
@@ -163,7 +169,7 @@ def _relations(
     order = known.data.argsort(kind="stable")
     order = order[known.data[order] >= threshold]
     counterpart = np.full(target.num_entities, -1)
-    counterpart[known.col[order]] = known.row[order]  # The surest comes last.
+    counterpart[known.col[order]] = known.row[order]  # The most probable comes last.
     entity, neighbor = counterpart[target.entity], counterpart[target.neighbor]
     both = (entity >= 0) & (neighbor >= 0)
     theirs = entity[both] * source.num_entities + neighbor[both]
@@ -183,7 +189,9 @@ def _relations(
 def _alike_features(
     known: coo_array, relations: coo_array, left: _Features, right: _Features
 ) -> csr_array:
-    """How far features mean the same: their neighbours, times their relations."""
+    """How similar two features are: the agreement of neighbours times that of
+    relations.
+    """
     match, ours = _ranges(
         *(left.neighbor.searchsorted(known.row, side) for side in ("left", "right"))
     )
@@ -201,11 +209,11 @@ def _alike_features(
 def _entries(
     matrix: coo_array, row: NDArray[np.int64], column: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Entries of a sparse matrix, one for each of some rows and columns."""
+    """Entries of a sparse matrix at given rows and columns."""
     width = max(1, matrix.shape[1])
     keys = matrix.row.astype(np.int64) * width + matrix.col
     order, wanted = keys.argsort(), row * width + column
-    keys = np.append(keys[order], -1)  # What is not found is past the end, or another.
+    keys = np.append(keys[order], -1)  # A missing key is past the end or differs.
     place = keys[:-1].searchsorted(wanted)
     values = np.append(matrix.data[order], 0.0)
     return np.where(keys[place] == wanted, values[place], 0.0)
@@ -214,7 +222,7 @@ def _entries(
 def _ranges(
     start: NDArray[np.int64], stop: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """All numbers of many ranges, after the number of the range that each is from."""
+    """The numbers in many ranges: for each, the index of its range, and the number."""
     count = stop - start
     number = np.repeat(np.arange(len(start)), count)
     inside = np.arange(len(number)) - np.repeat(np.cumsum(count) - count, count)
@@ -227,7 +235,7 @@ def _checked(
     if matches.layout == torch.strided or matches.dim() != 2:
         raise ValueError(
             f"matches must be a sparse matrix [N, M], got {matches.layout} "
-            f"{list(matches.shape)}."
+            f"{list(matches.shape)}"
         )
     sides = zip(("source", "target"), (source_edges, target_edges), strict=True)
     graphs = [
@@ -246,21 +254,21 @@ def _graph(side: str, edges: Edges, size: int) -> _Graph:
     if edge_index.dim() != 2 or len(edge_index) != 2:
         raise ValueError(
             f"the edge_index of the {side} graph must be [2, E], got "
-            f"{list(edge_index.shape)}."
+            f"{list(edge_index.shape)}"
         )
     if edge_type.shape != edge_index.shape[1:]:
         raise ValueError(
             f"the {side} graph has {edge_index.size(1)} edges and edge_type "
-            f"{list(edge_type.shape)}: give each edge one."
+            f"{list(edge_type.shape)}; give each edge one type"
         )
     outside = (edge_index < 0) | (edge_index >= size)
     if bool(outside.any()):
         raise ValueError(
             f"an edge of the {side} graph names entity {int(edge_index[outside][0])}, "
-            f"but matches has {size} {side} rows."
+            f"but matches has {size} {side} entities"
         )
     if bool((edge_type < 0).any()):
-        raise ValueError(f"edge_type of the {side} graph must not be negative.")
+        raise ValueError(f"edge_type of the {side} graph must be non-negative")
     head, tail = edge_index.numpy()
     relation = edge_type.numpy()
     num_relations = int(relation.max(initial=-1)) + 1
@@ -274,7 +282,7 @@ def _graph(side: str, edges: Edges, size: int) -> _Graph:
 
 
 def _to_torch(found: coo_array, like: Tensor) -> Tensor:
-    """On the device and of the floating type of another tensor."""
+    """Converts to a tensor on the device and of the floating-point type of ``like``."""
     dtype = like.dtype if like.is_floating_point() else torch.float32
     index = torch.from_numpy(np.stack([found.row, found.col]).astype(np.int64))
     values = torch.from_numpy(found.data).to(dtype)

@@ -1,4 +1,4 @@
-"""The matches that an alignment consists of."""
+"""The alignment: matches of one or more pairs of graphs."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from pyg_ibmea.align._judgement import judge
 from pyg_ibmea.problem import Pair
 
 Rows: TypeAlias = slice | Sequence[int] | NDArray[Any] | Tensor
-"""What rows are chosen by; an array or tensor holds numbers, or a mark for each row."""
+"""A selection of rows; an array or tensor holds row numbers or a boolean per row."""
 
-# Rows that are Python objects at the same time in an iteration.
+# Number of rows that iteration converts to Python objects at a time.
 _CHUNK = 1 << 16
 
 
@@ -41,14 +41,14 @@ class Match(NamedTuple):
     """A match, with the URIs of its entities.
 
     Attributes:
-        source: The entity.
-        target: Its best match.
-        score: By the decoder.
-        confidence: The probability that the match is right.
-        runner_up: The second best, ``''`` if there is none.
-        margin: What the score is above that of the runner-up.
-        source_graph: Name of the graph of the entity.
-        target_graph: That of the match.
+        source (str): The entity.
+        target (str): Its best match.
+        score (float): Score by the decoder.
+        confidence (float): The probability that the match is right.
+        runner_up (str): The second-best match; ``''`` if there is none.
+        margin (float): The score minus that of the runner-up.
+        source_graph (str): Name of the graph of ``source``.
+        target_graph (str): Name of the graph of ``target``.
     """
 
     source: str
@@ -67,34 +67,37 @@ class Match(NamedTuple):
 
 
 class Alignment:
-    """The matches of one or more pairs of graphs, in columns, so that millions of them
-    are filtered, saved and loaded in seconds.
+    """The matches of one or more pairs of graphs, stored in columns so that millions of
+    them can be filtered, saved and loaded in seconds.
 
-    Iteration and a whole number as index give a :class:`Match`; a slice, a mask or an
-    array of rows gives an alignment.
+    Iterating or indexing with an integer gives a :class:`Match`; indexing with a slice,
+    a mask or an array of rows gives an alignment.
 
     Args:
-        pairs: Names of the source and the target graph of each pair of graphs.
-        uris: By graph, the URIs of its entities.
-        source: Numbers of the source entities in their graphs, ``[N]``.
-        target: Those of their matches, ``[N]``.
-        runner_up: Those of the second best, ``[N]``; -1 for none.
-        score: By the decoder, ``[N]``.
-        margin: Of the score over that of the runner-up, ``[N]``.
-        confidence: The probability that the match is right, ``[N]`` in [0, 1].
-        pair: Which of ``pairs`` the match is of, ``[N]``.
-        decoder: By pair, what the matches were chosen by; ``''`` where it is unknown.
-            (default: unknown)
-        threshold: By pair, the confidence below which an entity is taken to have no
-            counterpart; 0 where it is unknown. (default: unknown)
+        pairs (iterable of tuple): Names of the source and the target graph of each pair
+            of graphs.
+        uris (dict): The URIs of the entities of each graph.
+        source (array_like): Numbers of the source entities in their graphs, ``[N]``.
+        target (array_like): Numbers of their matches, ``[N]``.
+        runner_up (array_like): Numbers of the second-best matches, ``[N]``; -1 for
+            none.
+        score (array_like): Scores by the decoder, ``[N]``.
+        margin (array_like): Scores minus those of the runners-up, ``[N]``.
+        confidence (array_like): Probabilities that the matches are right, ``[N]``, in
+            [0, 1].
+        pair (array_like): Index into ``pairs`` of each match, ``[N]``.
+        decoder (dict, optional): The decoder that chose the matches of each pair;
+            ``''`` if it is unknown. (default: unknown)
+        threshold (dict, optional): For each pair, the confidence below which an entity
+            is taken to have no counterpart; 0 if it is unknown. (default: unknown)
 
     Attributes:
         source (numpy.ndarray): Int64, like ``target``, ``runner_up`` and ``pair``.
         score (numpy.ndarray): Float64, like ``margin`` and ``confidence``.
 
     Raises:
-        ValueError: If columns differ in length, a number is out of range, or what is
-            said by pair or by graph does not fit the pairs; the message names the row.
+        ValueError: If columns differ in length, a number is out of range, or a
+            dictionary does not fit the pairs; for a number, the message names the row.
 
     Example:
         >>> alignment = Alignment(
@@ -126,7 +129,7 @@ class Alignment:
         graphs = dict.fromkeys(graph for pair in self.pairs for graph in pair)
         missing = [graph for graph in graphs if graph not in uris]
         if missing:
-            raise ValueError(f"uris must name the entities of graph {missing[0]!r}")
+            raise ValueError(f"uris must list the entities of graph {missing[0]!r}")
         self.uris: dict[str, Sequence[str]] = {graph: uris[graph] for graph in graphs}
         self.source = whole_numbers("source", source)
         self.target = whole_numbers("target", target)
@@ -154,23 +157,26 @@ class Alignment:
         decoder: str = "",
         threshold: float = 0.0,
     ) -> Alignment:
-        """The matches of one pair of graphs, from tensors on any device.
+        """Makes the alignment of one pair of graphs from tensors on any device.
 
         Args:
-            pair: Names of the source and the target graph.
-            source: Node ids, long ``[N]``.
-            target: Node ids of their matches, long ``[N]``.
-            score: By the decoder, ``[N]``.
-            margin: Over the runner-up, ``[N]``.
-            confidence: The probability that the match is right, ``[N]``.
-            runner_up: Node ids of the second best, long ``[N]``; -1 for none.
-            uris: By graph, the URIs by node id, such as ``data.uri``.
-            decoder: What the matches were chosen by. (default: unknown)
-            threshold: Below this confidence an entity is taken to have no counterpart.
+            pair (tuple): Names of the source and the target graph.
+            source (torch.Tensor): Node ids, long ``[N]``.
+            target (torch.Tensor): Node ids of their matches, long ``[N]``.
+            score (torch.Tensor): Scores by the decoder, ``[N]``.
+            margin (torch.Tensor): Scores minus those of the runners-up, ``[N]``.
+            confidence (torch.Tensor): Probabilities that the matches are right,
+                ``[N]``.
+            runner_up (torch.Tensor): Node ids of the second-best matches, long ``[N]``;
+                -1 for none.
+            uris (dict): The URIs of each graph by node id, such as ``data.uri``.
+            decoder (str, optional): The decoder that chose the matches.
                 (default: unknown)
+            threshold (float, optional): Confidence below which an entity is taken to
+                have no counterpart. (default: unknown)
 
         Raises:
-            ValueError: As the constructor.
+            ValueError: As for the constructor.
         """
         return cls(
             [pair],
@@ -188,14 +194,16 @@ class Alignment:
 
     @classmethod
     def join(cls, parts: Iterable[Alignment]) -> Alignment:
-        """Puts alignments one after the other.
+        """Concatenates alignments.
 
         Args:
-            parts: The alignments. Where they number a graph differently, the entities
-                keep the numbers of the first, and new URIs follow.
+            parts (iterable of Alignment): The alignments. If they number a graph
+                differently, entities keep their numbers in the first alignment, and new
+                URIs are appended.
 
         Raises:
-            ValueError: If two know different decoders or thresholds of the same pair.
+            ValueError: If two of them have different decoders or thresholds for the
+                same pair.
         """
         uris: dict[str, Sequence[str]] = {}
         decoder: dict[Pair, str] = {}
@@ -220,57 +228,58 @@ class Alignment:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Alignment:
-        """Reads what :meth:`save` wrote. The entities are numbered in the order in
-        which the table names them; decoders and thresholds are unknown.
+        """Loads a table that :meth:`save` wrote. Entities are numbered in order of
+        appearance; decoders and thresholds are unknown.
 
         Args:
-            path: ``.tsv``, ``.csv`` or ``.parquet``.
+            path (str or os.PathLike): ``.tsv``, ``.csv`` or ``.parquet``.
 
         Raises:
             FileNotFoundError: If the file does not exist.
-            ImportError: If it is Parquet and pyarrow is not installed.
-            ValueError: If it is not such a table; the message names the line.
+            ImportError: If the file is Parquet and pyarrow is not installed.
+            ValueError: If the file is not a table of matches; the message names the
+                line.
         """
         return cls(**read_table(Path(path)))
 
     def save(self, path: str | os.PathLike[str], form: str | None = None) -> Path:
-        """Writes the matches as a table, or as ``owl:sameAs`` statements in N-Triples.
+        """Saves the matches as a table or as ``owl:sameAs`` statements in N-Triples.
 
-        In a ``.tsv`` numbers have six decimals, and tabs and line breaks in names are
-        blanks; the other tables are exact. In N-Triples a name that is not an absolute
-        URI becomes ``urn:x-entity:`` and the name, percent-encoded. The file is written
-        whole under another name first.
+        In a ``.tsv``, numbers have six decimals, and tabs and line breaks in names
+        become spaces; the other tables are exact. In N-Triples, a name that is not an
+        absolute URI becomes ``urn:x-entity:`` and the name, percent-encoded. An
+        interrupted save leaves the old file unchanged.
 
         Args:
-            path: The file.
-            form: ``'tsv'``, ``'csv'``, ``'parquet'`` or ``'nt'``.
-                (default: by the suffix)
+            path (str or os.PathLike): The file.
+            form (str, optional): ``'tsv'``, ``'csv'``, ``'parquet'`` or ``'nt'``.
+                (default: the suffix of ``path``)
 
         Returns:
-            The file.
+            Path: The path of the file.
 
         Raises:
-            ImportError: If it is to be Parquet and pyarrow is not installed.
-            ValueError: If the form is unknown.
+            ImportError: If the format is Parquet and pyarrow is not installed.
+            ValueError: If the format is unknown.
         """
         write_table(Path(path), form, self._columns())
         return Path(path)
 
     def sure(self, least: float = 0.5) -> Alignment:
-        """The matches whose confidence is ``least`` or more.
+        """The matches with a confidence of at least ``least``.
 
         Raises:
-            ValueError: If ``least`` is not a probability.
+            ValueError: If ``least`` is not in [0, 1].
         """
         if not 0 <= least <= 1:
-            raise ValueError(f"a confidence lies in [0, 1], got {least}")
+            raise ValueError(f"least must be in [0, 1], got {least}")
         return self[np.flatnonzero(self.confidence >= least)]
 
     def one_to_one(self) -> Alignment:
-        """The surest match of each target in each pair of graphs, of equally sure ones
-        the first.
+        """The most confident match of each target in each pair of graphs; the first one
+        wins ties.
         """
-        # The sort is stable: of equal keys the first row is first.
+        # The sort is stable: rows with equal keys keep their order.
         order = np.lexsort((-self.confidence, self.target, self.pair))
         pair, target = self.pair[order], self.target[order]
         surest = np.ones(len(order), dtype=bool)
@@ -281,8 +290,8 @@ class Alignment:
         """The matches from one graph to another.
 
         Raises:
-            ValueError: If the alignment is not of these graphs; the message lists those
-                that there are.
+            ValueError: If there are no matches between these graphs; the message lists
+                the pairs that there are.
         """
         pair = (source_graph, target_graph)
         if pair not in self.pairs:
@@ -303,32 +312,33 @@ class Alignment:
     def judge(self, pairs: Iterable[Sequence[str]]) -> dict[str, Any]:
         """Compares the matches with true pairs.
 
-        Matches of entities that are the source of no pair are left out: nothing is
-        known of them.
+        Matches of entities that are not the source of any pair are left out, as nothing
+        is known about them.
 
         Args:
-            pairs: URIs of the true pairs; an entity may be in several.
+            pairs (iterable of sequence of str): URIs of the true pairs; an entity may
+                occur in several.
 
         Returns:
-            ``pairs`` (different source entities), ``given`` (matches for them),
-            ``right``, ``precision``, ``recall``, ``f1`` and, if there are any matches,
-            ``expected_calibration_error`` and ``coverage``.
+            dict: ``pairs`` (number of distinct source entities), ``given`` (number of
+            matches for them), ``right``, ``precision``, ``recall``, ``f1`` and, if
+            there are any matches, ``expected_calibration_error`` and ``coverage``.
 
         Raises:
-            ValueError: If there are no pairs, or the matches are of several pairs of
-                graphs.
+            ValueError: If there are no pairs, or the matches are between several pairs
+                of graphs.
         """
         graphs = sorted(self.pairs[number] for number in np.unique(self.pair))
         if len(graphs) > 1:
             raise ValueError(
-                "choose the two graphs that the pairs are of; there are matches of "
-                + ", ".join(" and ".join(pair) for pair in graphs)
+                "select the two graphs of the true pairs with between(); there are "
+                "matches of " + ", ".join(" and ".join(pair) for pair in graphs)
             )
         uris = [self.uris[graph] for graph in graphs[0]] if graphs else [[], []]
         return judge(self.source, self.target, self.confidence, uris, pairs)
 
     def to_pandas(self) -> Any:
-        """The matches as a ``pandas.DataFrame`` with the columns of the ``.tsv``.
+        """The matches as a ``pandas.DataFrame`` with the same columns as the ``.tsv``.
 
         Raises:
             ImportError: If pandas is not installed.
@@ -361,7 +371,7 @@ class Alignment:
             rows = array_of(rows) if isinstance(rows, Tensor) else np.asarray(rows)
             if rows.ndim != 1:
                 raise IndexError(f"rows must have one dimension, got {rows.ndim}")
-            # An empty list is an array of floats.
+            # NumPy makes an empty list an array of floats.
             rows = rows if rows.size else rows.astype(np.int64)
         return self._with(**{name: getattr(self, name)[rows] for name in ARRAYS})
 
@@ -383,7 +393,7 @@ class Alignment:
         return html_table(self[:10]._columns(), len(self))
 
     def _columns(self) -> dict[str, list[Any]]:
-        """The columns of the tables, with URIs."""
+        """The columns of the saved tables, with URIs."""
         columns = {name: self._names(name) for name in ENTITIES}
         columns |= {name: getattr(self, name) for name in FLOATS}
         for side, name in enumerate(("source_graph", "target_graph")):
@@ -402,7 +412,7 @@ class Alignment:
     def _renumbered(
         self, name: str, numbers: Mapping[str, NDArray[np.int64]]
     ) -> NDArray[np.int64]:
-        """A column of entities in other numbers, which are given by graph."""
+        """A column of entities, renumbered by the new numbers of each graph."""
         column = np.empty(len(self), dtype=np.int64)
         for rows, kg, own in self._by_graph(name):
             column[rows] = numbers[kg][own]
@@ -411,13 +421,13 @@ class Alignment:
     def _by_graph(
         self, name: str
     ) -> Iterator[tuple[NDArray[np.int64], str, NDArray[np.int64]]]:
-        """Rows, graph and numbers of a column of entities, pair by pair."""
+        """Yields rows, graph and numbers of a column of entities, pair by pair."""
         for number, pair in enumerate(self.pairs):
             rows = np.flatnonzero(self.pair == number)
             yield rows, pair[name != "source"], getattr(self, name)[rows]
 
     def _with(self, **changes: Any) -> Alignment:
-        """The alignment with other attributes, which are known to fit."""
+        """A copy with changed attributes, which must be known to fit."""
         changed = object.__new__(type(self))
         changed.__dict__.update({**self.__dict__, **changes})
         return changed

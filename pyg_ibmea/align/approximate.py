@@ -1,4 +1,4 @@
-"""Approximate search, for sides of millions of rows."""
+"""Approximate search for sides with millions of rows."""
 
 from __future__ import annotations
 
@@ -17,31 +17,30 @@ def approximate_topk(
     num_probes: int = 16,
     seed: int = 0,
 ) -> tuple[Tensor, Tensor]:
-    r"""Finds most of the :obj:`k` best target rows of every source row by cosine.
+    r"""Finds most of the ``k`` best target rows of every source row by cosine.
 
-    Target rows are sorted into cells around centres (`faiss
-    <https://github.com/facebookresearch/faiss>`_, :obj:`IndexIVFFlat`); a source row
-    is compared with those of the nearest cells only. Use it where :func:`topk`, which
-    compares all pairs and misses none, takes too long: beyond a million rows, say.
+    Target rows are grouped into cells around centres (`faiss
+    <https://github.com/facebookresearch/faiss>`_, ``IndexIVFFlat``); a source row is
+    compared only with those in the nearest cells. Use it where :func:`topk`, which
+    compares all pairs and misses none, takes too long, e.g. beyond a million rows.
 
     Args:
-        z_source: Source embeddings :obj:`[N, C]`, any scale.
-        z_target: Target embeddings :obj:`[M, C]`.
-        k: Candidates a source row, at most :obj:`M`.
-        num_cells: Cells; :obj:`None` takes about :math:`4 \sqrt{M}`. (default:
-            :obj:`None`)
-        num_probes: Cells a source row looks into; with all of them the search is
-            exact. (default: :obj:`16`)
-        seed: Seed of the centres. (default: :obj:`0`)
+        z_source (torch.Tensor): Source embeddings ``[N, C]``, any scale.
+        z_target (torch.Tensor): Target embeddings ``[M, C]``.
+        k (int): Number of candidates per source row, at most ``M``.
+        num_cells (int, optional): Number of cells; :obj:`None` takes about
+            :math:`4 \sqrt{M}`. (default: :obj:`None`)
+        num_probes (int, optional): Number of cells searched per source row; if all are,
+            the search is exact. (default: :obj:`16`)
+        seed (int, optional): Seed of the centres. (default: :obj:`0`)
 
     Returns:
-        Cosines :obj:`[N, k]`, sorted descending, and target rows :obj:`[N, k]`, on
-        the CPU; where the cells held fewer than :obj:`k` rows, :obj:`-inf` and -1.
+        tuple: Cosines ``[N, k]``, sorted descending, and target rows ``[N, k]``, on the
+        CPU; ``-inf`` and -1 where the searched cells hold fewer than ``k`` rows.
 
     Raises:
         ImportError: If faiss is not installed.
-        ValueError: If the embeddings do not fit each other (see :func:`topk`) or an
-            option is out of range.
+        ValueError: As for :func:`topk`.
     """
     try:
         import faiss
@@ -54,7 +53,7 @@ def approximate_topk(
     num_rows = target.size(0)
     if not 1 <= k <= num_rows:
         raise ValueError(
-            f"k must lie between 1 and the {num_rows} rows of z_target, got {k}."
+            f"k must lie between 1 and the {num_rows} rows of z_target, got {k}"
         )
     check_neighbors("num_probes", num_probes)
     if num_cells is None:
@@ -62,15 +61,15 @@ def approximate_topk(
     if not 1 <= num_cells <= num_rows:
         raise ValueError(
             f"num_cells must lie between 1 and the {num_rows} rows of z_target, got "
-            f"{num_cells}."
+            f"{num_cells}"
         )
     rows = [side.float().cpu().contiguous().numpy() for side in (source, target)]
     centres = faiss.IndexFlatIP(target.size(1))
     metric = faiss.METRIC_INNER_PRODUCT
     index = faiss.IndexIVFFlat(centres, target.size(1), num_cells, metric)
     index.cp.seed = seed
-    index.cp.spherical = True  # Centres of unit length, like the rows.
-    # faiss warns on its own stream where a cell has fewer rows than this.
+    index.cp.spherical = True  # Centres have unit length, like the rows.
+    # Below this number of rows per cell, faiss prints a warning.
     index.cp.min_points_per_centroid = 1
     index.train(rows[1])
     index.add(rows[1])

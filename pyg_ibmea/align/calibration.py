@@ -1,4 +1,4 @@
-"""Probabilities that can be trusted, and how far they can."""
+"""Calibrated confidences, and measures of how far they can be trusted."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Calibration:
         p = \sigma\Big(b + \sum_f w_f \frac{x_f - \mu_f}{\sigma_f}\Big),
         \quad w_f \ge 0
 
-    fitted on matches that are known to be right or wrong, by the greatest likelihood
-    less :math:`\lambda/2 \, \lVert w \rVert^2`. As no weight is negative, more evidence
-    never means less confidence.
+    fitted to matches that are known to be right or wrong, by maximising the
+    log-likelihood minus :math:`\lambda/2 \, \lVert w \rVert^2`. As no weight is
+    negative, more evidence never lowers the confidence.
 
     Args:
-        penalty: :math:`\lambda`. (default: :obj:`1.0`)
+        penalty (float, optional): :math:`\lambda`. (default: :obj:`1.0`)
 
     Example:
         >>> x = torch.tensor([[0.1], [0.2], [0.3], [0.8], [0.9], [1.0]])
@@ -35,7 +35,7 @@ class Calibration:
 
     def __init__(self, penalty: float = 1.0) -> None:
         if not penalty >= 0:
-            raise ValueError(f"penalty must not be negative, got {penalty}")
+            raise ValueError(f"penalty must be non-negative, got {penalty}")
         self.penalty = penalty
         self.mean: Tensor | None = None
         self.scale: Tensor | None = None
@@ -48,15 +48,16 @@ class Calibration:
         """Fits the weights.
 
         Args:
-            features: Evidence of the matches, finite, ``[M, F]``.
-            right: Which are right, bool ``[M]``.
-            sample_weight: How much each counts, ``[M]``. (default: equally)
+            features (torch.Tensor): Evidence for the matches, finite, ``[M, F]``.
+            right (torch.Tensor): Whether each match is right, bool ``[M]``.
+            sample_weight (torch.Tensor, optional): Weight of each match, ``[M]``.
+                (default: all equal)
 
         Returns:
-            Itself.
+            Calibration: The fitted object itself.
 
         Raises:
-            ValueError: If there is no match, shapes do not fit, or a number is not
+            ValueError: If there are no matches, shapes do not fit, or a feature is not
                 finite.
         """
         from scipy.optimize import minimize  # A second at import.
@@ -68,7 +69,7 @@ class Calibration:
                 f"{list(features.shape)} and {list(right.shape)}"
             )
         if not bool(x.isfinite().all()):
-            raise ValueError("evidence must be finite numbers")
+            raise ValueError("features must be finite, got NaN or infinity")
         count = torch.ones_like(y) if sample_weight is None else sample_weight.double()
         self.mean = x.mean(dim=0)
         self.scale = x.std(dim=0, correction=0).clamp(min=1e-9)
@@ -81,7 +82,7 @@ class Calibration:
             wrong = counts * (_sigmoid(logit) - target)
             gradient = np.concatenate([[wrong.sum()], inputs.T @ wrong])
             gradient[1:] += self.penalty * theta[1:]
-            # All right or all wrong would send the bias to infinity.
+            # If all are right or all are wrong, the bias would diverge.
             gradient[0] += 1e-3 * theta[0]
             value += 0.5 * self.penalty * theta[1:] @ theta[1:] + 5e-4 * theta[0] ** 2
             return float(value), gradient
@@ -96,20 +97,20 @@ class Calibration:
         return self
 
     def __call__(self, features: Tensor) -> Tensor:
-        """The probabilities of matches, float64 ``[N]``.
+        """Computes the probabilities that matches are right, float64 ``[N]``.
 
         Raises:
-            RuntimeError: If it has not been fitted.
+            RuntimeError: If the calibration has not been fitted.
         """
         if self.weight is None or self.mean is None or self.scale is None:
-            raise RuntimeError("the calibration has not been fitted")
+            raise RuntimeError("the calibration has not been fitted; call fit first")
         x = (features.double().cpu() - self.mean) / self.scale
         return torch.sigmoid(x @ self.weight + self.bias)
 
     def state_dict(self) -> dict[str, Any]:
-        """What :meth:`load_state_dict` needs: numbers only."""
+        """The state for :meth:`load_state_dict`, plain numbers only."""
         if self.weight is None or self.mean is None or self.scale is None:
-            raise RuntimeError("the calibration has not been fitted")
+            raise RuntimeError("the calibration has not been fitted; call fit first")
         return {
             "penalty": self.penalty,
             "mean": self.mean.tolist(),
@@ -119,7 +120,7 @@ class Calibration:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores what :meth:`state_dict` gave."""
+        """Restores the state that :meth:`state_dict` returned."""
         self.penalty, self.bias = float(state["penalty"]), float(state["bias"])
         for name in ("mean", "scale", "weight"):
             setattr(self, name, torch.tensor(state[name], dtype=torch.float64))
@@ -132,20 +133,21 @@ class Calibration:
 def reliability(
     confidence: Tensor, right: Tensor, bins: int = 10
 ) -> list[dict[str, float]]:
-    """How often matches are right, by how sure they were.
+    """How often matches are right, by their confidence.
 
     Args:
-        confidence: Probabilities, ``[N]``.
-        right: Which matches are right, bool ``[N]``.
-        bins: Number of bins, of about equally many matches each. Matches that are
-            equally sure count in each bin as they do on average.
+        confidence (torch.Tensor): Probabilities, ``[N]``.
+        right (torch.Tensor): Whether each match is right, bool ``[N]``.
+        bins (int, optional): Number of bins, each with about the same number of
+            matches. Matches of equal confidence count as their average, in whichever
+            bin they fall. (default: :obj:`10`)
 
     Returns:
-        For each bin, from doubtful to sure, ``confidence`` (mean), ``right`` (share)
-        and ``matches`` (number).
+        list: For each bin, in ascending order of confidence, ``confidence`` (mean),
+        ``right`` (share) and ``matches`` (number).
 
     Raises:
-        ValueError: If shapes do not fit, there are no matches or no bins.
+        ValueError: If shapes do not fit, or there are no matches or no bins.
 
     Example:
         >>> reliability(torch.tensor([0.2, 0.9]), torch.tensor([False, True]), bins=1)
@@ -170,13 +172,13 @@ def reliability(
 def expected_calibration_error(
     confidence: Tensor, right: Tensor, bins: int = 10
 ) -> float:
-    """The mean distance between how sure matches were and how often they are right,
-    over bins of equally many matches; 0 is best.
+    """The mean absolute difference between the confidence of matches and the share that
+    is right, over bins with equally many matches; 0 is best.
 
     Args:
-        confidence: Probabilities, ``[N]``.
-        right: Which matches are right, bool ``[N]``.
-        bins: Number of bins.
+        confidence (torch.Tensor): Probabilities, ``[N]``.
+        right (torch.Tensor): Whether each match is right, bool ``[N]``.
+        bins (int, optional): Number of bins.
 
     Example:
         >>> expected_calibration_error(torch.tensor([1.0, 1.0]), torch.ones(2) > 0)
@@ -194,17 +196,19 @@ def coverage_curve(
     num_true: int | None = None,
     coverages: Sequence[float] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
 ) -> list[dict[str, float]]:
-    """Precision, recall and F1 if only the surest matches are given.
+    """Precision, recall and F1 if only the most confident matches are given.
 
     Args:
-        confidence: Probabilities, ``[N]``.
-        right: Which matches are right, bool ``[N]``.
-        num_true: How many entities have a counterpart. (default: all ``N``)
-        coverages: Shares of the matches that are given; of those that are equally sure
-            as many are right as on average in random order.
+        confidence (torch.Tensor): Probabilities, ``[N]``.
+        right (torch.Tensor): Whether each match is right, bool ``[N]``.
+        num_true (int, optional): Number of entities that have a counterpart.
+            (default: all ``N``)
+        coverages (sequence of float, optional): Shares of the matches that are given;
+            among matches of equal confidence, the expected number in random order is
+            right. (default: :obj:`0.1`, :obj:`0.2`, ..., :obj:`1.0`)
 
     Returns:
-        For each coverage ``coverage``, ``threshold`` (the least confidence that is
+        list: For each coverage, ``coverage``, ``threshold`` (the lowest confidence
         given), ``precision``, ``recall`` and ``f1``.
 
     Raises:
@@ -233,12 +237,12 @@ def coverage_curve(
 
 
 def detection_metrics(found: Tensor, true: Tensor) -> dict[str, float]:
-    """Precision, recall and F1 of finding the entities of one kind, such as those
-    without a counterpart.
+    """Precision, recall and F1 of detecting entities of one kind, such as those without
+    a counterpart.
 
     Args:
-        found: Which are taken to be of that kind, bool ``[N]``.
-        true: Which are, bool ``[N]``.
+        found (torch.Tensor): Which entities are taken to be of that kind, bool ``[N]``.
+        true (torch.Tensor): Which entities are of that kind, bool ``[N]``.
 
     Example:
         >>> found, true = torch.tensor([1, 1, 0]) > 0, torch.tensor([1, 0, 1]) > 0
@@ -249,13 +253,13 @@ def detection_metrics(found: Tensor, true: Tensor) -> dict[str, float]:
 
 
 def precision_recall_f1(right: float, given: int, true: int) -> dict[str, float]:
-    """Precision, recall and F1 (their harmonic mean) from counts; 0 where there is
-    nothing to divide by.
+    """Precision, recall and F1 (their harmonic mean) from counts; 0 where the
+    denominator is 0.
 
     Args:
-        right: How many of those given are true; on average, where order is random.
-        given: How many are given.
-        true: How many there are to be found.
+        right (float): Number of those given that are true, possibly an expected value.
+        given (int): Number of those given.
+        true (int): Number of those to be found.
 
     Example:
         >>> precision_recall_f1(right=1, given=2, true=4)
@@ -269,12 +273,12 @@ def precision_recall_f1(right: float, given: int, true: int) -> dict[str, float]
 
 
 def _by_confidence(confidence: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
-    """Confidences, ascending, and the share that is right of those equally sure, so
-    that nothing depends on the order of the matches.
+    """Confidences, ascending, and for each the share that is right among those of equal
+    confidence, so that the order of the matches does not matter.
     """
     if confidence.dim() != 1 or confidence.shape != right.shape or not len(right):
         raise ValueError(
-            f"there must be a confidence [N] and a mark [N] for each match, N > 0, got "
+            f"each match needs a confidence [N] and a mark [N], N > 0, got "
             f"{list(confidence.shape)} and {list(right.shape)}"
         )
     values, group, count = torch.unique(

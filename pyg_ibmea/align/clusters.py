@@ -1,4 +1,4 @@
-"""Entities of three or more graphs that are the same, from matches of every pair."""
+"""Clusters of equivalent entities of three or more graphs, from pairwise matches."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from pyg_ibmea.problem import Pair
 
 
 class Clusters(NamedTuple):
-    """Groups of entities that are the same, with at most one of each graph.
+    """Groups of equivalent entities, with at most one entity of each graph.
 
     Attributes:
-        graphs: Names of the graphs.
-        members: Node ids, long ``[C, K]``, a column for each graph; -1 where a cluster
-            has no entity of it. Every cluster has two entities or more; no entity is in
-            two clusters.
-        score: The least score of the matches that hold a cluster together, ``[C]``.
+        graphs (tuple): Names of the graphs.
+        members (torch.Tensor): Node ids, long ``[C, K]``, one column per graph; -1
+            where a cluster has no entity of that graph. Every cluster has two or more
+            entities; no entity is in two clusters.
+        score (torch.Tensor): The lowest score of the matches that hold a cluster
+            together, ``[C]``.
     """
 
     graphs: tuple[str, ...]
@@ -42,23 +43,24 @@ def cluster_matches(
 ) -> Clusters:
     """Joins the matches of several pairs of graphs into consistent clusters.
 
-    The matches are taken from the best score down. One is dropped if it would bring two
-    entities of one graph together; so of matches that contradict each other, directly
-    or around a cycle of graphs, the surer ones stay. Matches of equal score are taken
-    pair of graphs by pair of graphs, in their order.
+    The matches are taken in descending order of score. A match is dropped if it would
+    put two entities of one graph into the same cluster; so among matches that
+    contradict each other, directly or around a cycle of graphs, those with the higher
+    score are kept. Matches of equal score are taken in the given order, one pair of
+    graphs after another.
 
     Args:
-        graphs: Names of the graphs.
-        matches: By pair of graphs, node ids, long ``[2, L]``.
-        scores: By pair of graphs, how sure each match is, ``[L]``; ``inf`` for what is
-            known.
+        graphs (sequence of str): Names of the graphs.
+        matches (dict): Node ids, long ``[2, L]``, for each pair of graphs.
+        scores (dict): Scores of the matches, ``[L]``, for each pair of graphs; ``inf``
+            for known pairs.
 
     Returns:
-        The :class:`Clusters`, ordered by their first entities.
+        Clusters: The clusters, ordered by their first entities.
 
     Raises:
-        ValueError: If a pair names an unknown graph or the same graph twice, or scores
-            do not fit the matches.
+        ValueError: If graph names repeat, a pair names an unknown graph or the same
+            graph twice, or scores do not fit the matches.
 
     Example:
         >>> matches = {("en", "nl"): torch.tensor([[0], [0]]),
@@ -70,11 +72,11 @@ def cluster_matches(
     """
     column = {name: k for k, name in enumerate(graphs)}
     if len(column) != len(graphs):
-        raise ValueError(f"graphs need different names, got {list(graphs)}")
+        raise ValueError(f"graphs must have distinct names, got {list(graphs)}")
     edges: list[tuple[float, int, int, int, int]] = []
     for pair, ids in matches.items():
         if pair[0] == pair[1] or not set(pair) <= set(column):
-            raise ValueError(f"the matches of {pair} are not between two of {graphs}")
+            raise ValueError(f"the matches of {pair} must be between two of {graphs}")
         score = scores[pair]
         if ids.dim() != 2 or ids.size(0) != 2 or score.shape != ids.shape[1:]:
             raise ValueError(
@@ -86,8 +88,8 @@ def cluster_matches(
             (value, a, i, b, j)
             for value, i, j in zip(score.tolist(), *ids.tolist(), strict=True)
         ]
-    edges.sort(key=lambda edge: -edge[0])  # Stable: equal ones keep their order.
-    # The cluster of each entity; clusters are {column: node} and their least score.
+    edges.sort(key=lambda edge: -edge[0])  # Stable: equal scores keep their order.
+    # The cluster of each entity; a cluster is {column: node} with its lowest score.
     home: dict[tuple[int, int], int] = {}
     groups: dict[int, dict[int, int]] = {}
     least: dict[int, float] = {}
@@ -99,11 +101,11 @@ def cluster_matches(
             continue
         number = left if left is not None else right
         if number is None:
-            number = len(home)  # Never used before: at least one new entity a group.
+            number = len(home)  # Unused so far: each group adds an entity.
         if left is not None and right is not None:
             del groups[right], least[right]
         groups[number] = mine | other
-        least[number] = value  # They come from the best down.
+        least[number] = value  # Scores descend.
         for at in (*mine.items(), *other.items()):
             home[at] = number
     rows = [
@@ -120,17 +122,18 @@ def cluster_matches(
 
 
 def cycle_consistency(matches: Mapping[Pair, Tensor]) -> float:
-    """How often two ways between graphs lead to the same entity.
+    """How often two paths between graphs lead to the same entity.
 
-    For all a, b, c with matches from a to b, b to c and a to c: of the entities of a
-    that both ways match, the share that they match with the same entity of c. Matches
-    are followed in both directions, where they are one to one.
+    For all graphs a, b, c with matches from a to b, b to c and a to c: among the
+    entities of a that both paths match, the share that both match with the same entity
+    of c. Matches that are one to one are followed in both directions.
 
     Args:
-        matches: By pair of graphs, node ids, long ``[2, L]``; no source entity twice.
+        matches (dict): Node ids, long ``[2, L]``, for each pair of graphs; no source
+            entity occurs twice.
 
     Returns:
-        The share; not a number if no entity is matched both ways.
+        float: The share; NaN if no entity is matched by two paths.
 
     Example:
         >>> matches = {("a", "b"): torch.tensor([[0, 1], [0, 1]]),

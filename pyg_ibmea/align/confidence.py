@@ -24,44 +24,37 @@ def align_greedy(
     uris: Mapping[str, Sequence[str]] | None = None,
     pair: Pair = ("source", "target"),
 ) -> Alignment:
-    r"""Aligns every source row with its best target row, each on its own.
+    r"""Aligns every source row independently with its best target row.
 
-    A target row may be chosen more than once. At equal scores the lower target row
-    is chosen. The confidence of the choice :math:`j^*` is
+    A target row may be chosen more than once. At equal scores, the lower row is chosen.
+    The confidence of the choice :math:`j^*` is
 
     .. math::
         p_i = \frac{\exp(s_{i j^*} / \tau)}{\sum_j \exp(s_{ij} / \tau)}
 
-    It is uncalibrated: it orders choices from doubtful to clear, but a confidence
-    of 0.9 does not mean that nine in ten are right, and it is never low for want of
-    a counterpart, only for want of a clear winner. Fit the temperature on
-    validation pairs before reading it as a probability.
+    It is uncalibrated: it ranks choices from ambiguous to clear, but a confidence of
+    0.9 does not mean that nine in ten are right. It is low where there is no clear
+    winner, not where there is no counterpart. Fit the temperature on validation pairs
+    before reading it as a probability.
 
     Args:
-        z_source: Source embeddings :obj:`[N, C]`.
-        z_target: Target embeddings :obj:`[M, C]`.
-        decoder (Decoder or str, optional): What makes scores of cosines:
-            :class:`Cosine`, :class:`CSLS`, :class:`Sinkhorn`, one of your own, or a
-            name in lower case for one of ours with its defaults.
-            (default: :obj:`"csls"`)
-        temperature: :math:`\tau`, in units of the score. (default: :obj:`0.05`)
-        block_size: Most source rows scored at once; :obj:`None` keeps a block near
-            64 MiB. (default: :obj:`None`)
-        bonus: What is added to the cosines of some pairs before anything else, sparse
-            :obj:`[N, M]`, such as :func:`neighborhood_agreement` gives.
-            (default: :obj:`None`)
-
-        uris (dict, optional): By graph, the name of each row. (default: the numbers of
-            the rows)
+        z_source (torch.Tensor): Source embeddings ``[N, C]``.
+        z_target (torch.Tensor): Target embeddings ``[M, C]``.
+        decoder (Decoder or str, optional): See :func:`topk`. (default: :obj:`'csls'`)
+        temperature (float, optional): :math:`\tau`, in units of the score.
+            (default: :obj:`0.05`)
+        block_size (int, optional): See :func:`topk`. (default: :obj:`None`)
+        bonus (torch.Tensor, optional): See :func:`topk`. (default: :obj:`None`)
+        uris (dict, optional): The name of each row of both graphs.
+            (default: the row numbers)
         pair (tuple, optional): Names of the two graphs.
-            (default: :obj:`("source", "target")`)
+            (default: :obj:`('source', 'target')`)
 
     Returns:
-        The :class:`Alignment`.
+        Alignment: A match for every source row.
 
     Raises:
-        ValueError: If a side is no finite, floating, non-empty matrix, the channels
-            or devices differ, or an option is out of range.
+        ValueError: As for :func:`topk`.
 
     Example:
         >>> z_target = torch.tensor([[1.0, 0.0], [0.0, 1.0]])
@@ -73,7 +66,7 @@ def align_greedy(
     similarity = Similarity.of(z_source, z_target, bonus, block_size)
     source = similarity.source
     if not 0 < temperature < float("inf"):
-        raise ValueError(f"temperature must be positive and finite, got {temperature}.")
+        raise ValueError(f"temperature must be positive and finite, got {temperature}")
     num_rows, num_targets = similarity.shape
     width = min(2, num_targets)
     choice = torch.full((num_rows, 2), -1, device=source.device)
@@ -81,7 +74,7 @@ def align_greedy(
     confidence = source.new_empty(num_rows)
     for rows, block in score_blocks(similarity, decoder):
         score[rows], choice[rows, :width] = top_columns(block, k=width)
-        # Relative to the best score no exponential overflows and the best is 1.
+        # Relative to the best score, the best is 1 and no exponential overflows.
         relative = block.sub_(score[rows, :1]).div_(temperature).exp_()
         confidence[rows] = relative.sum(dim=1).reciprocal()
     names = dict(zip(pair, similarity.shape, strict=True))

@@ -20,23 +20,23 @@ def csls(z_source: Tensor, z_target: Tensor, k: int = 3) -> Tensor:
 
     where :math:`r_T(i)` is the mean cosine of source row :math:`i` to its :math:`k`
     nearest target rows, and :math:`r_S(j)` that of target row :math:`j` to its
-    :math:`k` nearest source rows. It lowers the scores of hubs, rows that are near
-    to everything.
+    :math:`k` nearest source rows. It lowers the scores of hubs: rows that are close to
+    everything.
 
-    The result takes :math:`N \cdot M` numbers: 420 MiB at 10,500 rows a side in
-    float32. For the best candidates alone use :func:`topk`, which never holds it.
+    The result has :math:`N \cdot M` entries: 420 MiB for 10,500 rows per side in
+    float32. If only the best candidates are needed, use :func:`topk`, which never holds
+    the matrix.
 
     Args:
-        z_source: Source embeddings :obj:`[N, C]`.
-        z_target: Target embeddings :obj:`[M, C]`.
-        k: Neighbours in the means. (default: :obj:`3`)
+        z_source (torch.Tensor): Source embeddings ``[N, C]``.
+        z_target (torch.Tensor): Target embeddings ``[M, C]``.
+        k (int, optional): Number of neighbours in the means. (default: :obj:`3`)
 
     Returns:
-        Scores :obj:`[N, M]`, in [-4, 4], higher is better.
+        torch.Tensor: Scores ``[N, M]``, in [-4, 4]; higher is better.
 
     Raises:
-        ValueError: If the embeddings do not fit each other (see
-            :func:`neighborhood_means`) or :obj:`k` is not positive.
+        ValueError: As for :func:`topk`.
 
     Example:
         >>> z = torch.eye(3)
@@ -59,25 +59,23 @@ def csls(z_source: Tensor, z_target: Tensor, k: int = 3) -> Tensor:
 def neighborhood_means(
     z_source: Tensor, z_target: Tensor, k: int = 3, block_size: int | None = None
 ) -> tuple[Tensor, Tensor]:
-    r"""Computes the mean cosine of every row to its nearest rows of the other side.
+    r"""Computes the mean cosine of every row to its nearest rows on the other side.
 
     These are :math:`r_T` and :math:`r_S` of :func:`csls`, in one sweep over blocks
     of source rows.
 
     Args:
-        z_source: Source embeddings :obj:`[N, C]`.
-        z_target: Target embeddings :obj:`[M, C]`.
-        k: Neighbours in the means; where the other side has fewer rows, all of them
-            are used. (default: :obj:`3`)
-        block_size: Most source rows in a block; :obj:`None` keeps a block near
-            64 MiB. (default: :obj:`None`)
+        z_source (torch.Tensor): Source embeddings ``[N, C]``.
+        z_target (torch.Tensor): Target embeddings ``[M, C]``.
+        k (int, optional): Number of neighbours in the means; all if the other side has
+            fewer rows. (default: :obj:`3`)
+        block_size (int, optional): See :func:`topk`. (default: :obj:`None`)
 
     Returns:
-        The means of the source rows :obj:`[N]` and of the target rows :obj:`[M]`.
+        tuple: The means of the source rows ``[N]`` and of the target rows ``[M]``.
 
     Raises:
-        ValueError: If a side is no finite, floating, non-empty matrix, the channels
-            or devices differ, or :obj:`k` or :obj:`block_size` is not positive.
+        ValueError: As for :func:`topk`.
 
     Example:
         >>> neighborhood_means(torch.eye(2), torch.eye(2), k=2)
@@ -92,12 +90,13 @@ def neighborhood_means(
 
 
 class RunningNeighborhoods:
-    """Gathers the neighbourhood means of both sides while blocks of cosines pass.
+    """Accumulates the neighbourhood means of both sides, block by block of cosines.
 
     Args:
-        source: Unit rows ``[N, C]``.
-        target: Unit rows ``[M, C]``.
-        k: Neighbours in the means; all where the other side has fewer rows.
+        source (torch.Tensor): Unit rows ``[N, C]``.
+        target (torch.Tensor): Unit rows ``[M, C]``.
+        k (int): Number of neighbours in the means; all if the other side has fewer
+            rows.
     """
 
     def __init__(self, source: Tensor, target: Tensor, k: int) -> None:
@@ -120,7 +119,7 @@ class RunningNeighborhoods:
         self._target_nearest[:, columns] = self._merged(nearest, cosine[:, columns])
 
     def _merged(self, nearest: Tensor, cosine: Tensor) -> Tensor:
-        """The k largest of each column of both."""
+        """The k largest entries of each column of both matrices."""
         both = torch.cat([nearest, cosine])
         return both.topk(min(self.k, both.size(0)), dim=0, sorted=False)[0]
 

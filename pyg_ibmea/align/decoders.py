@@ -1,4 +1,4 @@
-"""Decoders: how cosines become the scores that matches are chosen by."""
+"""Decoders: how cosines become the scores by which matches are chosen."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from pyg_ibmea.align.sinkhorn import check_sinkhorn_options, sinkhorn
 
 @dataclass(frozen=True, eq=False)
 class Similarity:
-    """The cosines of two sides, of which no more than a block is ever held.
+    """The cosines of two sides, never held in memory beyond one block.
 
     Attributes:
         source (torch.Tensor): Unit rows ``[N, C]``.
         target (torch.Tensor): Unit rows ``[M, C]``.
-        bonus (torch.Tensor, optional): What is added to the cosines of some pairs,
-            sparse ``[N, M]``.
-        block_size (int, optional): Most source rows in a block; :obj:`None` keeps a
-            block near 64 MiB.
+        bonus (torch.Tensor, optional): Added to the cosines of some pairs, sparse
+            ``[N, M]``. (default: :obj:`None`)
+        block_size (int, optional): Maximum number of source rows in a block;
+            :obj:`None` keeps a block near 64 MiB. (default: :obj:`None`)
     """
 
     source: Tensor
@@ -50,36 +50,37 @@ class Similarity:
         """Checks the embeddings of both sides and scales their rows to unit length.
 
         Args:
-            z_source (torch.Tensor): Source embeddings ``[N, C]``, any scale; a zero row
-                has cosine 0 to everything.
+            z_source (torch.Tensor): Source embeddings ``[N, C]``, of any scale; a zero
+                row has cosine 0 to everything.
             z_target (torch.Tensor): Target embeddings ``[M, C]``.
             bonus (torch.Tensor, optional): See :class:`Similarity`.
-            block_size (int, optional): See :class:`Similarity`.
+                (default: :obj:`None`)
+            block_size (int, optional): See :class:`Similarity`. (default: :obj:`None`)
 
         Raises:
-            ValueError: If a side is no finite, floating, non-empty matrix, or channels,
-                devices or the bonus do not fit.
+            ValueError: If a side is not a finite, non-empty floating-point matrix, or
+                channels, devices or the bonus do not fit.
         """
         similarity = cls(*unit_sides(z_source, z_target), bonus, block_size)
-        _ = similarity.added  # Checked before anything is computed.
+        _ = similarity.added  # Check the bonus before anything is computed.
         return similarity
 
     @cached_property
     def added(self) -> Bonus | None:
-        """The bonus in the order of source rows, read once."""
+        """The bonus in the order of source rows, converted once."""
         return Bonus.of(self.bonus, self.source, self.target)
 
     @property
     def shape(self) -> tuple[int, int]:
-        """The numbers of source and target rows."""
+        """The number of source and target rows."""
         return self.source.size(0), self.target.size(0)
 
     def blocks(self) -> Iterator[tuple[slice, Tensor]]:
         """Yields the cosines of all pairs, a block of source rows at a time.
 
         Yields:
-            The source rows as a slice and their cosines ``[B, M]``, which the caller
-            may overwrite and which the next block overwrites.
+            tuple: The source rows as a slice, and their cosines ``[B, M]``. The caller
+            may overwrite them; the next block does.
 
         Raises:
             ValueError: If the block size is not positive.
@@ -95,10 +96,10 @@ class Scoring(NamedTuple):
     """The scores of all pairs as ``factor * cos + source + target``.
 
     Attributes:
-        factor (float): The same for all pairs. (default: :obj:`1.0`)
-        source (torch.Tensor, optional): An offset for every source row, ``[N]``.
+        factor (float): Factor of all cosines. (default: :obj:`1.0`)
+        source (torch.Tensor, optional): Offset of every source row, ``[N]``.
             (default: zeros)
-        target (torch.Tensor, optional): An offset for every target row, ``[M]``.
+        target (torch.Tensor, optional): Offset of every target row, ``[M]``.
             (default: zeros)
     """
 
@@ -117,7 +118,7 @@ class Scoring(NamedTuple):
         return cosine
 
     def of_pairs(self, cosine: Tensor, pairs: Tensor) -> Tensor:
-        """The scores of pairs ``[2, L]`` with these cosines ``[L]``."""
+        """The scores of pairs ``[2, L]`` whose cosines are ``[L]``."""
         score = self.factor * cosine
         if self.source is not None:
             score = score + self.source[pairs[0]]
@@ -126,15 +127,15 @@ class Scoring(NamedTuple):
         return score
 
     def swapped(self) -> Scoring:
-        """The same with source and target exchanged."""
+        """The scoring with source and target swapped."""
         return Scoring(self.factor, self.target, self.source)
 
 
 class Decoder(Protocol):
-    """What turns the cosines of two sides into scores.
+    """The interface of objects that turn the cosines of two sides into scores.
 
     Attributes:
-        name (str): What results call it.
+        name (str): Name of the decoder in results.
     """
 
     @property
@@ -144,15 +145,15 @@ class Decoder(Protocol):
         """Prepares the scores of all pairs.
 
         Args:
-            similarity (Similarity): The cosines; a decoder sweeps over them as often as
-                it needs to.
+            similarity (Similarity): The cosines; a decoder may sweep over them as often
+                as it needs.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Cosine:
-    """Scores are cosines.
+    """Cosines as scores.
 
     Example:
         >>> Cosine().name
@@ -162,18 +163,18 @@ class Cosine:
     name: ClassVar[str] = "cosine"
 
     def scoring(self, similarity: Similarity) -> Scoring:
-        """Takes the cosines as they are."""
+        """Leaves the cosines as they are."""
         return Scoring()
 
 
 @dataclass(frozen=True)
 class CSLS:
-    r"""Cosines less the mean cosines to the nearest of the other side, which lowers
-    hubs; see :func:`~pyg_ibmea.align.csls`.
+    r"""Cosines minus the mean cosines to the nearest rows of the other side, which
+    lowers the scores of hubs; see :func:`~pyg_ibmea.align.csls`.
 
     Args:
-        k (int, optional): Neighbours in the means; all where a side has fewer rows.
-            (default: :obj:`3`)
+        k (int, optional): Number of neighbours in the means; all if a side has fewer
+            rows. (default: :obj:`3`)
 
     Raises:
         ValueError: If ``k`` is not positive.
@@ -201,20 +202,20 @@ class CSLS:
 
 @dataclass(frozen=True)
 class Sinkhorn:
-    r"""Cosines plus the potentials of Sinkhorn scaling, which knows that counterparts
+    r"""Cosines plus the potentials of Sinkhorn scaling, which assumes that counterparts
     are one to one; see :func:`~pyg_ibmea.align.sinkhorn`.
 
     Args:
-        temperature (float, optional): :math:`\tau`; the lower, the nearer to a hard
-            assignment and the slower to converge. (default: :obj:`0.02`)
-        num_iters (int, optional): Most iterations. (default: :obj:`20`)
+        temperature (float, optional): :math:`\tau`; a lower value is closer to a hard
+            assignment and converges more slowly. (default: :obj:`0.02`)
+        num_iters (int, optional): Maximum number of iterations. (default: :obj:`20`)
         tolerance (float, optional): Relative error of the sums at which to stop.
             (default: :obj:`1e-3`)
-        slack (float, optional): Cosine at which going nowhere is as good as a
-            counterpart; :obj:`None` forbids it. (default: :obj:`None`)
-        num_candidates (int, optional): Entries that are kept for every row of either
-            side, its nearest by cosine; :obj:`None` keeps all up to :math:`2^{27}` of
-            them, 100 a row beyond. (default: :obj:`None`)
+        slack (float, optional): Cosine at which staying unmatched is as good as a
+            counterpart; :obj:`None` turns this off. (default: :obj:`None`)
+        num_candidates (int, optional): Number of entries kept for every row of each
+            side, its nearest by cosine; :obj:`None` keeps all up to a total of
+            :math:`2^{27}`, and 100 per row beyond. (default: :obj:`None`)
 
     Raises:
         ValueError: If an option is out of range.
@@ -235,7 +236,7 @@ class Sinkhorn:
         check_sinkhorn_options(*self._options())
 
     def scoring(self, similarity: Similarity) -> Scoring:
-        """Finds the potentials, in one sweep over the cosines."""
+        """Finds the potentials in one sweep over the cosines."""
         found = sinkhorn(
             similarity.source,
             similarity.target,
@@ -265,14 +266,13 @@ _SHORTCUTS: dict[str, Decoder] = {
 
 
 def as_decoder(decoder: Decoder | str) -> Decoder:
-    """A decoder, or the one that a shortcut stands for, with its defaults.
+    """Returns a decoder as it is, or the one that a name stands for, with its defaults.
 
     Args:
-        decoder (Decoder or str): A decoder, ``'cosine'``, ``'csls'`` or
-            ``'sinkhorn'``.
+        decoder (Decoder or str): A decoder, ``'cosine'``, ``'csls'`` or ``'sinkhorn'``.
 
     Raises:
-        ValueError: If it is neither.
+        ValueError: If it is neither a decoder nor a known name.
     """
     if isinstance(decoder, str) and decoder in _SHORTCUTS:
         return _SHORTCUTS[decoder]
@@ -295,11 +295,11 @@ def score_blocks(
         decoder (Decoder or str): The decoder.
 
     Yields:
-        The source rows as a slice, and their scores ``[B, M]``, which the caller may
-        overwrite.
+        tuple: The source rows as a slice, and their scores ``[B, M]``. The caller may
+        overwrite them.
 
     Raises:
-        ValueError: If there is no such decoder, or its scores do not fit the sides.
+        ValueError: If the decoder is unknown, or its offsets do not fit the sides.
     """
     score = scores_of(similarity, decoder)
     for rows, cosine in similarity.blocks():
@@ -308,10 +308,10 @@ def score_blocks(
 
 @torch.no_grad()
 def scores_of(similarity: Similarity, decoder: Decoder | str) -> Scoring:
-    """What :meth:`Decoder.scoring` gives, checked.
+    """Runs :meth:`Decoder.scoring` and checks the result.
 
     Raises:
-        ValueError: If there is no such decoder, or its offsets do not fit the sides.
+        ValueError: If the decoder is unknown, or its offsets do not fit the sides.
     """
     decoder = as_decoder(decoder)
     found = decoder.scoring(similarity)

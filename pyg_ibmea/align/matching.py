@@ -1,6 +1,4 @@
-"""One-to-one alignments: probable pairs, mutual nearest neighbours, and the best
-assignment.
-"""
+"""Matching: probable pairs, mutual nearest neighbours, and the best assignment."""
 
 from __future__ import annotations
 
@@ -32,25 +30,22 @@ def match_probabilities(
     block_size: int | None = None,
     bonus: Tensor | None = None,
 ) -> Tensor:
-    r"""The pairs that are probably counterparts, by Sinkhorn scaling.
+    r"""Finds the pairs that are probably counterparts, by Sinkhorn scaling.
 
     Args:
-        z_source: Source embeddings :obj:`[N, C]`.
-        z_target: Target embeddings :obj:`[M, C]`.
-        least: Probability from which on a pair is kept; the smaller side has at most
-            :obj:`1 / least` pairs a row. (default: :obj:`0.1`)
+        z_source (torch.Tensor): Source embeddings ``[N, C]``.
+        z_target (torch.Tensor): Target embeddings ``[M, C]``.
+        least (float, optional): Lowest probability of a pair that is kept; each row of
+            the smaller side has at most ``1 / least`` pairs. (default: :obj:`0.1`)
         decoder (Sinkhorn, optional): The scaling. (default: :obj:`Sinkhorn()`)
-        block_size: Most source rows scored at once; :obj:`None` keeps a block near
-            64 MiB. (default: :obj:`None`)
-        bonus: What is added to the cosines of some pairs before anything else, sparse
-            :obj:`[N, M]`. (default: :obj:`None`)
+        block_size (int, optional): See :func:`topk`. (default: :obj:`None`)
+        bonus (torch.Tensor, optional): See :func:`topk`. (default: :obj:`None`)
 
     Returns:
-        Probabilities, sparse :obj:`[N, M]`.
+        torch.Tensor: Probabilities, sparse ``[N, M]``.
 
     Raises:
-        ValueError: If a side is no finite, floating, non-empty matrix, the channels
-            or devices differ, or an option is out of range.
+        ValueError: As for :func:`topk`.
 
     Example:
         >>> match_probabilities(torch.eye(2), torch.eye(2)).to_dense()
@@ -58,7 +53,7 @@ def match_probabilities(
                 [0., 1.]])
     """
     if not 0 < least <= 1:
-        raise ValueError(f"least is a probability above 0, got {least}.")
+        raise ValueError(f"least must be in (0, 1], got {least}")
     decoder = Sinkhorn() if decoder is None else decoder
     similarity = Similarity.of(z_source, z_target, bonus, block_size)
     least_score = decoder.temperature * math.log(least)
@@ -86,29 +81,22 @@ def mutual_nearest(
 ) -> tuple[Tensor, Tensor]:
     r"""Finds the pairs that are each other's best candidates.
 
-    No row is in two pairs; rows whose best candidate prefers another are in none.
-    At equal scores the lower row is preferred.
+    No row is in two pairs; a row whose best candidate prefers another is in none. At
+    equal scores, the lower row is preferred.
 
     Args:
-        z_source: Source embeddings :obj:`[N, C]`.
-        z_target: Target embeddings :obj:`[M, C]`.
-        decoder (Decoder or str, optional): What makes scores of cosines:
-            :class:`Cosine`, :class:`CSLS`, :class:`Sinkhorn`, one of your own, or a
-            name in lower case for one of ours with its defaults.
-            (default: :obj:`"csls"`)
-        block_size: Most source rows scored at once; :obj:`None` keeps a block near
-            64 MiB. (default: :obj:`None`)
-        bonus: What is added to the cosines of some pairs before anything else, sparse
-            :obj:`[N, M]`, such as :func:`neighborhood_agreement` gives.
-            (default: :obj:`None`)
+        z_source (torch.Tensor): Source embeddings ``[N, C]``.
+        z_target (torch.Tensor): Target embeddings ``[M, C]``.
+        decoder (Decoder or str, optional): See :func:`topk`. (default: :obj:`'csls'`)
+        block_size (int, optional): See :func:`topk`. (default: :obj:`None`)
+        bonus (torch.Tensor, optional): See :func:`topk`. (default: :obj:`None`)
 
     Returns:
-        Pairs of source and target rows, long :obj:`[2, L]`, ascending by source row,
-        and their scores :obj:`[L]`.
+        tuple: Pairs of source and target rows, long ``[2, L]``, ascending by source
+        row, and their scores ``[L]``.
 
     Raises:
-        ValueError: If a side is no finite, floating, non-empty matrix, the channels
-            or devices differ, or an option is out of range.
+        ValueError: As for :func:`topk`.
 
     Example:
         >>> z_source = torch.tensor([[1.0, 0.0], [0.9, 0.1]])
@@ -150,38 +138,31 @@ def assignment(
 ) -> tuple[Tensor, Tensor]:
     r"""Finds the one-to-one alignment with the largest sum of scores.
 
-    It presumes that counterparts are one to one, and without a ``threshold`` that
-    every row of the smaller side has one: the sum is taken over as many pairs as the
-    candidates allow. With a threshold, no pair scores below it, and what is largest is
-    the sum of what scores are above it: a row without counterpart is worth as much as
-    a pair at the threshold, so that one sure pair may be better than two doubtful
-    ones. Solved exactly on the candidates, by the sparse Jonker-Volgenant algorithm of
-    SciPy.
+    It assumes that counterparts are one to one and, without a ``threshold``, that every
+    row of the smaller side has one: the sum is over as many pairs as the candidates
+    allow. With a threshold, no pair scores below it, and the maximised sum is that of
+    the scores minus the threshold: leaving a row unmatched is worth as much as a pair
+    at the threshold, so one strong pair may be better than two weak ones. The problem
+    is solved exactly on the candidates, by SciPy's sparse Jonker-Volgenant algorithm.
 
     Args:
-        z_source: Source embeddings :obj:`[N, C]`.
-        z_target: Target embeddings :obj:`[M, C]`.
-        decoder (Decoder or str, optional): What makes scores of cosines:
-            :class:`Cosine`, :class:`CSLS`, :class:`Sinkhorn`, one of your own, or a
-            name in lower case for one of ours with its defaults.
-            (default: :obj:`"csls"`)
-        num_candidates: Candidates of every row of either side, its best by score;
-            :obj:`None` for all pairs, whose matrix is then held. (default: :obj:`50`)
-        threshold: Least score of a pair, and what leaving a row alone is worth;
-            :obj:`None` for none. (default: :obj:`None`)
-        block_size: Most source rows scored at once; :obj:`None` keeps a block near
-            64 MiB. (default: :obj:`None`)
-        bonus: What is added to the cosines of some pairs before anything else, sparse
-            :obj:`[N, M]`, such as :func:`neighborhood_agreement` gives.
-            (default: :obj:`None`)
+        z_source (torch.Tensor): Source embeddings ``[N, C]``.
+        z_target (torch.Tensor): Target embeddings ``[M, C]``.
+        decoder (Decoder or str, optional): See :func:`topk`. (default: :obj:`'csls'`)
+        num_candidates (int, optional): Number of candidates of every row of each side,
+            its best by score; :obj:`None` for all pairs, which holds the full matrix.
+            (default: :obj:`50`)
+        threshold (float, optional): Lowest score of a pair, and the value of leaving a
+            row unmatched; :obj:`None` for no threshold. (default: :obj:`None`)
+        block_size (int, optional): See :func:`topk`. (default: :obj:`None`)
+        bonus (torch.Tensor, optional): See :func:`topk`. (default: :obj:`None`)
 
     Returns:
-        Pairs of source and target rows, long :obj:`[2, L]`, ascending by source row,
-        and their scores :obj:`[L]`.
+        tuple: Pairs of source and target rows, long ``[2, L]``, ascending by source
+        row, and their scores ``[L]``.
 
     Raises:
-        ValueError: If a side is no finite, floating, non-empty matrix, the channels
-            or devices differ, or an option is out of range.
+        ValueError: As for :func:`topk`.
 
     Example:
         >>> z_source = torch.tensor([[1.0, 0.0], [0.9, 0.1]])
@@ -193,9 +174,9 @@ def assignment(
     similarity = Similarity.of(z_source, z_target, bonus, block_size)
     source, target, added = similarity.source, similarity.target, similarity.added
     if num_candidates is not None and num_candidates < 1:
-        raise ValueError(f"num_candidates must be at least 1, got {num_candidates}.")
+        raise ValueError(f"num_candidates must be at least 1, got {num_candidates}")
     if threshold is not None and math.isnan(threshold):
-        raise ValueError("threshold must be a number or None, got nan.")
+        raise ValueError("threshold must be a number or None, got nan")
     score = scores_of(similarity, decoder)
     k = num_candidates
     candidates = []
@@ -236,8 +217,8 @@ def _best_matching(
     if len(first) == 0:
         return first
     highest, lowest = value[first].max(), value[first].min()
-    # SciPy wants positive costs, and a partner for every row: a column of its own,
-    # that costs what a pair at the threshold would, or more than all pairs together.
+    # SciPy needs positive costs and a partner for every row, so each gets an extra
+    # column that costs as much as a pair at the threshold, or more than all pairs.
     alone = (
         (highest - lowest + 1) * (min(size) + 1)
         if threshold is None

@@ -32,36 +32,29 @@ def ranking_metrics(
         \right), \quad
         \mathrm{rr} = \frac{H(g + e + 1) - H(g)}{e + 1}
 
-    where :math:`H` are the harmonic numbers. Constant embeddings of :math:`N` rows
-    so have Hits@k of :math:`k / N` and a mean rank of :math:`(N + 1) / 2`.
+    where :math:`H` are the harmonic numbers. Hence :math:`N` constant embeddings have
+    Hits@k of :math:`k / N` and a mean rank of :math:`(N + 1) / 2`.
 
     Args:
-        z_source: Source embeddings :obj:`[N, C]`.
-        z_target: Target embeddings :obj:`[M, C]`.
-        decoder (Decoder or str, optional): What makes scores of cosines:
-            :class:`Cosine`, :class:`CSLS`, :class:`Sinkhorn`, one of your own, or a
-            name in lower case for one of ours with its defaults.
-            (default: :obj:`"csls"`)
-        ks: Ranks up to which a hit counts. (default: :obj:`(1, 10)`)
-        pairs: True pairs as rows of :obj:`z_source` and :obj:`z_target`, long
-            :obj:`[2, L]`, many-to-one links included; every row that occurs is a
-            query, ranked by its best true counterpart with its other ones removed.
-            :obj:`None` pairs row i with row i. (default: :obj:`None`)
-        block_size: Most source rows scored at once; :obj:`None` keeps a block near
-            64 MiB. (default: :obj:`None`)
-        bonus: What is added to the cosines of some pairs before anything else, sparse
-            :obj:`[N, M]`, such as :func:`neighborhood_agreement` gives.
-            (default: :obj:`None`)
+        z_source (torch.Tensor): Source embeddings ``[N, C]``.
+        z_target (torch.Tensor): Target embeddings ``[M, C]``.
+        decoder (Decoder or str, optional): See :func:`topk`. (default: :obj:`'csls'`)
+        ks (sequence of int, optional): Ranks up to which a counterpart counts as a hit.
+            (default: :obj:`(1, 10)`)
+        pairs (torch.Tensor, optional): True pairs as rows of ``z_source`` and
+            ``z_target``, long ``[2, L]``, many-to-one links included. Every row that
+            occurs is a query, ranked by its best true counterpart with the others
+            removed. :obj:`None` pairs row i with row i. (default: :obj:`None`)
+        block_size (int, optional): See :func:`topk`. (default: :obj:`None`)
+        bonus (torch.Tensor, optional): See :func:`topk`. (default: :obj:`None`)
 
     Returns:
-        :obj:`hits@k` (share of the queries, 0 to 1) for every k, :obj:`mr` (from 1)
-        and :obj:`mrr` (0 to 1) from source to target; the same of the other
-        direction under :obj:`target_to_source`, and the averages of both directions
-        under :obj:`mean`.
+        dict: ``hits@k`` (share of the queries, 0 to 1) for every k, ``mr`` (from 1) and
+        ``mrr`` (0 to 1) from source to target; the same for the other direction under
+        ``target_to_source``, and the averages of both under ``mean``.
 
     Raises:
-        ValueError: If a side is no finite, floating, non-empty matrix, the channels
-            or devices differ, the pairs do not fit, or an option is out of range.
+        ValueError: As for :func:`topk`, or if the pairs do not fit the rows.
 
     Example:
         >>> z = torch.eye(4)
@@ -71,7 +64,7 @@ def ranking_metrics(
         2.5
     """
     if len(ks) == 0 or min(ks) < 1:
-        raise ValueError(f"ks must be one or more ranks from 1 on, got {tuple(ks)}.")
+        raise ValueError(f"ks must be one or more ranks of at least 1, got {tuple(ks)}")
     to_target, to_source = ranks(z_source, z_target, decoder, pairs, block_size, bonus)
     forward = _expected_metrics(to_target, ks)
     backward = _expected_metrics(to_source, ks)

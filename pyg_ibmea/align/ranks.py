@@ -11,17 +11,20 @@ from pyg_ibmea.align._blocks import cosine_blocks
 from pyg_ibmea.align._bonus import Bonus
 from pyg_ibmea.align.decoders import Decoder, Scoring, Similarity, scores_of
 
-# Cosines that go into a score with offsets: CSLS is 2 cos - r_T - r_S.
+# Number of cosines in a score with offsets: CSLS is 2 cos - r_T - r_S.
 _NUM_COSINES = 4
 
 
 class Ranks(NamedTuple):
-    """Candidates that beat or tie the best true counterpart of every query.
+    """The number of candidates that beat or tie the best true counterpart of every
+    query.
 
     Attributes:
-        query: Rows with a true counterpart, ascending, long ``[Q]``.
-        greater: Candidates that score strictly better, long ``[Q]``.
-        tied: Other candidates that score the same, long ``[Q]``.
+        query (torch.Tensor): Rows with a true counterpart, ascending, long ``[Q]``.
+        greater (torch.Tensor): Number of candidates that score strictly better, long
+            ``[Q]``.
+        tied (torch.Tensor): Number of other candidates that score the same, long
+            ``[Q]``.
     """
 
     query: Tensor
@@ -40,32 +43,27 @@ def ranks(
 ) -> tuple[Ranks, Ranks]:
     r"""Counts the candidates that beat or tie each true counterpart.
 
-    Candidates are all rows of the other side. A query with several true
-    counterparts is ranked by its best one; its other ones are no candidates. Scores
-    within a few roundings of each other are tied. The similarity is computed in
-    blocks for both directions together: once for :obj:`"cosine"`, twice for the
-    others; the last time, where queries are few, only for them.
+    Candidates are all rows of the other side. A query with several true counterparts is
+    ranked by its best one; the others are not candidates. Scores within a few roundings
+    of each other are tied. The similarity is computed in blocks for both directions
+    together: once for ``'cosine'``, twice for the others; if there are few queries, the
+    last time only for them.
 
     Args:
-        z_source: Source embeddings :obj:`[N, C]`.
-        z_target: Target embeddings :obj:`[M, C]`.
-        decoder (Decoder or str, optional): What makes scores of cosines.
-            (default: :obj:`"csls"`)
-        pairs: True pairs as rows of :obj:`z_source` and :obj:`z_target`, long
-            :obj:`[2, L]`; :obj:`None` pairs row i with row i. (default:
-            :obj:`None`)
-        block_size: Most source rows scored at once; :obj:`None` keeps a block near
-            64 MiB. (default: :obj:`None`)
-        bonus: What is added to the cosines of some pairs before anything else, sparse
-            :obj:`[N, M]`, such as :func:`neighborhood_agreement` gives.
+        z_source (torch.Tensor): Source embeddings ``[N, C]``.
+        z_target (torch.Tensor): Target embeddings ``[M, C]``.
+        decoder (Decoder or str, optional): See :func:`topk`. (default: :obj:`'csls'`)
+        pairs (torch.Tensor, optional): True pairs as rows of ``z_source`` and
+            ``z_target``, long ``[2, L]``; :obj:`None` pairs row i with row i.
             (default: :obj:`None`)
+        block_size (int, optional): See :func:`topk`. (default: :obj:`None`)
+        bonus (torch.Tensor, optional): See :func:`topk`. (default: :obj:`None`)
 
     Returns:
-        The counts of the source queries and of the target queries.
+        tuple: The counts of the source queries and of the target queries.
 
     Raises:
-        ValueError: If a side is no finite, floating, non-empty matrix, the channels
-            or devices differ, the pairs do not fit, or an option is out of range.
+        ValueError: As for :func:`topk`, or if the pairs do not fit the rows.
 
     Example:
         >>> z = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 2.0]])
@@ -104,7 +102,7 @@ def ranks(
 
 
 class _Room:
-    """Room for a number per score, the same for all blocks."""
+    """A buffer for one number per score, shared by all blocks."""
 
     def __init__(self) -> None:
         self._buffer = torch.empty(0)
@@ -116,7 +114,7 @@ class _Room:
 
 
 class _Counts:
-    """Counts of one direction, gathered while blocks of scores pass."""
+    """The counts of one direction, accumulated block by block of scores."""
 
     def __init__(
         self, query: Tensor, true_scores: Tensor, num_rows: int, tolerance: float
@@ -124,7 +122,7 @@ class _Counts:
         best = true_scores.new_full((num_rows,), -torch.inf)
         best.scatter_reduce_(0, query, true_scores, "amax")
         self.is_query = best > -torch.inf
-        # Nothing beats or ties a row that is no query.
+        # Nothing beats or ties a row that is not a query.
         best[~self.is_query] = torch.inf
         self.lower, self.upper = best - tolerance, best + tolerance
         self.greater = torch.zeros_like(best, dtype=torch.long)
@@ -133,9 +131,9 @@ class _Counts:
     def add(
         self, scores: Tensor, rows: slice | Tensor, dim: int, flags: Tensor
     ) -> None:
-        """Counts in scores ``[B, M]``; ``flags`` is room for as many float32."""
+        """Counts in scores ``[B, M]``; ``flags`` is a float32 buffer of that shape."""
         lower, upper = self.lower[rows].unsqueeze(dim), self.upper[rows].unsqueeze(dim)
-        # PyTorch adds up numbers ten times faster than booleans; up to 2**24, exactly.
+        # PyTorch sums floats ten times faster than booleans, and up to 2**24 exactly.
         self.greater[rows] += torch.gt(scores, upper, out=flags).sum(dim).long()
         self.at_least[rows] += torch.ge(scores, lower, out=flags).sum(dim).long()
 
@@ -167,11 +165,11 @@ def _count_queries(
 
 
 def _cosine_tolerance(unit_rows: Tensor) -> float:
-    """Bounds how far apart the cosines of identical rows may come out.
+    """Bounds how far apart the computed cosines of identical rows may be.
 
-    A matrix product sums its C terms in another order at the edge of a tile. The
-    roundings of a sum grow like sqrt(C) where they are random (26 eps were seen at
-    4,096 channels) and like C where all channels are alike (C / 11 eps were seen).
+    A matrix product sums its C terms in a different order at the edge of a tile.
+    Rounding errors of a sum grow like sqrt(C) if they are random (26 eps was observed
+    at 4,096 channels) and like C if all channels are alike (C / 11 eps was observed).
     """
     return max(16.0, unit_rows.size(1) / 8) * torch.finfo(unit_rows.dtype).eps
 
@@ -187,22 +185,22 @@ def _check_pairs(pairs: Tensor | None, source: Tensor, target: Tensor) -> Tensor
     if pairs is None:
         if sizes[0] != sizes[1]:
             raise ValueError(
-                f"Without pairs, row i of both sides is a true pair, but there are "
-                f"{sizes[0]} source and {sizes[1]} target rows: pass pairs [2, L]."
+                f"without pairs, row i of both sides is a true pair, but there are "
+                f"{sizes[0]} source and {sizes[1]} target rows; pass pairs [2, L]"
             )
         return torch.arange(sizes[0], device=source.device).repeat(2, 1)
     if pairs.dim() != 2 or pairs.size(0) != 2 or pairs.dtype != torch.long:
         raise ValueError(
-            f"pairs must be long [2, L], got {pairs.dtype} {list(pairs.shape)}."
+            f"pairs must be long [2, L], got {pairs.dtype} {list(pairs.shape)}"
         )
     if pairs.size(1) == 0:
-        raise ValueError("pairs is empty: a rank needs at least one true pair.")
+        raise ValueError("pairs is empty; pass at least one true pair")
     for side, row, size in zip(("source", "target"), pairs, sizes, strict=True):
         outside = ((row < 0) | (row >= size)).nonzero()
         if outside.numel() > 0:
             first = int(outside[0])
             raise ValueError(
                 f"pairs[:, {first}] names {side} row {int(row[first])}, but z_{side} "
-                f"has rows 0 to {size - 1}."
+                f"has rows 0 to {size - 1}"
             )
     return pairs.to(source.device)

@@ -18,32 +18,31 @@ def topk(
     block_size: int | None = None,
     bonus: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    r"""Finds the :obj:`k` best target rows of every source row, exactly.
+    r"""Finds the ``k`` best target rows of every source row, exactly.
 
-    Scores that are equal to the last bit are taken in the order of their target
-    rows, lowest first. (Identical target rows may still differ in the last bit,
-    depending on where they fall in the matrix product.)
+    Scores that are equal to the last bit are ordered by target row, lowest first. (The
+    scores of identical target rows may still differ in the last bit, depending on where
+    the rows fall in the matrix product.)
 
     Args:
-        z_source: Source embeddings :obj:`[N, C]`, any scale: rows are brought to
-            unit length, zero rows score as cosine 0 to everything.
-        z_target: Target embeddings :obj:`[M, C]`.
-        k: Candidates a source row, at most :obj:`M`.
-        decoder (Decoder or str, optional): What makes scores of cosines:
-            :class:`Cosine`, :class:`CSLS`, :class:`Sinkhorn`, one of your own, or a
-            name in lower case for one of ours with its defaults.
-            (default: :obj:`"cosine"`)
-        block_size: Most source rows scored at once; :obj:`None` keeps a block near
-            64 MiB. (default: :obj:`None`)
-        bonus: What is added to the cosines of some pairs before anything else, sparse
-            :obj:`[N, M]`, such as :func:`neighborhood_agreement` gives.
-            (default: :obj:`None`)
+        z_source (torch.Tensor): Source embeddings ``[N, C]``, of any scale: rows are
+            scaled to unit length, and zero rows have cosine 0 to everything.
+        z_target (torch.Tensor): Target embeddings ``[M, C]``.
+        k (int): Number of candidates per source row, at most ``M``.
+        decoder (Decoder or str, optional): How cosines become scores: :class:`Cosine`,
+            :class:`CSLS`, :class:`Sinkhorn`, your own :class:`Decoder`, or a built-in
+            one with its defaults by its name in lower case. (default: :obj:`'cosine'`)
+        block_size (int, optional): Maximum number of source rows scored at once;
+            :obj:`None` keeps a block near 64 MiB. (default: :obj:`None`)
+        bonus (torch.Tensor, optional): Sparse ``[N, M]``; added to the cosines of some
+            pairs before anything else, e.g. the result of
+            :func:`neighborhood_agreement`. (default: :obj:`None`)
 
     Returns:
-        Scores :obj:`[N, k]`, sorted descending, and target rows :obj:`[N, k]`.
+        tuple: Scores ``[N, k]``, sorted descending, and target rows ``[N, k]``.
 
     Raises:
-        ValueError: If a side is no finite, floating, non-empty matrix, the channels
+        ValueError: If a side is not a finite, non-empty floating-point matrix, channels
             or devices differ, or an option is out of range.
 
     Example:
@@ -56,7 +55,7 @@ def topk(
     num_rows, num_targets = similarity.shape
     if not 1 <= k <= num_targets:
         raise ValueError(
-            f"k must lie between 1 and the {num_targets} rows of z_target, got {k}."
+            f"k must lie between 1 and the {num_targets} rows of z_target, got {k}"
         )
     scores = similarity.source.new_empty(num_rows, k)
     candidates = torch.empty_like(scores, dtype=torch.long)

@@ -1,4 +1,4 @@
-"""Sinkhorn scaling: scores that know that counterparts are one to one."""
+"""Sinkhorn scaling: scores that assume that counterparts are one to one."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from pyg_ibmea.align._blocks import cosine_blocks, unit_sides
 from pyg_ibmea.align._bonus import Bonus
 from pyg_ibmea.align._nearest import nearest_pairs
 
-# Up to here the whole kernel matrix is held, 0.5 GiB in float32.
+# Up to this size the whole kernel matrix is held, 0.5 GiB in float32.
 _DENSE_ENTRIES = 2**27
 
 
 class SinkhornPotentials(NamedTuple):
-    r"""What Sinkhorn scaling adds to the cosines.
+    r"""The potentials that Sinkhorn scaling adds to the cosines.
 
     :math:`P_{ij} = \exp((\cos(i, j) + f_i + g_j) / \tau)` is the probability that
     source row :math:`i` and target row :math:`j` are counterparts.
 
     Attributes:
-        source: :math:`f`, ``[N]``.
-        target: :math:`g`, ``[M]``.
-        source_slack: Probabilities that the source rows go nowhere, ``[N]``; zeros
-            without slack.
-        target_slack: Likewise for target rows, ``[M]``.
-        num_iters: Iterations done.
-        error: Largest relative change of a factor :math:`\exp(g_j / \tau)` in the last
-            iteration (with more source rows than target rows, :math:`\exp(f_i /
-            \tau)`), by which the sums were wrong before it; at most the tolerance if
-            it has converged.
+        source (torch.Tensor): :math:`f`, ``[N]``.
+        target (torch.Tensor): :math:`g`, ``[M]``.
+        source_slack (torch.Tensor): Probabilities that source rows stay unmatched,
+            ``[N]``; zeros without slack.
+        target_slack (torch.Tensor): The same for target rows, ``[M]``.
+        num_iters (int): Number of iterations done.
+        error (float): Largest relative change of a factor :math:`\exp(g_j / \tau)`
+            (:math:`\exp(f_i / \tau)` if there are more source rows than target rows) in
+            the last iteration, which is the relative error of the sums before it; at
+            most the tolerance if the scaling has converged.
     """
 
     source: Tensor
@@ -58,51 +58,46 @@ def sinkhorn(
     r"""Scales the cosines of two sides into a soft one-to-one assignment.
 
     Entropy-regularised optimal transport (`"Sinkhorn Distances"
-    <https://arxiv.org/abs/1306.0895>`_): the matrix :math:`P` nearest to
-    :math:`\exp(\cos / \tau)` whose rows and columns sum to 1. Where the sides differ in
+    <https://arxiv.org/abs/1306.0895>`_): the matrix :math:`P` closest to
+    :math:`\exp(\cos / \tau)` whose rows and columns sum to 1. If the sides differ in
     size, those of the smaller side sum to 1 and those of the larger to at most 1, as in
     `partial transport <https://arxiv.org/abs/1412.5154>`_; which side is the source
-    makes no difference. It takes from a target row what other source rows claim with
-    better right, and so presumes that every row of the smaller side has exactly one
-    counterpart. Where many have none, give a ``slack``: an extra row and column of that
-    cosine, where anything may go (as in `"SuperGlue"
-    <https://arxiv.org/abs/1911.11763>`_; then all rows and columns sum to 1 with their
-    slack).
+    makes no difference. Source rows compete for target rows, so it assumes that every
+    row of the smaller side has exactly one counterpart. If many have none, pass a
+    ``slack``: an extra row and column of that cosine, which any row or column may be
+    assigned to (as in `"SuperGlue" <https://arxiv.org/abs/1911.11763>`_; then all rows
+    and columns, including their slack, sum to 1).
 
-    Rows (columns, where there are more rows) are updated last, so that their sums are
-    exact and the others nearly so. Sums are taken of numbers scaled to at most 1 and
-    potentials are kept as logarithms, so that no temperature overflows.
+    Rows (columns, if there are more rows) are updated last, so that their sums are
+    exact and the others nearly so. Sums are taken over numbers scaled to at most 1, and
+    potentials are kept as logarithms, so that no temperature causes an overflow.
 
     Args:
-        z_source: Source embeddings :obj:`[N, C]`, any scale.
-        z_target: Target embeddings :obj:`[M, C]`.
-        temperature: :math:`\tau`; the lower, the nearer to a hard assignment and the
-            slower to converge. (default: :obj:`0.02`)
-        num_iters: Most iterations. (default: :obj:`20`)
-        tolerance: Relative error of the sums at which to stop.
+        z_source (torch.Tensor): Source embeddings ``[N, C]``, of any scale.
+        z_target (torch.Tensor): Target embeddings ``[M, C]``.
+        temperature (float, optional): :math:`\tau`; a lower value is closer to a hard
+            assignment and converges more slowly. (default: :obj:`0.02`)
+        num_iters (int, optional): Maximum number of iterations. (default: :obj:`20`)
+        tolerance (float, optional): Relative error of the sums at which to stop.
             (default: :obj:`1e-3`)
-        slack: Cosine at which going nowhere is as good as a counterpart; :obj:`None`
-            forbids it. (default: :obj:`None`)
-        num_candidates: Entries of :math:`P` that are kept for every row of either
-            side, its nearest by cosine; the others count as zero. :obj:`None` keeps
-            all up to :math:`2^{27}` of them (11,600 rows a side), 100 a row beyond.
-            (default: :obj:`None`)
-        block_size: Most source rows compared at once; :obj:`None` keeps a block near
-            64 MiB. (default: :obj:`None`)
-        bonus: What is added to the cosines of some pairs before anything else, sparse
-            :obj:`[N, M]`, such as :func:`neighborhood_agreement` gives.
-            (default: :obj:`None`)
+        slack (float, optional): Cosine at which staying unmatched is as good as a
+            counterpart; :obj:`None` turns this off. (default: :obj:`None`)
+        num_candidates (int, optional): Number of entries of :math:`P` kept for every
+            row of each side, its nearest by cosine; the others count as zero.
+            :obj:`None` keeps all up to a total of :math:`2^{27}` (11,600 rows per
+            side), and 100 per row beyond. (default: :obj:`None`)
+        block_size (int, optional): See :func:`topk`. (default: :obj:`None`)
+        bonus (torch.Tensor, optional): See :func:`topk`. (default: :obj:`None`)
 
     Returns:
-        The :class:`SinkhornPotentials`.
+        SinkhornPotentials: The potentials of both sides.
 
     Raises:
-        ValueError: If a side is no finite, floating, non-empty matrix, the channels
-            or devices differ, or an option is out of range.
+        ValueError: As for :func:`topk`.
 
     Example:
         >>> z_target = torch.tensor([[1.0, 0.0], [0.8, 0.6]])
-        >>> z_source = torch.tensor([[1.0, 0.1], [1.0, 0.2]])  # Both like row 0.
+        >>> z_source = torch.tensor([[1.0, 0.1], [1.0, 0.2]])  # Both nearest to 0.
         >>> f, g, *_ = sinkhorn(z_source, z_target, num_iters=1000)
         >>> cosine = torch.nn.functional.normalize(z_source) @ z_target.t()
         >>> (cosine + f[:, None] + g).argmax(dim=1)
@@ -110,7 +105,7 @@ def sinkhorn(
     """
     source, target = unit_sides(z_source, z_target)
     check_sinkhorn_options(temperature, num_iters, tolerance, slack, num_candidates)
-    Bonus.of(bonus, source, target)  # Before it is turned over.
+    Bonus.of(bonus, source, target)  # Check it before it is transposed.
     size = source.size(0), target.size(0)
     if num_candidates is None and size[0] * size[1] > _DENSE_ENTRIES:
         num_candidates = 100
@@ -146,21 +141,24 @@ def pair_probabilities(
     num_iters: int = 20,
     tolerance: float = 1e-3,
 ) -> Tensor:
-    """The probabilities :math:`P_{ij}` of :func:`sinkhorn` where only some pairs count,
-    whose similarities are known.
+    """The probabilities :math:`P_{ij}` of :func:`sinkhorn` among given pairs of known
+    similarity; all other pairs count as zero.
 
     Args:
-        pairs: Long ``[2, L]``, without repeats; every row of either side is in one.
-        similarity: What stands in the place of their cosines, ``[L]``.
-        size: Numbers of source and target rows.
-        temperature: As for :func:`sinkhorn`, like the rest.
-        num_iters: Most iterations. (default: ``20``)
-        tolerance: Relative error of the sums at which to stop. (default: ``1e-3``)
+        pairs (torch.Tensor): Pairs, long ``[2, L]``, without duplicates; every row of
+            both sides must be in one.
+        similarity (torch.Tensor): Their similarities, used in place of cosines,
+            ``[L]``.
+        size (tuple): Numbers of source and target rows.
+        temperature (float): See :func:`sinkhorn`.
+        num_iters (int, optional): Maximum number of iterations. (default: :obj:`20`)
+        tolerance (float, optional): Relative error of the sums at which to stop.
+            (default: :obj:`1e-3`)
 
     Returns:
-        Float64 ``[L]``.
+        torch.Tensor: Probabilities, float64 ``[L]``.
     """
-    if size[0] > size[1]:  # As there: the rows are the smaller side.
+    if size[0] > size[1]:  # As in sinkhorn, the rows are the smaller side.
         pairs, size = pairs.flip(0), size[::-1]
     kernel = _CandidateKernel(pairs, similarity, size, temperature)
     exits = _Slack(None, temperature, size)
@@ -175,9 +173,11 @@ def _scale(
     num_iters: int,
     tolerance: float,
 ) -> tuple[Tensor, Tensor, int, float]:
-    """The logarithms of the scaling factors, iterations done, and the last error."""
+    """The logarithms of the scaling factors, the number of iterations, and the last
+    error.
+    """
     g = torch.zeros(size[1], dtype=torch.double, device=kernel.device)
-    # A column whose sum is below 1 keeps the factor 1: nothing fills it up.
+    # A column whose sum is below 1 keeps the factor 1, as it need not be filled.
     most = 0.0 if exits.entry == -math.inf and size[0] < size[1] else math.inf
     iteration, error = 0, math.inf
     f = -exits.add(kernel.log_row_sums(g), exits.g)
@@ -194,7 +194,7 @@ def _scale(
 
 
 class _Slack:
-    """The extra row and column; all numbers are logarithms."""
+    """The extra row and column of the slack, in logarithms."""
 
     def __init__(
         self, slack: float | None, temperature: float, size: tuple[int, int]
@@ -204,15 +204,15 @@ class _Slack:
         self.f = self.g = 0.0
 
     def add(self, sums: Tensor, potential: float) -> Tensor:
-        """Sums with the entry of the extra row or column."""
+        """Adds the entry of the extra row or column to sums."""
         return torch.logaddexp(sums, torch.full_like(sums, self.entry + potential))
 
     def update_f(self, g: Tensor) -> None:
-        """The extra row takes as much as all columns may send there."""
+        """Updates the extra row, which may take all columns."""
         self.f = self._updated(self.capacity[0], g, self.g)
 
     def update_g(self, f: Tensor) -> None:
-        """The extra column, likewise."""
+        """Updates the extra column, which may take all rows."""
         self.g = self._updated(self.capacity[1], f, self.f)
 
     def _updated(self, capacity: float, others: Tensor, corner: float) -> float:
@@ -222,18 +222,20 @@ class _Slack:
         return capacity - self.entry - float(total)
 
     def probability(self, potentials: Tensor, potential: float) -> Tensor:
-        """How much of each row or column goes nowhere."""
+        """The share of each row or column that stays unmatched."""
         return (potentials + self.entry + potential).exp()
 
 
 class _DenseKernel:
-    """All entries, divided by the best of their row and then of their column.
+    """All entries, divided by the best of their row and then by the best of their
+    column.
 
-    Both have an entry of 1 then, so that no sum vanishes while the potentials are not
-    too far apart; from there on the logarithms of the entries are used, which is slow.
+    Every row and column then has an entry of 1, so that no sum vanishes unless the
+    potentials are far apart; from then on the logarithms of the entries are used, which
+    is slow.
     """
 
-    _WIDEST = 60.0  # exp(-60) and a part in 1e11 of it are normal float32 numbers.
+    _WIDEST = 60.0  # exp(-60), even divided by 1e11, is a normal float32 number.
 
     def __init__(
         self,
@@ -283,7 +285,7 @@ class _DenseKernel:
 
 
 class _CandidateKernel:
-    """The entries of some pairs."""
+    """The entries of given pairs only."""
 
     def __init__(
         self,
@@ -315,7 +317,7 @@ class _CandidateKernel:
 def check_temperature(name: str, temperature: float) -> None:
     """Raises ValueError unless a temperature is positive and finite."""
     if not 0 < temperature < math.inf:
-        raise ValueError(f"{name} must be positive and finite, got {temperature}.")
+        raise ValueError(f"{name} must be positive and finite, got {temperature}")
 
 
 def check_sinkhorn_options(
@@ -328,10 +330,10 @@ def check_sinkhorn_options(
     """Raises ValueError unless the options of :func:`sinkhorn` are in range."""
     check_temperature("temperature", temperature)
     if num_iters < 1:
-        raise ValueError(f"num_iters must be at least 1, got {num_iters}.")
+        raise ValueError(f"num_iters must be at least 1, got {num_iters}")
     if not tolerance >= 0:
-        raise ValueError(f"tolerance must not be negative, got {tolerance}.")
+        raise ValueError(f"tolerance must be non-negative, got {tolerance}")
     if slack is not None and not -1 <= slack <= 1:
-        raise ValueError(f"slack is a cosine, between -1 and 1, got {slack}.")
+        raise ValueError(f"slack must be a cosine in [-1, 1], got {slack}")
     if num_candidates is not None and num_candidates < 1:
-        raise ValueError(f"num_candidates must be at least 1, got {num_candidates}.")
+        raise ValueError(f"num_candidates must be at least 1, got {num_candidates}")

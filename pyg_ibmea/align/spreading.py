@@ -1,4 +1,4 @@
-"""Matches that vouch for their neighbours, round by round."""
+"""Neighbourhood agreement of probable matches, refined over several rounds."""
 
 from __future__ import annotations
 
@@ -33,38 +33,41 @@ def spread_agreement(
     num_candidates: int = 100,
     block_size: int | None = None,
 ) -> Tensor:
-    r"""What neighbours say about pairs of entities, in addition to their embeddings.
+    r"""Computes the neighbourhood agreement of pairs of entities, to be used in
+    addition to their embeddings.
 
-    In each round :func:`sinkhorn` takes for counterparts what embeddings and, after the
-    first round, neighbours say; pairs of a probability of .1 or more, and the known
-    ones, give the next :func:`neighborhood_agreement`. The embeddings of all pairs are
-    compared before the first round only: a pair that is neither among the
-    nearest nor has neighbours that agree does not become a match.
+    In each round, :func:`sinkhorn` finds probable counterparts from the embeddings and,
+    after the first round, from neighbourhood agreement. The pairs with a probability of
+    at least 0.1 and the known pairs then give the next :func:`neighborhood_agreement`.
+    The embeddings of all pairs are compared only before the first round: a pair that is
+    neither among the nearest nor has neighbours that agree does not become a match.
 
     Args:
-        z_source: Embeddings of the source entities to be matched, :obj:`[n, C]`.
-        z_target: Those of the target entities, :obj:`[m, C]`.
-        source_edges: ``edge_index`` :obj:`[2, E]` and ``edge_type`` :obj:`[E]` of the
+        z_source (torch.Tensor): Embeddings of the source entities to be matched,
+            ``[n, C]``.
+        z_target (torch.Tensor): The same of the target entities, ``[m, C]``.
+        source_edges (tuple): ``edge_index`` ``[2, E]`` and ``edge_type`` ``[E]`` of the
             source graph, by node ids.
-        target_edges: Those of the target graph.
-        known: Pairs that are taken for granted, node ids, long :obj:`[2, L]`.
-        entities: Node ids of the rows of both sides; none twice or of a known pair.
-        size: Numbers of nodes of both graphs, :obj:`(N, M)`.
-        weight: Factor of the agreement, in units of cosine. (default: :obj:`0.5`)
-        rounds: How often. (default: :obj:`3`)
+        target_edges (tuple): The same of the target graph.
+        known (torch.Tensor): Node ids of known pairs, long ``[2, L]``.
+        entities (sequence of torch.Tensor): Node ids of the rows of both sides, without
+            duplicates or entities of known pairs.
+        size (tuple): Number of nodes of both graphs, ``(N, M)``.
+        weight (float, optional): Factor of the agreement, in units of cosine.
+            (default: :obj:`0.5`)
+        rounds (int, optional): Number of rounds. (default: :obj:`3`)
         decoder (Sinkhorn, optional): The scaling. (default: :obj:`Sinkhorn()`)
-        num_candidates: Nearest of every entity by embeddings that are compared, next
-            to those whose neighbours agree. (default: :obj:`100`)
-        block_size: Most source rows compared at once; :obj:`None` keeps a block near
-            64 MiB. (default: :obj:`None`)
+        num_candidates (int, optional): Number of nearest entities by embeddings that
+            are candidates of each entity, in addition to those whose neighbours agree.
+            (default: :obj:`100`)
+        block_size (int, optional): See :func:`topk`. (default: :obj:`None`)
 
     Returns:
-        The weighted agreement by node ids, sparse :obj:`[N, M]`: a ``bonus`` for
-        search, decoders and ranks.
+        torch.Tensor: The weighted agreement by node ids, sparse ``[N, M]``, to be used
+        as the ``bonus`` of search, matching and metrics.
 
     Raises:
-        ValueError: If a side is no finite, floating, non-empty matrix, ids, shapes or
-            devices do not fit, or an option is out of range.
+        ValueError: As for :func:`topk`, or if ids, shapes or devices do not fit.
 
     Example:
         >>> z = torch.eye(3)
@@ -80,9 +83,9 @@ def spread_agreement(
     decoder = Sinkhorn() if decoder is None else decoder
     for name, number in (("rounds", rounds), ("num_candidates", num_candidates)):
         if number < 1:
-            raise ValueError(f"{name} must be at least 1, got {number}.")
+            raise ValueError(f"{name} must be at least 1, got {number}")
     if not 0 <= weight < math.inf:
-        raise ValueError(f"weight must not be negative nor infinite, got {weight}.")
+        raise ValueError(f"weight must be non-negative and finite, got {weight}")
     source, target = unit_sides(z_source, z_target)
     known = _checked_ids(known, entities, (source, target), size)
     rows = source.size(0), target.size(0)
@@ -123,31 +126,33 @@ def _checked_ids(
     sides: Sequence[Tensor],
     size: tuple[int, int],
 ) -> Tensor:
-    """The known pairs without repeats; raises ValueError unless all ids fit."""
+    """The known pairs without duplicates; raises ValueError if an id is invalid."""
     if known.dim() != 2 or known.size(0) != 2:
-        raise ValueError(f"known must be pairs [2, L], got {list(known.shape)}.")
+        raise ValueError(f"known must be pairs [2, L], got {list(known.shape)}")
     if len(entities) != 2:
-        raise ValueError(f"entities must be of two sides, got {len(entities)}.")
+        raise ValueError(
+            f"entities must hold the ids of two sides, got {len(entities)}"
+        )
     for i, (ids, side) in enumerate(zip(entities, sides, strict=True)):
         if list(ids.shape) != [side.size(0)]:
             raise ValueError(
                 f"entities[{i}] has the shape {list(ids.shape)} for {side.size(0)} "
-                "rows of embeddings."
+                "rows of embeddings"
             )
         for name, nodes in ((f"entities[{i}]", ids), (f"known[{i}]", known[i])):
             if nodes.dtype != torch.long or nodes.device != side.device:
                 raise ValueError(
                     f"{name} must be long and on {side.device}, got {nodes.dtype} on "
-                    f"{nodes.device}."
+                    f"{nodes.device}"
                 )
             if (
                 nodes.numel()
                 and not 0 <= int(nodes.min()) <= int(nodes.max()) < size[i]
             ):
-                raise ValueError(f"{name} must be node ids below {size[i]}.")
+                raise ValueError(f"{name} must be node ids below {size[i]}")
         if ids.unique().numel() < ids.numel() or torch.isin(ids, known[i]).any():
             raise ValueError(
-                f"entities[{i}] names an entity twice, or one of a known pair."
+                f"entities[{i}] names an entity twice, or an entity of a known pair"
             )
     distinct: Tensor = known.unique(dim=1)
     return distinct
@@ -156,7 +161,9 @@ def _checked_ids(
 def _with_others(
     pairs: Tensor, cosine: Tensor, bonus: Bonus, source: Tensor, target: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Pairs, ascending, and their cosines, with those that have a bonus."""
+    """Adds the pairs that have a bonus; returns all pairs, ascending, and their
+    cosines.
+    """
     keys = pairs[0] * target.size(0) + pairs[1]
     more = bonus.row * target.size(0) + bonus.column
     more = more[~torch.isin(more, keys)]

@@ -1,4 +1,4 @@
-"""Several embeddings of the same entities as one."""
+"""Joining several embeddings of the same entities."""
 
 from __future__ import annotations
 
@@ -15,24 +15,26 @@ from pyg_ibmea.align._blocks import unit_rows
 def join_views(
     views: Sequence[Tensor], weights: Sequence[float] | None = None
 ) -> Tensor:
-    r"""Joins several embeddings of the rows of one side, so that similarities add up.
+    r"""Joins several embeddings of the rows of one side so that similarities add up.
 
-    If both sides are joined with the same weights :math:`w_v`, the inner product of
-    two joined rows is :math:`\sum_v w_v \cos_v` (weights brought to sum 1) without
-    any matrix of similarities; and so is their cosine, if no view is missing. A zero
-    row is a missing view: the cosine of the joined rows then rests on those that both
-    rows have, though a row that lacks one counts for less in it.
+    If both sides are joined with the same weights :math:`w_v`, the inner product of two
+    joined rows is :math:`\sum_v w_v \cos_v` (weights scaled to sum to 1), without any
+    matrix of similarities; their cosine is the same if no view is missing. A zero row
+    is a missing view: the cosine of two joined rows then depends on the views that both
+    have, but is lower in magnitude if a row lacks a view.
 
     Args:
-        views: Embeddings :obj:`[N, C_v]` of the same rows, any scale.
-        weights: Weight of each view, not negative. (default: all the same)
+        views (sequence of torch.Tensor): Embeddings ``[N, C_v]`` of the same rows, of
+            any scale.
+        weights (sequence of float, optional): Weight of each view, non-negative.
+            (default: all equal)
 
     Returns:
-        The joined rows :obj:`[N, sum of C_v]`.
+        torch.Tensor: The joined rows ``[N, sum of C_v]``.
 
     Raises:
-        ValueError: If there is no view, views differ in their rows, a view is no
-            finite floating matrix, or a weight is negative or missing.
+        ValueError: If there are no views, they differ in their number of rows, a view
+            is not a finite floating-point matrix, or a weight is negative or missing.
 
     Example:
         >>> by_name = torch.tensor([[1.0, 0.0]])
@@ -41,17 +43,19 @@ def join_views(
         tensor([[0.5000, 0.0000, 0.0000, 0.8660]])
     """
     if len(views) == 0:
-        raise ValueError("views is empty: pass at least one embedding.")
+        raise ValueError("views is empty; pass at least one embedding")
     weights = [1.0] * len(views) if weights is None else list(weights)
     if len(weights) != len(views):
-        raise ValueError(f"{len(weights)} weights for {len(views)} views.")
+        raise ValueError(
+            f"weights must be one per view, got {len(weights)} for {len(views)} views"
+        )
     if min(weights) < 0 or not 0 < sum(weights) < float("inf"):
         raise ValueError(
-            f"weights must be finite, not negative and not all zero, got {weights}."
+            f"weights must be finite, non-negative and not all zero, got {weights}"
         )
     if len({view.size(0) for view in views}) > 1:
         sizes = [view.size(0) for view in views]
-        raise ValueError(f"views must have the same rows, got {sizes} rows.")
+        raise ValueError(f"views must have the same number of rows, got {sizes}")
     dtype = functools.reduce(torch.promote_types, (view.dtype for view in views))
     dtype = torch.promote_types(dtype, torch.float32)
     widths = [view.size(-1) for view in views]

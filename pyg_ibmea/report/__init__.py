@@ -1,4 +1,4 @@
-"""Tables, plots and the page of a run folder."""
+"""Tables, plots and the HTML report of a run folder."""
 
 from pyg_ibmea.report.curves import plot_curves
 from pyg_ibmea.report.page import write_page

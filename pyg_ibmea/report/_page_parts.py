@@ -1,4 +1,4 @@
-"""Style and script of the page."""
+"""Style and script of the HTML report."""
 
 STYLE = """
 :root{color-scheme:light dark;--line:#8886;--dot:#1f6fb4}

@@ -1,4 +1,4 @@
-"""Plots of the page, as SVG."""
+"""Plots of the HTML report, as SVG."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _plot(label: str, x_name: str, y_name: str, inside: str) -> str:
 
 
 def reliability_plot(lines: Sequence[Mapping[str, float]]) -> str:
-    """Share of right matches over confidence."""
+    """The share of right matches by confidence, as SVG."""
     dots = "".join(
         f"<circle cx='{_LEFT + _SIDE * line['confidence']:.1f}' "
         f"cy='{_BOTTOM - _SIDE * line['right']:.1f}' r='5'><title>confidence "
@@ -37,10 +37,11 @@ def reliability_plot(lines: Sequence[Mapping[str, float]]) -> str:
 
 
 def plane_plot(lines: Sequence[Mapping[str, Any]]) -> str:
-    """The way of each modality with a bottleneck through the information plane.
+    """The path of each modality with a bottleneck through the information plane, as
+    SVG.
 
     Args:
-        lines: Lines of ``metrics.jsonl``.
+        lines (sequence of dict): The lines of ``metrics.jsonl``.
     """
     ways: dict[str, list[tuple[float, float]]] = {}
     for line in lines:

@@ -1,4 +1,4 @@
-"""The course of a training as a picture."""
+"""The training curves as a picture."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pyg_ibmea.files import replacing
 
 
 def plot_curves(folder: str | Path) -> Path:
-    """Draws loss terms, validation Hits@1, fusion weights and KL by modality over the
-    epochs, from ``metrics.jsonl`` of a run folder.
+    """Plots loss terms, validation Hits@1, fusion weights and KL by modality over the
+    epochs, from ``metrics.jsonl`` in a run folder.
 
     Args:
         folder (str or Path): The run folder.
@@ -22,7 +22,7 @@ def plot_curves(folder: str | Path) -> Path:
     Raises:
         ImportError: If matplotlib is not installed.
         FileNotFoundError: If the folder has no ``metrics.jsonl``.
-        ValueError: If it has no line yet.
+        ValueError: If ``metrics.jsonl`` is empty.
     """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -50,7 +50,7 @@ def plot_curves(folder: str | Path) -> Path:
 
 
 def _panels(lines: list[dict[str, Any]]) -> dict[str, dict[str, list[float]]]:
-    """The curves of each panel by title, in the order in which they are drawn."""
+    """The curves of each panel by title, in drawing order."""
     terms = [name for name in lines[0]["loss"] if name == "hybrid" or "nce/" in name]
     modalities = list(lines[0]["weights"])
     with_kl = [name for name in modalities if f"kl/{name}" in lines[0]["loss"]]
@@ -73,7 +73,7 @@ def _mark_best(axis: Any, lines: list[dict[str, Any]]) -> None:
     """Marks the epoch whose weights were kept."""
     best = max(lines, key=lambda line: line["val"]["mrr"])
     axis.axvline(best["epoch"], color="0.6", linestyle="--", linewidth=1)
-    # At the foot of the panel, where a rising curve leaves room.
+    # At the bottom of the panel, where a rising curve leaves room.
     axis.annotate(
         f"kept: epoch {best['epoch']} ",
         (best["epoch"], 0.05),

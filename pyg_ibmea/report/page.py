@@ -1,4 +1,4 @@
-"""One self-contained page about a run."""
+"""The HTML report: one self-contained page about a run."""
 
 from __future__ import annotations
 
@@ -22,23 +22,25 @@ _PARTS = {"test": "Test pairs", "val": "Validation pairs"}
 def write_page(
     folder: str | os.PathLike[str], examples: Sequence[Mapping[str, Any]] = ()
 ) -> Path:
-    """Writes ``report.html`` into a run folder: one file that needs no network.
+    """Writes ``report.html`` into a run folder, a single file that needs no network.
 
-    It shows the figures, the curves of the training, how far the confidence can be
-    trusted, wrong matches that were sure, and a table of all to search and sort.
-    Every text from the data is escaped.
+    It shows the metrics, the training curves, how far the confidence can be trusted,
+    the most confident wrong matches, and a searchable, sortable table of all matches.
+    All text from the data is escaped.
 
     Args:
-        folder: The run folder; ``metrics.json`` and ``alignment.tsv`` must be there.
-        examples: Wrong matches, each with ``confidence`` and the entities ``source``,
-            ``target`` and ``truth``, dictionaries of ``uri`` and, as far as there are
-            any, ``name``, ``neighbours`` and ``image`` (a ``data:`` URI).
+        folder (str or os.PathLike): The run folder, with ``metrics.json``,
+            ``config.json`` and ``alignment.tsv``.
+        examples (sequence of dict, optional): Wrong matches, each with ``confidence``
+            and the entities ``source``, ``target`` and ``truth``: dictionaries of
+            ``uri`` and, where available, ``name``, ``neighbours`` and ``image`` (a
+            ``data:`` URI). (default: none)
 
     Returns:
-        The file.
+        Path: The path of the report.
 
     Raises:
-        FileNotFoundError: If the training has not ended.
+        FileNotFoundError: If a file is missing because the training has not ended.
         ValueError: If a file is malformed.
     """
     folder = Path(folder)
@@ -75,7 +77,7 @@ def write_page(
 img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 <title>Alignment of {escape(title)}</title><style>{STYLE}</style></head><body>
 <header><h1>Alignment of {escape(title)}</h1>
-<p>{len(matches):,} matches · trained {metrics.get("seconds", 0):,.0f} s</p>
+<p>{len(matches):,} matches · trained for {metrics.get("seconds", 0):,.0f} s</p>
 </header><main>
 {"".join(sections)}
 <section id="matches"><h2>All matches</h2>
@@ -90,7 +92,7 @@ value="0"></label>{choice}<output id="count"></output></div>
 <th>runner-up</th>{head}</tr></thead><tbody id="rows"></tbody></table></div>
 <div class="controls"><button id="back">previous</button>
 <button id="next">next</button></div>
-<noscript>The table needs JavaScript; the same is in alignment.tsv.</noscript></section>
+<noscript>The table needs JavaScript; see alignment.tsv instead.</noscript></section>
 </main>
 <script type="application/json" id="data">{_inert(rows)}</script>
 <script>{SCRIPT}</script></body></html>
@@ -102,7 +104,7 @@ value="0"></label>{choice}<output id="count"></output></div>
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Reads a JSON file of a run folder."""
+    """Reads a JSON file in a run folder."""
     if not path.is_file():
         raise FileNotFoundError(f"{path} is missing; has the training ended?")
     try:
@@ -113,7 +115,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def _inert(value: Any) -> str:
-    """JSON that can neither end its element nor begin another."""
+    """JSON text that can neither close its HTML element nor open another."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
@@ -132,8 +134,8 @@ def _figures(pairs: Mapping[str, Any]) -> str:
     if not rows:
         return ""
     return (
-        "<section><h2>Figures</h2><p>Mean of both directions; Sinkhorn scaling "
-        "presumes one counterpart for each. Embeddings only: without neighbourhood "
+        "<section><h2>Metrics</h2><p>Mean of both directions. Sinkhorn scaling "
+        "assumes one counterpart per entity. Embeddings only: without neighbourhood "
         "agreement.</p><div class='wide'><table><thead><tr>"
         "<th>pairs</th><th>decoder</th><th>Hits@1</th><th>Hits@10</th><th>MRR</th>"
         f"</tr></thead><tbody>{''.join(rows)}</tbody></table></div></section>"
@@ -166,10 +168,10 @@ def _clusters(found: Mapping[str, Any]) -> str:
         for graphs, figures in found["pairs"].items()
     )
     return (
-        f"<section><h2>Clusters</h2><p>{found['clusters']:,} clusters of entities that "
-        f"are the same. Of matches around a cycle of graphs, "
-        f"{found['cycle_consistency']:.1%} agreed before they were joined; a cluster "
-        "keeps the surer of those that do not (test pairs).</p><div class='wide'>"
+        f"<section><h2>Clusters</h2><p>{found['clusters']:,} clusters of equivalent "
+        f"entities. Around cycles of graphs, {found['cycle_consistency']:.1%} of the "
+        "matches agreed before they were joined; among those that did not, clusters "
+        "keep the more confident ones (test pairs).</p><div class='wide'>"
         "<table><thead><tr><th></th><th>matches: precision</th><th>recall</th>"
         "<th>F1</th><th>clusters: precision</th><th>recall</th><th>F1</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></div></section>"
@@ -177,7 +179,7 @@ def _clusters(found: Mapping[str, Any]) -> str:
 
 
 def _modalities(folder: Path) -> str:
-    """Fusion weights and the information plane, of the best epoch of the training."""
+    """Fusion weights and the information plane at the best epoch."""
     path = folder / "metrics.jsonl"
     if not path.is_file():
         return ""
@@ -201,9 +203,10 @@ def _modalities(folder: Path) -> str:
             + "</tr>"
         )
     return (
-        "<section><h2>What each modality tells</h2><p>Weight in the fused vector; "
-        "information about the features that a bottleneck lets through, and about the "
-        "counterpart, of the most that the validation pairs can show (nats).</p>"
+        "<section><h2>What each modality contributes</h2><p>Weight: share of the fused "
+        "embedding. Compression: information about the features that the bottleneck "
+        "lets through. Prediction: information about the counterpart, and the most "
+        "that the validation pairs can show (all in nats).</p>"
         f"<div class='pair'>{plane_plot(lines)}<div class='wide'><table><thead><tr>"
         "<th>modality</th><th>weight</th><th>compression</th><th>prediction</th>"
         f"<th>at most</th></tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
@@ -224,15 +227,15 @@ def _trust(name: str, confidence: Mapping[str, Any]) -> str:
     if "dangling" in confidence:
         found = confidence["dangling"]
         lonely = (
-            "<p>Entities without a counterpart, taken for such below a confidence of "
+            "<p>Entities without a counterpart, detected by a confidence below "
             f"{confidence['threshold']:.3f}: precision {found['precision']:.3f}, "
             f"recall {found['recall']:.3f}, F1 {found['f1']:.3f}.</p>"
         )
     return (
         f"<section><h2>How far to trust it {f'({escape(name)})' if name else ''}</h2>"
         "<p>Expected calibration error "
-        f"{confidence['expected_calibration_error']:.3f}: how far, on average, the "
-        f"confidence is from how often matches are right (test pairs).</p>{lonely}"
+        f"{confidence['expected_calibration_error']:.3f}: the mean difference between "
+        f"the confidence and the share of right matches (test pairs).</p>{lonely}"
         f"<div class='pair'>{reliability_plot(confidence['reliability'])}"
         "<div class='wide'><table><thead><tr><th>given</th><th>confidence at least</th>"
         "<th>precision</th><th>recall</th><th>F1</th></tr></thead>"
@@ -269,8 +272,8 @@ def _examples(examples: Sequence[Mapping[str, Any]]) -> str:
         for example in examples
     )
     return (
-        "<section><h2>Hardest errors</h2><p>The wrong matches of test pairs that were "
-        f"the surest.</p><div class='cards'>{cards}</div></section>"
+        "<section><h2>Hardest errors</h2><p>The wrong matches of test pairs with the "
+        f"highest confidence.</p><div class='cards'>{cards}</div></section>"
     )
 
 

@@ -1,4 +1,4 @@
-"""The figures of a run as a table to read."""
+"""The metrics of a run as text tables."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _COLUMNS = {"hits@1": "Hits@1", "hits@10": "Hits@10", "mr": "MR", "mrr": "MRR"}
 def metrics_table(
     metrics: Mapping[str, Mapping[str, Any]], source: str, target: str
 ) -> str:
-    """Lays out metrics by decoder and direction.
+    """Formats metrics by decoder and direction.
 
     Args:
-        metrics (dict): By decoder, what :func:`pyg_ibmea.align.ranking_metrics`
-            returns.
+        metrics (dict): The result of :func:`pyg_ibmea.align.ranking_metrics` for each
+            decoder.
         source (str): Name of the source graph.
         target (str): Name of the target graph.
 
@@ -42,7 +42,7 @@ def metrics_table(
             ]
             rows.append([decoder, direction, *cells])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    # Figures are wide enough for a mean rank of up to 9999.9.
+    # Columns are wide enough for a mean rank of up to 9999.9.
     widths = [w if i < 2 else max(w, 5) for i, w in enumerate(widths)]
     return "\n".join(
         "  ".join(
@@ -56,17 +56,17 @@ def metrics_table(
 def metrics_html(
     metrics: Mapping[str, Mapping[str, Any]], source: str, target: str
 ) -> str:
-    """The same as :func:`metrics_table`, for a notebook."""
+    """The table of :func:`metrics_table` as HTML, for a notebook."""
     return f"<pre>{escape(metrics_table(metrics, source, target))}</pre>"
 
 
 def embeddings_line(alone: Mapping[str, Any]) -> str:
-    """Says what the embeddings give without neighbourhood agreement, in Hits@1, mean of
-    both directions.
+    """Formats the Hits@1 of embeddings only, without neighbourhood agreement, as the
+    mean of both directions.
 
     Args:
-        alone (dict): By decoder, what ``metrics.json`` holds of a part of the pairs
-            under ``vectors_alone``.
+        alone (dict): The entry of ``vectors_alone`` in ``metrics.json`` for one part of
+            the split: the metrics of each decoder.
 
     Example:
         >>> print(embeddings_line({
@@ -79,10 +79,10 @@ def embeddings_line(alone: Mapping[str, Any]) -> str:
 
 
 def confidence_table(confidence: Mapping[str, Any]) -> str:
-    """Lays out how far the confidence can be trusted.
+    """Formats how far the confidence can be trusted.
 
     Args:
-        confidence (dict): What ``metrics.json`` holds under ``confidence``.
+        confidence (dict): The entry ``confidence`` of ``metrics.json``.
 
     Example:
         >>> line = {'coverage': 0.5, 'threshold': 0.9, 'precision': 1.0,
@@ -100,7 +100,7 @@ def confidence_table(confidence: Mapping[str, Any]) -> str:
     if "dangling" in confidence:
         found = confidence["dangling"]
         rows.append(
-            f"entities without a counterpart, found below confidence "
+            f"entities without a counterpart, detected below confidence "
             f"{confidence['threshold']:.3f}: precision {found['precision']:.3f}, "
             f"recall {found['recall']:.3f}, F1 {found['f1']:.3f}"
         )
@@ -115,22 +115,22 @@ def confidence_table(confidence: Mapping[str, Any]) -> str:
 
 
 def clusters_table(clusters: Mapping[str, Any]) -> str:
-    """Lays out what joining the matches of three graphs or more repairs.
+    """Formats what joining the matches of three or more graphs into clusters improves.
 
     Args:
-        clusters (dict): What ``metrics.json`` holds under ``clusters``.
+        clusters (dict): The entry ``clusters`` of ``metrics.json``.
 
     Example:
         >>> row = {'precision': 0.9, 'recall': 0.8, 'f1': 0.847}
         >>> print(clusters_table({'clusters': 7, 'cycle_consistency': 0.75,
         ...     'pairs': {'zh - en': {'matches': row, 'clusters': row}}}))
-        7 clusters; around cycles of graphs 75.0% of the matches agreed
+        7 clusters; around cycles of graphs, 75.0% of the matches agreed
         graphs   of        precision  recall     F1
         zh - en  matches       0.900   0.800  0.847
         zh - en  clusters      0.900   0.800  0.847
     """
     rows = [
-        f"{clusters['clusters']} clusters; around cycles of graphs "
+        f"{clusters['clusters']} clusters; around cycles of graphs, "
         f"{clusters['cycle_consistency']:.1%} of the matches agreed"
     ]
     width = max(6, *map(len, clusters["pairs"])) if clusters["pairs"] else 6

@@ -173,11 +173,11 @@ GOOD = {
         ({"pair": [1]}, "row 0: pair is 1, there are 1 pairs"),
         ({"confidence": [1.5]}, r"row 0: confidence must be in \[0, 1\], got 1.5"),
         ({"confidence": [float("nan")]}, "got nan"),
-        ({"source": [0.0]}, "source must hold whole numbers, got float64"),
+        ({"source": [0.0]}, "source must hold integers, got float64"),
         ({"score": ["a"]}, "score must hold numbers"),
         ({"score": [[0.5]]}, r"score must have one dimension, got \[1, 1\]"),
-        ({"uris": {"k": ["a"]}}, "uris must name the entities of graph 'l'"),
-        ({"pairs": [("k", "l")] * 2}, "pairs must differ"),
+        ({"uris": {"k": ["a"]}}, "uris must list the entities of graph 'l'"),
+        ({"pairs": [("k", "l")] * 2}, "pairs must be distinct"),
         ({"decoder": {("l", "k"): "csls"}}, "decoder names the pair"),
         ({"threshold": {("l", "k"): 0.5}}, "threshold names the pair"),
     ],
@@ -243,7 +243,7 @@ def test_sure():
     assert list(ALIGNMENT.sure(0)) == MATCHES
     assert list(EMPTY.sure()) == []
     for least in (1.5, -0.1, float("nan")):
-        with pytest.raises(ValueError, match=r"a confidence lies in \[0, 1\], got"):
+        with pytest.raises(ValueError, match=r"least must be in \[0, 1], got"):
             ALIGNMENT.sure(least)
 
 
@@ -300,7 +300,7 @@ def test_judgement():
         judged = nothing.judge([("a", "x")])
         assert (judged["pairs"], judged["given"], judged["recall"]) == (1, 0, 0)
         assert "coverage" not in judged
-    with pytest.raises(ValueError, match="no pairs"):
+    with pytest.raises(ValueError, match="no true pairs"):
         ALIGNMENT.judge([])
 
 
@@ -522,7 +522,9 @@ def test_parquet_of_others(tmp_path):
 
 
 def test_files_that_are_no_tables(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"there is no alignment .*train first"):
+    with pytest.raises(
+        FileNotFoundError, match=r"there is no alignment .*train a model first"
+    ):
         Alignment.load(tmp_path / "alignment.tsv")
     with pytest.raises(ValueError, match=r"hold no scores.*from \.tsv, \.csv, \.parq"):
         Alignment.load(ALIGNMENT.save(tmp_path / "m.nt"))

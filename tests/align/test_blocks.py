@@ -71,9 +71,9 @@ def _matrix(*shape, fill=1.0):
     [
         (_matrix(3), _matrix(2, 3), r"z_source must be a matrix .* \[3\]"),
         (_matrix(2, 3), _matrix(2, 4), r"\[2, 3\] and z_target \[2, 4\]"),
-        (_matrix(0, 3), _matrix(2, 3), r"z_source is empty, shape \[0, 3\]"),
-        (_matrix(2, 3), _matrix(0, 3), r"z_target is empty, shape \[0, 3\]"),
-        (_matrix(2, 0), _matrix(2, 0), r"z_source is empty, shape \[2, 0\]"),
+        (_matrix(0, 3), _matrix(2, 3), r"z_source is empty, got shape \[0, 3\]"),
+        (_matrix(2, 3), _matrix(0, 3), r"z_target is empty, got shape \[0, 3\]"),
+        (_matrix(2, 0), _matrix(2, 0), r"z_source is empty, got shape \[2, 0\]"),
         (_matrix(2, 3).long(), _matrix(2, 3), "z_source must be floating point"),
         (_matrix(2, 3), _matrix(2, 3).to(torch.cfloat), "z_target must be floating"),
         (_matrix(2, 3), _matrix(2, 3, fill=torch.inf), "z_target holds .* row 0"),
@@ -92,7 +92,7 @@ def test_the_first_row_with_nan_is_named():
 
 
 def test_a_block_of_no_rows_is_refused():
-    with pytest.raises(ValueError, match="block_size must be at least 1 row, got 0"):
+    with pytest.raises(ValueError, match="block_size must be at least 1, got 0"):
         next(cosine_blocks(torch.ones(1, 1), torch.ones(1, 1), block_size=0))
 
 

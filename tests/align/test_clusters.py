@@ -90,9 +90,9 @@ def test_no_matches():
 @pytest.mark.parametrize(
     ("graphs", "pair", "ids", "message"),
     [
-        (("a", "a"), ("a", "b"), torch.zeros(2, 1), "different names"),
-        (GRAPHS, ("a", "d"), torch.zeros(2, 1), "not between two of"),
-        (GRAPHS, ("a", "a"), torch.zeros(2, 1), "not between two of"),
+        (("a", "a"), ("a", "b"), torch.zeros(2, 1), "distinct names"),
+        (GRAPHS, ("a", "d"), torch.zeros(2, 1), "must be between two of"),
+        (GRAPHS, ("a", "a"), torch.zeros(2, 1), "must be between two of"),
         (GRAPHS, ("a", "b"), torch.zeros(2, 2), r"\[2, 2\] and \[1\]"),
     ],
 )

@@ -65,5 +65,5 @@ def test_a_hub_loses_its_lead():
 
 def test_a_neighbourhood_below_one_is_refused():
     for function in (csls, neighborhood_means):
-        with pytest.raises(ValueError, match="k must be at least 1 neighbour, got 0"):
+        with pytest.raises(ValueError, match="k must be at least 1, got 0"):
             function(torch.ones(2, 2), torch.ones(2, 2), k=0)

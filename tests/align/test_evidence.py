@@ -89,7 +89,7 @@ def test_one_target_row() -> None:
     [(found, _)] = match_evidence(source, target, ["csls"])
     assert found.runner_up.tolist() == [-1, -1, -1]
     assert not found.margin.any()
-    with pytest.raises(ValueError, match="another one to match"):
+    with pytest.raises(ValueError, match="at least two target rows"):
         match_evidence(
             source, target, ["csls"], without=torch.zeros(3, dtype=torch.long)
         )

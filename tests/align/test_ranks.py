@@ -134,7 +134,7 @@ def test_blocks_do_not_change_the_counts(decoder):
 @pytest.mark.parametrize(
     ("pairs", "message"),
     [
-        (None, "3 source and 4 target rows: pass pairs"),
+        (None, "3 source and 4 target rows; pass pairs"),
         (torch.zeros(2, 0, dtype=torch.long), "pairs is empty"),
         (torch.zeros(3, 2, dtype=torch.long), r"long \[2, L\], got .* \[3, 2\]"),
         (torch.zeros(2, 2), r"long \[2, L\], got torch.float32"),

@@ -70,5 +70,5 @@ def test_more_candidates_than_rows_are_refused(k):
 def test_an_unknown_decoder_is_refused():
     with pytest.raises(ValueError, match=r"'csls', 'sinkhorn' or an .* got 'dot'"):
         topk(torch.ones(2, 2), torch.ones(2, 2), 1, decoder="dot")
-    with pytest.raises(ValueError, match="k must be at least 1 neighbour"):
+    with pytest.raises(ValueError, match="k must be at least 1"):
         CSLS(k=0)

@@ -193,9 +193,9 @@ def test_as_a_decoder():
     [
         ({"temperature": 0.0}, "temperature must be positive and finite, got 0.0"),
         ({"num_iters": 0}, "num_iters must be at least 1"),
-        ({"tolerance": -1.0}, "tolerance must not be negative"),
-        ({"tolerance": float("nan")}, "tolerance must not be negative"),
-        ({"slack": 2.0}, "slack is a cosine"),
+        ({"tolerance": -1.0}, "tolerance must be non-negative"),
+        ({"tolerance": float("nan")}, "tolerance must be non-negative"),
+        ({"slack": 2.0}, "slack must be a cosine"),
         ({"num_candidates": 0}, "num_candidates must be at least 1"),
     ],
 )

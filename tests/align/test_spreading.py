@@ -135,16 +135,16 @@ def test_the_probabilities_of_all_pairs_are_those_of_sinkhorn(problem, swap):
     [
         ({"rounds": 0}, "rounds must be at least 1, got 0"),
         ({"num_candidates": 0}, "num_candidates must be at least 1, got 0"),
-        ({"weight": -0.5}, "weight must not be negative nor infinite, got -0.5"),
-        ({"weight": float("inf")}, "weight must not be negative nor infinite, got inf"),
-        ({"entities": ENTITIES[:1]}, "entities must be of two sides, got 1"),
+        ({"weight": -0.5}, "weight must be non-negative and finite, got -0.5"),
+        ({"weight": float("inf")}, "weight must be non-negative and finite, got inf"),
+        ({"entities": ENTITIES[:1]}, "entities must hold the ids of two sides, got 1"),
         (
             {"entities": (ENTITIES[0].int(), ENTITIES[1])},
             r"entities\[0\] must be long and on cpu, got torch.int32",
         ),
         (
             {"entities": (ENTITIES[0] - 1, ENTITIES[1])},
-            r"entities\[0\] names an entity twice, or one of a known pair",
+            r"entities\[0\] names an entity twice, or an entity of a known pair",
         ),
         (
             {"entities": (ENTITIES[0], ENTITIES[0])},

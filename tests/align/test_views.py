@@ -29,10 +29,14 @@ def test_a_missing_view_counts_for_nothing():
     ("views", "weights", "message"),
     [
         ([], None, "views is empty"),
-        ([torch.ones(1, 1)], [1.0, 2.0], "2 weights for 1 views"),
-        ([torch.ones(1, 1)], [-1.0], "not negative"),
+        ([torch.ones(1, 1)], [1.0, 2.0], "one per view, got 2 for 1 views"),
+        ([torch.ones(1, 1)], [-1.0], "non-negative"),
         ([torch.ones(1, 1)], [0.0], "not all zero"),
-        ([torch.ones(1, 1), torch.ones(2, 1)], None, r"same rows, got \[1, 2\]"),
+        (
+            [torch.ones(1, 1), torch.ones(2, 1)],
+            None,
+            r"same number of rows, got \[1, 2\]",
+        ),
         ([torch.ones(1)], None, r"views\[0\] must be a matrix"),
         ([torch.full((1, 1), torch.nan)], None, r"views\[0\] holds NaN"),
     ],
