@@ -103,6 +103,14 @@ class JapeDataset(InMemoryDataset):
         names = re.sub(r"[^\w.-]", "-", "_".join(self.names))
         return f"{names}_{self.inputs.fingerprint()}.pt"
 
+    def _process(self) -> None:
+        # PyG's own would load pre_transform.pt and pre_filter.pt from the folder of the
+        # cache, as pickles that may run any code. There are no such transforms here.
+        done = Path(self.processed_paths[0])
+        if self.force_reload or not done.exists():
+            done.parent.mkdir(parents=True, exist_ok=True)
+            self.process()
+
     def process(self) -> None:
         """Reads the raw files and writes the cache file."""
         pair = read_jape(self.inputs.folder, self.names)

@@ -254,3 +254,28 @@ def test_file_for_a_modality_that_is_not_used(raw_pair: Write, tmp_path: Path) -
     image = write_images(tmp_path / "images.npz", [0])
     with pytest.raises(ValueError, match="'image', which is not among"):
         MMKGPair(tmp_path, raw_pair(), image=image, modalities=("relation",))
+
+
+class Touches:
+    """Pickles as a call that makes a file."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.marker,)
+
+
+@pytest.mark.parametrize("name", ["pre_transform.pt", "pre_filter.pt"])
+def test_what_others_put_beside_the_cache_is_not_run(
+    raw_pair: Write, tmp_path: Path, name: str
+) -> None:
+    folder, root, marker = raw_pair(), tmp_path / "root", tmp_path / "marker"
+    MMKGPair(root, folder)
+    torch.save(Touches(marker), root / "processed" / name)
+    torch.load(root / "processed" / name, weights_only=False)
+    assert marker.exists()  # The proof that the file is armed.
+    marker.unlink()
+    MMKGPair(root, folder)
+    assert not marker.exists()
+    assert len(cached(root)) == 1

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_ibmea.data.readers._boundary import open_regular
 from pyg_ibmea.files import replacing
 
 Vector = NDArray[np.float32]
@@ -35,7 +36,7 @@ class VectorCache:
         name = hashlib.sha256(encoder.encode()).hexdigest()[:16]
         self.path = Path(folder) / f"{kind}-{name}.npz"
         try:
-            with np.load(self.path, allow_pickle=False) as file:
+            with open_regular(self.path) as kept, np.load(kept) as file:
                 keys, vectors = file["keys"].tolist(), file["vectors"]
                 self.known = dict(zip(keys, vectors, strict=True))
         except Exception:  # Absent or damaged: it is made from scratch.

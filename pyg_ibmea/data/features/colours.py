@@ -8,12 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_ibmea.data.readers._boundary import open_regular, reading
+
 _COLOUR_CELLS = 12
 _EDGE_CELLS = 6
 _CELL_PIXELS = 8
 _ORIENTATIONS = 8
+# By content, whatever the name says. Pillow knows others, some of which it gives to
+# programs such as Ghostscript.
+_FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
 # A larger picture is refused before any of its pixels are read.
 _MOST_PIXELS = 100_000_000
+# https://www.cipa.jp/std/documents/e/DC-X008-Translation-2019-E.pdf, 4.6.4
+_ORIENTATION = 0x0112
 
 IMAGE_CHANNELS = 3 * _COLOUR_CELLS**2 + _ORIENTATIONS * _EDGE_CELLS**2
 """Channels of the vector of an image."""
@@ -30,8 +37,8 @@ def encode_image(file: str | PathLike[str]) -> NDArray[np.float32]:
     photographs.
 
     Args:
-        file (str or Path): Image in any format that Pillow reads; of an animation, the
-            first frame.
+        file (str or Path): PNG, JPEG, GIF, WebP, BMP or TIFF, by content; of an
+            animation, the first frame. It is turned as its EXIF data say.
 
     Returns:
         Unit vector ``[720]``; its first 432 channels are the colours.
@@ -60,19 +67,18 @@ def read_square(file: str | PathLike[str], side: int) -> NDArray[np.float64]:
         raise ImportError(
             'images need Pillow: pip install "pyg_ibmea[image]"'
         ) from error
-    try:
-        with Image.open(file) as image:
-            if image.width * image.height > _MOST_PIXELS:
-                raise ValueError(
-                    f"{image.width} x {image.height} pixels are more than "
-                    f"{_MOST_PIXELS:,}; scale it down"
-                )
-            image.draft("RGB", (side, side))
-            picture = image.convert("RGBA")
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # Decoders may raise anything at all.
-        raise ValueError(f"{file} cannot be read as an image: {error}") from error
+    with (
+        reading(file, "cannot be read as an image"),
+        open_regular(file) as content,
+        Image.open(content, formats=_FORMATS) as image,
+    ):
+        if image.width * image.height > _MOST_PIXELS:
+            raise ValueError(
+                f"{image.width} x {image.height} pixels are more than "
+                f"{_MOST_PIXELS:,}; scale it down"
+            )
+        image.draft("RGB", (side, side))
+        picture = _upright(image, image.convert("RGBA"))
     longest = max(picture.size)
     size = [max(1, round(side * length / longest)) for length in picture.size]
     picture = picture.resize((size[0], size[1]), Image.Resampling.BOX)
@@ -81,6 +87,27 @@ def read_square(file: str | PathLike[str], side: int) -> NDArray[np.float64]:
     square.alpha_composite(picture, place)
     pixels: NDArray[Any] = np.asarray(square.convert("RGB"), dtype=np.float64)
     return pixels / 255
+
+
+def _upright(image: Any, picture: Any) -> Any:
+    """The picture with the side up that the camera says is up."""
+    from PIL import Image
+
+    try:
+        # Of a TIFF, Pillow has done so, and taken the tag away.
+        turn = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # Damaged EXIF data; the pixels are good.
+        turn = 1
+    how = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }.get(turn)
+    return picture if how is None else picture.transpose(how)
 
 
 def _edges(grey: NDArray[np.float64]) -> NDArray[np.float64]:

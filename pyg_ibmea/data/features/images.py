@@ -15,12 +15,16 @@ from tqdm import tqdm
 
 from pyg_ibmea.data.features._vector_cache import VectorCache, content_key
 from pyg_ibmea.data.features.colours import encode_image
+from pyg_ibmea.data.readers._boundary import open_regular
 
 PathLike = str | os.PathLike[str]
 Vector = NDArray[np.float32]
 
 # Larger files are not even opened.
 _MOST_BYTES = 100_000_000
+# A picture with one of these may say which side is up. Vectors that were kept when
+# nobody looked have the plain key of its content.
+_ORIENTED = (b"Exif\0", b"eXIf", b"EXIF")
 
 
 def encode_images(
@@ -94,11 +98,15 @@ def _encoded(
     path: Path, store: VectorCache, encoder: Callable[[Path], Vector]
 ) -> Vector:
     """The vector of an image, kept by its content."""
-    if path.stat().st_size > _MOST_BYTES:
-        raise ValueError(f"the file has more than {_MOST_BYTES:,} bytes")
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size > _MOST_BYTES:
+            raise ValueError(f"the file has more than {_MOST_BYTES:,} bytes")
+        content = file.read() if store.path is not None else b""
     if store.path is None:
         return encoder(path)
-    key = content_key(path.read_bytes())
+    key = content_key(content)
+    if any(mark in content for mark in _ORIENTED):
+        key += "-upright"
     if key not in store.known:
         store.add(key, encoder(path))
     return store.known[key]

@@ -9,7 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-_WHOLE_NUMBER = re.compile(r"[0-9]+")
+from pyg_ibmea.data.readers._boundary import open_regular
+
+# Python itself refuses to parse thousands of digits.
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,1000}")
 _UNUSUAL = re.compile(r"[^\0-\x7f]|[_+]")
 _MAX_ID = 2**63 - 1
 
@@ -34,7 +37,8 @@ def read_lines(path: Path) -> list[str]:
         ...     read_lines(path)
         ['one', 'two']
     """
-    raw = path.read_bytes()
+    with open_regular(path) as file:
+        raw = file.read()
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

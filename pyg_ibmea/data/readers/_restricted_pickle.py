@@ -10,12 +10,13 @@ See https://docs.python.org/3/library/pickle.html#restricting-globals.
 from __future__ import annotations
 
 import os
-import pickle
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pyg_ibmea.data.readers._boundary import max_bytes, open_regular, reading
+from pyg_ibmea.data.readers._pickle_machine import Machine, RefusedError
 
 
 def load_vectors_pickle(path: str | os.PathLike[str]) -> dict[Any, Any]:
@@ -27,14 +28,17 @@ def load_vectors_pickle(path: str | os.PathLike[str]) -> dict[Any, Any]:
         path (str or Path): The pickle file.
 
     Returns:
-        The dict, with its values as stored (arrays, numbers, lists).
+        The dict, with its values as stored (arrays, numbers, lists). Arrays are views
+        of one copy of the file, and read-only.
 
     Raises:
         FileNotFoundError: If the file does not exist.
         ValueError: If the pickle names any other global, holds an array of objects,
-            is damaged, or is not a dict.
+            is damaged, is not a dict, or would take more memory than
+            :func:`~pyg_ibmea.data.readers._boundary.max_bytes`.
 
     Example:
+        >>> import pickle
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
         ...     path = os.path.join(folder, "image.pkl")
@@ -43,42 +47,43 @@ def load_vectors_pickle(path: str | os.PathLike[str]) -> dict[Any, Any]:
         ...     load_vectors_pickle(path)
         {7: array([1., 1.])}
     """
-    with open(path, "rb") as file:
+    name = os.fspath(path)
+    with reading(name, "is not a readable pickle"):
+        with open_regular(path) as file:
+            content = file.read()
+        machine = Machine(content, _NAMES, max_bytes(path))
         try:
-            loaded = _Unpickler(file, encoding="latin1").load()
-        except _RefusedError as error:
-            raise ValueError(f"{os.fspath(path)}: {error}") from error
-        except Exception as error:  # A damaged pickle may raise anything at all.
-            raise ValueError(
-                f"{os.fspath(path)} is not a readable pickle ({error}); was the "
-                "download complete?"
-            ) from error
+            loaded = machine.run()
+        except RefusedError as error:
+            raise ValueError(f"{name}: {error}") from error
     if not isinstance(loaded, dict):
         raise ValueError(
-            f"{os.fspath(path)} must hold a dict {{entity id: vector}}, got "
+            f"{name} must hold a dict {{entity id: vector}}, got "
             f"{type(loaded).__name__}"
         )
     return {key: _unwrap(value) for key, value in loaded.items()}
 
 
-class _RefusedError(ValueError):
-    """The pickle asks for something that a dict of vectors does not need."""
-
-
 class _Dtype:
     """Stands in for numpy.dtype: plain numbers only."""
 
-    def __init__(self, spec: object, align: object = False, copy: object = True):
+    def __init__(
+        self,
+        machine: Machine,
+        spec: object,
+        align: object = False,
+        copy: object = True,
+    ) -> None:
         if not isinstance(spec, str) or np.dtype(spec).kind not in "biuf":
-            raise _RefusedError(
+            raise RefusedError(
                 f"an array of dtype {spec!r} is refused: only arrays of numbers are "
                 "read, since objects in an array may execute code"
             )
         self.dtype = np.dtype(spec)
 
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
+    def build(self, state: tuple[Any, ...], machine: Machine) -> None:
         if any(part is not None for part in state[2:5]):
-            raise _RefusedError("an array with a structured dtype is refused")
+            raise RefusedError("an array with a structured dtype is refused")
         if state[1] in ("<", ">"):
             self.dtype = self.dtype.newbyteorder(state[1])
 
@@ -86,69 +91,60 @@ class _Dtype:
 class _Array:
     """Stands in for an array until its state has been read."""
 
-    def __init__(self, *_: object) -> None:
+    def __init__(self, machine: Machine, *_: object) -> None:
         self.array: NDArray[Any] | None = None
 
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
+    def build(self, state: tuple[Any, ...], machine: Machine) -> None:
         _, shape, dtype, fortran, raw = state
-        self.array = _from_bytes(raw, dtype, shape, "F" if fortran else "C")
+        order = "F" if fortran else "C"
+        self.array = _from_bytes(machine, raw, dtype, shape, order)
 
 
-class _NotCallable:
+class _OnlyNamed:
     """Stands in for numpy.ndarray, which is only ever passed on."""
 
 
 def _from_bytes(
-    raw: bytes | str, dtype: _Dtype, shape: tuple[int, ...], order: Any = "C"
+    machine: Machine,
+    raw: memoryview | bytes | str,
+    dtype: _Dtype,
+    shape: tuple[int, ...],
+    order: Any = "C",
 ) -> NDArray[Any]:
     if not isinstance(dtype, _Dtype):
-        raise _RefusedError("an array without a plain dtype is refused")
+        raise RefusedError("an array without a plain dtype is refused")
     if isinstance(raw, str):  # Python 2 wrote bytes as text.
-        raw = raw.encode("latin1")
-    flat = np.frombuffer(raw, dtype.dtype)
-    array: NDArray[Any] = flat.reshape(shape, order=order).copy()
+        raw = _latin1_bytes(machine, raw, "latin1")
+    array: NDArray[Any] = np.frombuffer(raw, dtype.dtype).reshape(shape, order=order)
     return array
 
 
-def _scalar(dtype: _Dtype, raw: bytes | str) -> Any:
-    return _from_bytes(raw, dtype, ())[()]
+def _scalar(machine: Machine, dtype: _Dtype, raw: memoryview | bytes | str) -> Any:
+    return _from_bytes(machine, raw, dtype, ())[()]
 
 
-def _latin1_bytes(text: str, encoding: str) -> bytes:
+def _latin1_bytes(machine: Machine, text: str, encoding: str) -> bytes:
     if encoding not in ("latin1", "latin-1"):
-        raise _RefusedError(f"_codecs.encode to {encoding!r} is refused")
+        raise RefusedError(f"_codecs.encode to {encoding!r} is refused")
+    machine.spend(len(text))
     return text.encode("latin1")
 
 
-def _empty_bytes() -> bytes:
+def _empty_bytes(machine: Machine) -> bytes:
     return b""
 
 
-_ARRAY = _NotCallable()
-_ALLOWED: dict[tuple[str, str], Callable[..., Any] | _NotCallable] = {
-    ("numpy", "ndarray"): _ARRAY,
+_NAMES: dict[tuple[str, str], Any] = {
+    ("numpy", "ndarray"): _OnlyNamed(),
     ("numpy", "dtype"): _Dtype,
     # How protocols 0 to 2 write bytes.
     ("_codecs", "encode"): _latin1_bytes,
     ("__builtin__", "bytes"): _empty_bytes,
 }
 for _core in ("numpy.core", "numpy._core"):  # Before and since NumPy 2.
-    _ALLOWED[f"{_core}.multiarray", "_reconstruct"] = _Array
-    _ALLOWED[f"{_core}.multiarray", "scalar"] = _scalar
-    _ALLOWED[f"{_core}.numeric", "_frombuffer"] = _from_bytes
-
-
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        try:
-            return _ALLOWED[module, name]
-        except KeyError:
-            raise _RefusedError(
-                f"the pickle asks for '{module}.{name}', which a dict of vectors does "
-                "not need and which could execute code on this machine: it is refused; "
-                "if you trust the file, convert it to .npz (arrays 'ids' and "
-                "'features')"
-            ) from None
+    _NAMES[f"{_core}.multiarray", "_reconstruct"] = _Array
+    _NAMES[f"{_core}.multiarray", "scalar"] = _scalar
+    _NAMES[f"{_core}.numeric", "_frombuffer"] = _from_bytes
 
 
 def _unwrap(value: object) -> object:

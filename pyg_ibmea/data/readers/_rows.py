@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
+
+from pyg_ibmea.data.readers._boundary import (
+    bounded_lines,
+    check_bytes,
+    check_regular,
+    reading,
+)
 
 PARQUET = (".parquet", ".pq")
 TEXT = (".csv", ".tsv", ".txt")
@@ -43,8 +47,7 @@ def read_rows(
         ValueError: If it is empty or malformed; the message names the line.
         ImportError: If it is Parquet and pyarrow is not installed.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
+    check_regular(path)
     if suffix_of(path) in PARQUET:
         rows = _parquet_rows(path, layouts)
     else:
@@ -67,13 +70,6 @@ def suffix_of(path: Path) -> str:
     """The suffix that tells the format, in lower case, without ``.gz``."""
     name = path.name.lower().removesuffix(".gz")
     return Path(name).suffix
-
-
-def open_bytes(path: Path) -> IO[bytes] | gzip.GzipFile:
-    """Opens a file, decompressing it if its name ends with ``.gz``."""
-    if path.name.lower().endswith(".gz"):
-        return gzip.open(path, "rb")
-    return path.open("rb")
 
 
 def _text_rows(path: Path, layouts: Sequence[Sequence[str]]) -> Iterator[_Found]:
@@ -114,21 +110,17 @@ def _header(
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Numbered lines that are not blank; they end at a line feed only."""
-    try:
-        with open_bytes(path) as file:
-            for number, raw in enumerate(file, start=1):
-                if number == 1:
-                    raw = raw.removeprefix(b"\xef\xbb\xbf")
-                try:
-                    line = raw.decode("utf-8")
-                except UnicodeDecodeError as error:
-                    raise ValueError(
-                        f"{path}, line {number}: byte 0x{raw[error.start]:02x} is not "
-                        "UTF-8; convert the file, e.g. with `iconv -t UTF-8`"
-                    ) from error
-                yield number, line
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
+    for number, raw in enumerate(bounded_lines(path), start=1):
+        if number == 1:
+            raw = raw.removeprefix(b"\xef\xbb\xbf")
+        try:
+            line = raw.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise ValueError(
+                f"{path}, line {number}: byte 0x{raw[error.start]:02x} is not "
+                "UTF-8; convert the file, e.g. with `iconv -t UTF-8`"
+            ) from error
+        yield number, line
 
 
 def _split_tabs(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -152,33 +144,35 @@ def _split_csv(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 def _parquet_rows(path: Path, layouts: Sequence[Sequence[str]]) -> Iterator[_Found]:
     try:
-        import pyarrow
         from pyarrow import parquet
     except ImportError as error:
         raise ImportError(
             'Parquet needs pyarrow: pip install "pyg_ibmea[tables]"'
         ) from error
-    try:
-        with parquet.ParquetFile(path) as file:
-            names = file.schema_arrow.names
-            layout, place = _header(names, layouts)
-            if not layout:
-                raise ValueError(
-                    f"{path} needs the columns "
-                    f"{' or '.join(', '.join(x) for x in layouts)}; it has "
-                    f"{', '.join(names)}"
-                )
-            number = 0
-            for batch in file.iter_batches(columns=[names[place[n]] for n in layout]):
-                parts = [batch.column(names[place[n]]).to_pylist() for n in layout]
-                for values in zip(*parts, strict=True):
-                    number += 1
-                    text = ["" if value is None else str(value) for value in values]
-                    row = dict(zip(layout, text, strict=True))
-                    found = tuple(row.get(name, "") for name in layouts[0])
-                    yield f"row {number}", layout, found
-    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as Parquet: {error}") from error
+    with (
+        reading(path, "cannot be read as Parquet"),
+        parquet.ParquetFile(path) as file,
+    ):
+        names = file.schema_arrow.names
+        layout, place = _header(names, layouts)
+        if not layout:
+            raise ValueError(
+                f"{path} needs the columns "
+                f"{' or '.join(', '.join(x) for x in layouts)}; it has "
+                f"{', '.join(names)}"
+            )
+        number = taken = 0
+        for batch in file.iter_batches(columns=[names[place[n]] for n in layout]):
+            # A value that is stored once may stand in every row.
+            taken += batch.nbytes
+            check_bytes(path, taken)
+            parts = [batch.column(names[place[n]]).to_pylist() for n in layout]
+            for values in zip(*parts, strict=True):
+                number += 1
+                text = ["" if value is None else str(value) for value in values]
+                row = dict(zip(layout, text, strict=True))
+                found = tuple(row.get(name, "") for name in layouts[0])
+                yield f"row {number}", layout, found
 
 
 def _excerpt(fields: Sequence[str], width: int = 80) -> str:

@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyg_ibmea.data.features.names import encode_names
+from pyg_ibmea.data.readers._boundary import check_bytes, open_regular, reading
 from pyg_ibmea.data.readers._restricted_pickle import load_vectors_pickle
 from pyg_ibmea.data.readers.name_files import read_names
 
@@ -48,10 +49,11 @@ class VectorFile:
     def vector(self, place: int) -> NDArray[np.float32]:
         """Returns the vector of ``keys[place]``, float ``[F]``."""
         entity = f"{self.path}: the vector of entity {self.keys[place]!r}"
-        try:
-            raw = np.asarray(self.vectors[place])
-        except ValueError as error:  # A ragged list.
-            raise ValueError(f"{entity} is not a vector: {error}") from error
+        value = self.vectors[place]
+        # Lists of one list over and over would become an array without end.
+        if isinstance(value, list | tuple) and set(map(type, value)) & {list, tuple}:
+            raise ValueError(f"{entity} is not a vector: it holds lists")
+        raw = np.asarray(value)
         if raw.dtype.kind not in "biuf":
             raise ValueError(f"{entity} must hold real numbers, got {raw.dtype}")
         if raw.ndim != 1:
@@ -92,7 +94,14 @@ def read_vector_file(path: Path) -> VectorFile:
             f"{path}: unknown kind of feature file '{path.suffix}'; known are "
             f"{', '.join(_READERS)}"
         )
-    return reader(path)
+    with reading(path):
+        return reader(path)
+
+
+def check_archive(path: Path) -> None:
+    """Raises ValueError if what a zip archive holds is too large unpacked."""
+    with open_regular(path) as file, ZipFile(file) as archive:
+        check_bytes(path, sum(member.file_size for member in archive.infolist()))
 
 
 def _read_pickle(path: Path) -> VectorFile:
@@ -101,54 +110,41 @@ def _read_pickle(path: Path) -> VectorFile:
 
 
 def _read_npz(path: Path) -> VectorFile:
-    try:
+    with reading(path, "is not an .npz file of 'ids' and 'features'"):
+        check_archive(path)
         with np.load(path, allow_pickle=False) as arrays:
             missing = {"ids", "features"} - set(arrays.files)
             if missing:
                 raise ValueError(f"it lacks {', '.join(sorted(missing))}")
             return _from_arrays(path, arrays["ids"], arrays["features"])
-    except (ValueError, OSError, EOFError, BadZipFile) as error:
-        raise _unreadable(
-            path, "an .npz file of 'ids' and 'features'", error
-        ) from error
 
 
 def _read_npy(path: Path) -> VectorFile:
-    try:
-        features = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise _unreadable(path, "an .npy matrix of numbers", error) from error
-    if not isinstance(features, np.ndarray) or features.ndim != 2:
-        raise ValueError(f"{path} must hold one matrix [max id + 1, F]")
-    present = np.flatnonzero((features != 0).any(axis=1))
-    return VectorFile(path, present.tolist(), features[present])
+    with reading(path, "is not an .npy matrix of numbers"):
+        with open_regular(path) as file:
+            features = np.lib.format.read_array(file, allow_pickle=False)
+        if features.ndim != 2:
+            raise ValueError(f"{path} must hold one matrix [max id + 1, F]")
+        present = np.flatnonzero((features != 0).any(axis=1))
+        return VectorFile(path, present.tolist(), features[present])
 
 
 def _read_hdf5(path: Path) -> VectorFile:
     try:
-        import h5py
+        import h5py  # noqa: F401
     except ImportError as error:
         raise ImportError(
             f"reading {path} needs h5py: pip install pyg_ibmea[hdf5]"
         ) from error
-    try:
-        with h5py.File(path, "r") as file:
-            if isinstance(file.get("ids"), h5py.Dataset) and "features" in file:
-                ids = file["ids"]
-                keys = (
-                    ids.asstr()[()] if h5py.check_string_dtype(ids.dtype) else ids[()]
-                )
-                return _from_arrays(path, keys, file["features"][()])
-            vectors: dict[Key, NDArray[Any]] = {}
+    from pyg_ibmea.data.readers._hdf5 import HDF5Vectors
 
-            def collect(name: str, item: object) -> None:
-                if isinstance(item, h5py.Dataset):
-                    vectors[name] = item[()]
-
-            file.visititems(collect)
-    except OSError as error:
-        raise _unreadable(path, "an HDF5 file", error) from error
-    return VectorFile(path, list(vectors), list(vectors.values()), nested_names=True)
+    with reading(path, "is not an HDF5 file of numbers"):
+        with HDF5Vectors(path) as file:
+            table = file.table()
+            if table is not None:
+                return _from_arrays(path, *table)
+            vectors: dict[Key, NDArray[Any]] = dict(file.by_name())
+        return VectorFile(path, list(vectors), list(vectors.values()), True)
 
 
 def _read_names(path: Path) -> VectorFile:
@@ -176,10 +172,6 @@ def _key(path: Path, key: object) -> Key:
         f"{path}: keys must be entity ids or URIs, got {key!r} of type "
         f"{type(key).__name__}"
     )
-
-
-def _unreadable(path: Path, what: str, error: Exception) -> ValueError:
-    return ValueError(f"{path} is not {what}: {error}")
 
 
 _READERS: dict[str, Callable[[Path], VectorFile]] = {

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
+from pyg_ibmea.data.readers._boundary import reading
 from pyg_ibmea.data.readers._jape_links import (
     LINK_FILES,
     SEED_FILE,
@@ -89,12 +90,13 @@ def read_jape(
     missing = missing_jape_files(folder)
     if missing:
         raise FileNotFoundError(f"{folder} lacks {', '.join(missing)}")
-    source, target = (
-        _read_graph(folder, side, name) for side, name in enumerate(names, start=1)
-    )
-    check_sides_apart(folder, source, target)
-    links, seed_mask = read_links(folder, source, target)
-    return JapePair(source, target, links, seed_mask)
+    with reading(folder):
+        source, target = (
+            _read_graph(folder, side, name) for side, name in enumerate(names, start=1)
+        )
+        check_sides_apart(folder, source, target)
+        links, seed_mask = read_links(folder, source, target)
+        return JapePair(source, target, links, seed_mask)
 
 
 def missing_jape_files(folder: str | os.PathLike[str]) -> list[str]:

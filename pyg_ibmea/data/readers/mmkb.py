@@ -13,11 +13,11 @@ from torch import Tensor
 
 from pyg_ibmea.data.builder import GraphBuilder
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
-from pyg_ibmea.data.readers._rows import open_bytes
+from pyg_ibmea.data.readers._boundary import bounded_lines
 
 PathLike = str | os.PathLike[str]
 
-_FIELD = re.compile(r"<[^>]*>|\S+")
+_FIELD = re.compile(r"<[^<>]*>|\S+")
 
 
 class MMKBPair(NamedTuple):
@@ -75,7 +75,7 @@ def read_mmkb(
         for head, relation, tail in _triples(folder / f"{name}_EntityTriples.txt"):
             builder.add_triple(head, relation, tail)
         numbers = folder / f"{name}_NumericalTriples.txt"
-        for entity, attribute, value in _triples(numbers) if numbers.is_file() else ():
+        for entity, attribute, value in _triples(numbers) if numbers.exists() else ():
             builder.add_attribute(entity, attribute, value)
         graphs.append(builder.build())
     node = [{e: i for i, e in enumerate(graph.entities)} for graph in graphs]
@@ -84,25 +84,22 @@ def read_mmkb(
 
 
 def _triples(path: Path) -> Iterator[tuple[str, str, str]]:
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
     number = 0
-    with open_bytes(path) as file:
-        for number, raw in enumerate(file, start=1):
-            try:
-                fields = _FIELD.findall(raw.decode("utf-8-sig"))
-            except UnicodeDecodeError as error:
-                raise ValueError(f"{path}, line {number} is not UTF-8") from error
-            if fields[-1:] == ["."]:
-                fields.pop()
-            if not fields:
-                continue
-            if len(fields) != 3:
-                raise ValueError(
-                    f"{path}, line {number}: expected three fields, got {len(fields)}: "
-                    f"{fields!r:.80}"
-                )
-            yield _bare(fields[0]), _bare(fields[1]), _bare(fields[2])
+    for number, raw in enumerate(bounded_lines(path), start=1):
+        try:
+            fields = _FIELD.findall(raw.decode("utf-8-sig"))
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path}, line {number} is not UTF-8") from error
+        if fields[-1:] == ["."]:
+            fields.pop()
+        if not fields:
+            continue
+        if len(fields) != 3:
+            raise ValueError(
+                f"{path}, line {number}: expected three fields, got {len(fields)}: "
+                f"{fields!r:.80}"
+            )
+        yield _bare(fields[0]), _bare(fields[1]), _bare(fields[2])
     if number == 0:
         raise ValueError(f"{path} is empty")
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pyg_ibmea.data.readers._boundary import open_regular, reading
 from pyg_ibmea.data.readers._lines import read_lines
 
 Names = list[tuple[int | str, str]]
@@ -21,8 +22,11 @@ def read_names(path: Path) -> Names:
     Raises:
         ValueError: If the file is malformed; the message names the entry or line.
     """
-    if path.suffix.lower() == ".json":
-        return _from_json(path)
+    with reading(path):
+        return _from_json(path) if path.suffix.lower() == ".json" else _from_text(path)
+
+
+def _from_text(path: Path) -> Names:
     names: Names = []
     for number, line in enumerate(read_lines(path), start=1):
         key, tab, name = line.partition("\t")
@@ -36,10 +40,8 @@ def read_names(path: Path) -> Names:
 
 
 def _from_json(path: Path) -> Names:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # Of UTF-8 or of JSON.
-        raise ValueError(f"{path} is not JSON: {error}") from error
+    with reading(path, "is not JSON"), open_regular(path) as file:
+        content = json.loads(file.read().decode("utf-8"))
     entries = list(content.items()) if isinstance(content, dict) else content
     if not isinstance(entries, list):
         raise ValueError(f"{path} must hold an object or a list of pairs")
@@ -53,6 +55,8 @@ def _entry(path: Path, place: int, entry: Any) -> tuple[int | str, str]:
             name = " ".join(name)
         is_key = isinstance(key, int | str) and not isinstance(key, bool)
         if is_key and isinstance(name, str):
+            # JSON can escape half of a character, which no text can hold.
+            f"{key}{name}".encode()
             return _key(key) if isinstance(key, str) else key, name
     raise ValueError(
         f"{path}, entry {place}: expected an entity id or URI and a name (a text or a "
@@ -61,4 +65,4 @@ def _entry(path: Path, place: int, entry: Any) -> tuple[int | str, str]:
 
 
 def _key(text: str) -> int | str:
-    return int(text) if text.isascii() and text.isdigit() else text
+    return int(text) if len(text) < 20 and text.isascii() and text.isdigit() else text

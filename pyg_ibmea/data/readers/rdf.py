@@ -9,7 +9,9 @@ from typing import Any
 
 from pyg_ibmea.data.builder import GraphBuilder
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
-from pyg_ibmea.data.readers._rows import open_bytes, suffix_of
+from pyg_ibmea.data.readers._boundary import check_regular, open_bytes, reading
+from pyg_ibmea.data.readers._rdf_guard import check_entities, check_nesting
+from pyg_ibmea.data.readers._rows import suffix_of
 
 PathLike = str | os.PathLike[str]
 
@@ -40,7 +42,9 @@ def read_rdf(
         FileNotFoundError: If the file does not exist.
         ImportError: If pyoxigraph is not installed.
         ValueError: If the file is malformed (the message names the line), holds no
-            statements, or its suffix is unknown.
+            statements, or its suffix is unknown; if it declares XML entities that
+            hold others, nests triples in triples, or decompresses to more than 4 GiB
+            (the environment variable ``PYG_IBMEA_MAX_BYTES`` sets another limit).
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -53,15 +57,16 @@ def read_rdf(
     """
     builder = GraphBuilder(name, exclude)
     empty = True
-    for subject, predicate, value, literal in _statements(Path(path)):
-        empty = False
-        if literal:
-            builder.add_attribute(subject, predicate, value)
-        elif predicate != SAME_AS:
-            builder.add_triple(subject, predicate, value)
-    if empty:
-        raise ValueError(f"{path} holds no statements")
-    return builder.build()
+    with reading(path):
+        for subject, predicate, value, literal in _statements(Path(path)):
+            empty = False
+            if literal:
+                builder.add_attribute(subject, predicate, value)
+            elif predicate != SAME_AS:
+                builder.add_triple(subject, predicate, value)
+        if empty:
+            raise ValueError(f"{path} holds no statements")
+        return builder.build()
 
 
 def read_same_as(path: PathLike) -> Iterator[tuple[str, ...]]:
@@ -95,9 +100,9 @@ def _statements(path: Path) -> Iterator[tuple[str, str, str, bool]]:
         raise ImportError(
             'RDF needs pyoxigraph: pip install "pyg_ibmea[rdf]"'
         ) from error
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
-    kind = pyoxigraph.RdfFormat.from_extension(suffix_of(path).removeprefix("."))
+    check_regular(path)
+    suffix = suffix_of(path).removeprefix(".").replace("owl", "rdf")
+    kind = pyoxigraph.RdfFormat.from_extension(suffix)
     if kind is None:
         raise ValueError(f"{path}: the suffix must be one of {', '.join(RDF)}")
     literal, blank = pyoxigraph.Literal, pyoxigraph.BlankNode
@@ -105,15 +110,23 @@ def _statements(path: Path) -> Iterator[tuple[str, str, str, bool]]:
     def text(term: Any) -> str:
         return f"_:{term.value}" if isinstance(term, blank) else str(term.value)
 
-    try:
+    with reading(path, "cannot be read as RDF"):
+        if kind == pyoxigraph.RdfFormat.RDF_XML:
+            check_entities(path)
+        else:
+            check_nesting(path)
         with open_bytes(path) as file:
             stream: Any = file
-            for quad in pyoxigraph.parse(stream, format=kind):
-                subject, value = quad.subject, quad.object
-                is_literal = isinstance(value, literal)
-                where = value.value if is_literal else text(value)
-                yield text(subject), quad.predicate.value, where, is_literal
-    except (SyntaxError, EOFError, OSError, AttributeError) as error:
-        if isinstance(error, SyntaxError) and error.lineno:
-            raise ValueError(f"{path}, line {error.lineno}: {error.msg}") from error
-        raise ValueError(f"{path} cannot be read as RDF: {error}") from error
+            try:
+                for quad in pyoxigraph.parse(stream, format=kind):
+                    subject, value = quad.subject, quad.object
+                    if isinstance(value, pyoxigraph.Triple):
+                        raise ValueError("it holds triples about triples")
+                    is_literal = isinstance(value, literal)
+                    where = value.value if is_literal else text(value)
+                    yield text(subject), quad.predicate.value, where, is_literal
+            except SyntaxError as error:
+                if error.lineno:
+                    where = f"{path}, line {error.lineno}"
+                    raise ValueError(f"{where}: {error.msg}") from error
+                raise

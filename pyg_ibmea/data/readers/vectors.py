@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pyg_ibmea.data.readers._boundary import check_bytes, check_regular
 from pyg_ibmea.data.readers._vector_files import VectorFile, read_vector_file
 
 
@@ -48,7 +49,9 @@ def read_features(
         ImportError: If an HDF5 file is given and h5py is not installed.
         ValueError: If the file is empty or malformed, a vector differs in length from
             the first, is not finite or not one-dimensional (the message names the
-            entity), or the file covers no entity.
+            entity), the file covers no entity, or it would take more than 4 GiB (and
+            twice its size) of memory; the environment variable
+            ``PYG_IBMEA_MAX_BYTES`` sets another limit.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -60,8 +63,9 @@ def read_features(
         ([[0.0, 0.0], [0.5, 2.0]], [False, True])
     """
     path = Path(path)
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(f"there is no feature file {path}")
+    check_regular(path)
     if ids.shape != (len(uris),):
         raise ValueError(
             f"ids must hold one id for each of the {len(uris)} URIs, got "
@@ -81,6 +85,7 @@ def read_features(
             "entities are in no graph",
             stacklevel=2,
         )
+    check_bytes(path, 4 * len(uris) * vectors.num_channels)
     x = np.zeros((len(uris), vectors.num_channels), dtype=np.float32)
     for place, row in enumerate(rows.tolist()):
         if row >= 0:
@@ -102,7 +107,7 @@ def _match_rows(
     for place, key in enumerate(vectors.keys):
         if isinstance(key, str):
             row = by_uri.get(vectors.normalise(key), -1)
-            if row < 0 and key.isascii() and key.isdigit():
+            if row < 0 and len(key) < 20 and key.isascii() and key.isdigit():
                 row = by_id.get(int(key), -1)
         else:
             row = by_id.get(int(key), -1)

@@ -104,3 +104,59 @@ def test_huge_pictures_are_refused_unread(tmp_path):
     Image.new("1", (20_000, 20_000)).save(tmp_path / "huge.png")
     with pytest.raises(ValueError, match=r"huge.png cannot be read.*(pixels|bomb)"):
         encode_image(tmp_path / "huge.png")
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "webp", "tif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_are_turned_as_the_camera_says(orientation, kind, tmp_path):
+    random = np.random.default_rng(0)
+    cells = random.integers(0, 256, (3, 2, 3)).repeat(16, 0).repeat(16, 1)
+    upright = encode_image(save(tmp_path, cells, "upright.png"))
+    # How a camera that is held so stores the picture: the inverse of turning it.
+    stored = {
+        1: lambda x: x,
+        2: np.fliplr,
+        3: lambda x: np.rot90(x, 2),
+        4: np.flipud,
+        5: lambda x: x.swapaxes(0, 1),
+        6: lambda x: np.rot90(x, 1),
+        7: lambda x: np.rot90(x, 2).swapaxes(0, 1),
+        8: lambda x: np.rot90(x, -1),
+    }[orientation](cells)
+    image = Image.fromarray(np.ascontiguousarray(stored).astype(np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"jpg": {"quality": 100, "subsampling": 0}, "webp": {"lossless": True}}
+    path = tmp_path / f"x.{kind}"
+    image.save(path, exif=exif, **options.get(kind, {}))
+    with Image.open(path) as opened:
+        assert opened.getexif()[0x0112] == orientation
+    assert np.allclose(encode_image(path), upright, atol=0.02)
+
+
+def test_damaged_exif_is_no_reason_to_lose_a_picture(tmp_path):
+    whole = save(tmp_path, np.full((20, 20, 3), 90), "a.png")
+    Image.open(whole).save(tmp_path / "b.png", exif=b"Exif\0\0MM\0*\0\0\xff\xff\xff")
+    assert np.allclose(encode_image(tmp_path / "b.png"), encode_image(whole), atol=0.02)
+
+
+@pytest.mark.parametrize(
+    "kind", ["EPS", "PPM", "PCX", "TGA", "ICO", "PDF", "SGI", "DDS"]
+)
+def test_other_formats_are_not_opened_whatever_their_name(kind, tmp_path, monkeypatch):
+    from PIL import EpsImagePlugin
+
+    def ghostscript(*_):
+        raise AssertionError("Ghostscript was called")
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", ghostscript)
+    path = tmp_path / "x.png"
+    Image.new("RGB", (20, 20), "red").save(path, format=kind)
+    with pytest.raises(ValueError, match=r"x\.png cannot be read as an image"):
+        encode_image(path)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF"])
+def test_formats_are_told_by_content(kind, tmp_path):
+    Image.new("RGB", (20, 20), "red").save(tmp_path / "x.jpeg", format=kind)
+    assert encode_image(tmp_path / "x.jpeg")[:COLOURS].any()

@@ -15,6 +15,7 @@ import atheris
 
 with atheris.instrument_imports(include=["pyg_ibmea.data"]):
     from pyg_ibmea import data
+    from pyg_ibmea.data.features.colours import encode_image
     from pyg_ibmea.data.readers.link_tables import read_pairs
 
 READERS = {
@@ -30,7 +31,7 @@ READERS = {
     "pickle": ("v.pkl", lambda path: data.read_features(path, IDS, URIS)),
     "npz": ("v.npz", lambda path: data.read_features(path, IDS, URIS)),
     "npy": ("v.npy", lambda path: data.read_features(path, IDS, URIS)),
-    "image": ("i.png", data.encode_image),
+    "image": ("i.png", encode_image),
 }
 URIS = ["a", "b"]
 

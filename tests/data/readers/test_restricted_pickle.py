@@ -3,7 +3,9 @@ from __future__ import annotations
 import builtins
 import os
 import pickle
+import struct
 import subprocess
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +147,88 @@ def test_other_objects_than_dicts(tmp_path: Path) -> None:
     path.write_bytes(pickle.dumps([1, 2]))
     with pytest.raises(ValueError, match="must hold a dict"):
         load_vectors_pickle(path)
+
+
+def nested_key(depth: int) -> bytes:
+    # A dict whose key is a tuple in a tuple in a tuple ...
+    return b"\x80\x02}K\x01" + b"\x85" * depth + b"K\x01s."
+
+
+@pytest.mark.parametrize("depth", [1, 3_000_000])
+def test_nested_keys(tmp_path: Path, depth: int) -> None:
+    """Python's own unpickler hashes them until the process crashes."""
+    path = tmp_path / "image.pkl"
+    path.write_bytes(nested_key(depth))
+    with pytest.raises(ValueError, match="keys must be entity ids or URIs, got one of"):
+        load_vectors_pickle(path)
+
+
+def test_arrays_of_one_buffer_take_its_memory_once(tmp_path: Path) -> None:
+    """A thousand arrays, each made anew from the same 8 MB of the file."""
+    raw = bytes(8_000_000)
+    head = b"\x80\x05}(" + b"B" + struct.pack("<I", len(raw)) + raw + b"q\x000"
+    names = b"cnumpy._core.numeric\n_frombuffer\nq\x010"
+    dtype = b"cnumpy\ndtype\nX\x02\x00\x00\x00f8\x85Rq\x020"
+    array = b"h\x01(h\x00h\x02J" + struct.pack("<i", 1_000_000) + b"\x85U\x01CtR"
+    entries = b"".join(b"M" + struct.pack("<H", i) + array for i in range(1000))
+    path = tmp_path / "image.pkl"
+    path.write_bytes(head + names + dtype + entries + b"u.")
+    tracemalloc.start()
+    loaded = load_vectors_pickle(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert loaded.keys() == set(range(1000))
+    assert loaded[999].shape == (1_000_000,)
+    assert peak < 3 * len(raw)
+
+
+def test_texts_turned_to_bytes_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand times the same text, of which protocol 2 makes bytes each time."""
+    text = b"X" + struct.pack("<I", 100_000) + b"x" * 100_000 + b"q\x000"
+    call = b"c_codecs\nencode\nh\x00X\x06\x00\x00\x00latin1\x86R"
+    entries = b"".join(b"M" + struct.pack("<H", i) + call for i in range(1000))
+    path = tmp_path / "image.pkl"
+    path.write_bytes(b"\x80\x02}(" + text + entries + b"u.")
+    monkeypatch.setenv("PYG_IBMEA_MAX_BYTES", "50000000")
+    with pytest.raises(ValueError, match="more than 50,000,000 bytes of memory"):
+        load_vectors_pickle(path)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"c_codecs\nencode\n",
+        b"cnumpy._core.multiarray\nscalar\n",
+        b"cnumpy\ndtype\n",
+        b"cnumpy\nndarray\n",
+        b"]",
+        b"}",
+    ],
+)
+def test_nothing_of_ours_can_be_changed(tmp_path: Path, target: bytes) -> None:
+    """BUILD would set attributes of the reader's own functions, for files to come."""
+    path = tmp_path / "image.pkl"
+    attribute = b"}X\x0c\x00\x00\x00__defaults__N" + b"s"
+    path.write_bytes(b"\x80\x02" + target + attribute + b"b0}.")
+    with pytest.raises(ValueError, match=r"the pickle changes a .*refused"):
+        load_vectors_pickle(path)
+
+
+@pytest.mark.parametrize("letter", [b"o", b"i", b"\x81", b"\x92", b"P", b"Q", b"\x82"])
+def test_other_instructions_are_refused(tmp_path: Path, letter: bytes) -> None:
+    path = tmp_path / "image.pkl"
+    path.write_bytes(b"\x80\x02" + letter + b"\x00\n\n.")
+    with pytest.raises(ValueError, match=r"the pickle has the instruction .*refused"):
+        load_vectors_pickle(path)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_lists_of_all_kinds_of_numbers(tmp_path: Path, protocol: int) -> None:
+    numbers = [0, 255, 256, -1, 2**31, -(2**40), 0.5, float("inf"), True, False]
+    floats = np.random.default_rng(0).normal(size=10_001).tolist()
+    content = {1: numbers, "zh": floats, "\u6771\u4eac": [*floats, 1, *floats], "n": {}}
+    path = tmp_path / "image.pkl"
+    path.write_bytes(pickle.dumps(content, protocol))
+    assert load_vectors_pickle(path) == content
