@@ -375,6 +375,7 @@ def _check_graph(data: HeteroData, kg: str) -> None:
         )
     _check_ids(f"{where}.edge_index", edge_index, (count, count))
     for modality in modalities_of(data):
+        _check_features(f"data[{kg!r}].x_{modality}", data[kg].get(f"x_{modality}"))
         for key in (f"x_{modality}", f"mask_{modality}"):
             value = data[kg].get(key)
             if isinstance(value, Tensor) and value.size(0) != count:
@@ -387,6 +388,23 @@ def _check_graph(data: HeteroData, kg: str) -> None:
                 f"data[{kg!r}].mask_{modality} must be bool [{count}], got "
                 f"{mask.dtype} {list(mask.shape)}"
             )
+
+
+def _check_features(where: str, x: object) -> None:
+    if x is None:
+        return
+    if not isinstance(x, Tensor):
+        raise ValueError(
+            f"{where} must be a tensor, got {type(x).__name__}; torch.from_numpy makes "
+            "one of an array"
+        )
+    known = x.layout in (torch.strided, torch.sparse_coo)
+    if x.dim() != 2 or not known or x.is_complex():
+        kind = f"{x.dtype} {str(x.layout).removeprefix('torch.')} {list(x.shape)}"
+        raise ValueError(
+            f"{where} must be [num_entities, F] of real numbers, dense or sparse_coo, "
+            f"got {kind}"
+        )
 
 
 def _check_links(data: HeteroData, pair: Pair) -> None:

@@ -151,6 +151,18 @@ def set_to(key, value):
             r"\['source'\].x_image has (\d+) rows for \d+ entities",
         ),
         (
+            {"node": set_to("x_image", lambda x: x.numpy())},
+            r"\['source'\].x_image must be a tensor, got ndarray; torch.from_numpy",
+        ),
+        (
+            {"node": set_to("x_image", lambda x: x.to_sparse_csr())},
+            r"x_image must be .* dense or sparse_coo, got torch.float32 sparse_csr",
+        ),
+        (
+            {"node": set_to("x_image", lambda x: x + 1j)},
+            r"x_image must be .* real numbers, .* got torch.complex64 strided",
+        ),
+        (
             {"triples": set_to("edge_type", lambda kind: kind[:-1])},
             r"'rel', 'source'\] needs edge_index \[2, E\] and edge_type \[E\]",
         ),

@@ -147,6 +147,8 @@ def _extended(
         else:
             rows = torch.zeros(size - before, x.size(1))
             there = torch.zeros(size - before, dtype=torch.bool)
+        if not x.is_floating_point():  # Fractions would lose what is behind the point.
+            x = x.to(torch.promote_types(x.dtype, rows.dtype))
         rows = rows.to(x.device, x.dtype)
         if x.is_sparse:
             rows = rows if rows.is_sparse else rows.to_sparse()

@@ -1,4 +1,4 @@
-"""Products with sparse matrices whose values change at each call, and row lengths."""
+"""Products with sparse matrices whose values change at each call, and unit rows."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import warnings
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+# As in torch.nn.functional.normalize.
+_NO_LENGTH = 1e-12
 
 with warnings.catch_warnings():
     # PyTorch announces once per process that its CSR layout is in beta, which would
@@ -58,11 +61,26 @@ def sampled_products(
 
 
 def row_lengths(x: Tensor) -> Tensor:
-    """The Euclidean length of each row of a dense or ``sparse_coo`` matrix, never
-    zero, so that it can be divided by.
+    """The Euclidean length of each row of a dense or ``sparse_coo`` matrix, to divide
+    by: infinite for a row of zeros, which has no direction, so that the quotient and
+    all gradients through it are zero.
     """
     if x.layout == torch.strided:
-        length: Tensor = torch.linalg.vector_norm(x, dim=1)
-    else:
-        length = torch.sparse.sum(x.square(), dim=1).to_dense().sqrt()
-    return length.clamp(min=torch.finfo(length.dtype).tiny)
+        return _or_infinite(torch.linalg.vector_norm(x, dim=1), 0.0)
+    # The root comes last, as its slope at zero is infinite.
+    return _or_infinite(torch.sparse.sum(x.square(), dim=1).to_dense(), 0.0).sqrt()
+
+
+def unit_rows(x: Tensor) -> Tensor:
+    """The rows of a dense matrix at unit length.
+
+    A row no longer than 1e-12 becomes zero and passes no gradient:
+    :func:`torch.nn.functional.normalize` would pass it on a trillionfold.
+    """
+    length: Tensor = x.norm(dim=1, keepdim=True)
+    return x / _or_infinite(length, _NO_LENGTH)
+
+
+def _or_infinite(values: Tensor, least: float) -> Tensor:
+    """The values above ``least``, infinity in place of the others."""
+    return torch.where(values > least, values, torch.inf)

@@ -100,3 +100,11 @@ def test_unknown_relations_are_left_out_and_told(data):
 def test_errors(data, arguments, message):
     with pytest.raises(ValueError, match=message):
         add_entities(data, *arguments)
+
+
+def test_fractions_are_kept_beside_integers(data):
+    data["a"].x_image = data["a"].x_image.long()
+    more = add_entities(
+        data, "a", ["x"], features={"image": torch.tensor([[0.5, 2.0]])}
+    )
+    assert more["a"].x_image[-1].tolist() == [0.5, 2.0]

@@ -46,7 +46,8 @@ class ModalVIBEncoder(nn.Module):
 
     Shapes:
         - **input:** by modality, features :math:`(N, F_m)`, dense or
-          ``torch.sparse_coo`` / ``torch.sparse_csr``, and optional masks :math:`(N)`
+          ``torch.sparse_coo`` / ``torch.sparse_csr``, of any real type, which are
+          converted to that of the weights, and optional masks :math:`(N)`
         - **output:** by modality, latents :math:`(N, C)` and posteriors
           :math:`(N, C)`. Rows whose mask is :obj:`False` are zero in the latents and
           pass no gradient.
@@ -149,6 +150,7 @@ class ModalVIBEncoder(nn.Module):
         weight = linear.weight
         if self.with_residual:
             weight = torch.cat([weight, self.residual[modality].weight])
+        x = x.to(weight.dtype)
         x = x if x.layout == torch.strided else x.to_sparse_coo()
         product: Tensor = (x @ weight.t()) / row_lengths(x)[:, None]
         if not self.with_residual:

@@ -25,8 +25,9 @@ class ModalityEncoder(Protocol):
 
         Args:
             x (torch.Tensor): Features ``[n, F]``, dense or ``torch.sparse_coo`` as in
-                the data, of counts :math:`\log(1 + n)`. Rows of entities that lack the
-                modality are zero; whatever becomes of them is masked afterwards.
+                the data and converted to the model's type, of counts
+                :math:`\log(1 + n)`. Rows of entities that lack the modality are zero;
+                whatever becomes of them is masked afterwards.
 
         Returns:
             torch.Tensor or GaussianPosterior: Latents ``[n, C]``, with a width of your

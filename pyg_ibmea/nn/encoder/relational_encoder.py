@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
+from pyg_ibmea.nn._sparse import unit_rows
 from pyg_ibmea.nn.conv._diagonal_attention import NodeInput
 from pyg_ibmea.nn.conv.diagonal_gat_conv import DiagonalGATConv
 from pyg_ibmea.nn.conv.variational_ib_conv import VariationalIBConv
@@ -162,7 +163,7 @@ class RelationalVIBEncoder(nn.Module):
         for conv in self.convs:
             output = self._run(conv, hidden, graph.edge_index, graph.edge_type)
             add(output)
-            hidden = F.normalize(output.mean)
+            hidden = unit_rows(output.mean)
             hidden = F.dropout(hidden, self.dropout, self.training)
         mean = torch.cat(means, dim=1)
         if not self.bottleneck:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pyg_ibmea.nn._sparse import unit_rows
 from pyg_ibmea.nn.loss._contrastive import info_nce, multi_similarity
 from pyg_ibmea.nn.loss._gather import gather_rows
 
@@ -111,7 +111,7 @@ class HybridContrastiveLoss(nn.Module):
             z_source, z_target = gather_rows(z_source), gather_rows(z_target)
         if z_source.size(0) == 0:
             return (z_source.sum() + z_target.sum()) * 0.0
-        z_source, z_target = F.normalize(z_source), F.normalize(z_target)
+        z_source, z_target = unit_rows(z_source), unit_rows(z_target)
         if self.objective == "info_nce":
             return info_nce(z_source, z_target, self.temperature)
         z = torch.cat([z_source, z_target])

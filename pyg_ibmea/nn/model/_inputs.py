@@ -97,6 +97,7 @@ def features_of(
     modality: str,
     entities: Mapping[str, Tensor],
     neighbors: NeighborFeatures,
+    dtype: torch.dtype,
 ) -> tuple[Tensor, Tensor]:
     """The features of some entities, graph after graph.
 
@@ -105,6 +106,7 @@ def features_of(
         modality (str): The modality.
         entities (dict): Node ids by graph.
         neighbors (dict): The features of neighbours.
+        dtype (torch.dtype): That of the model; features may be stored in any other.
 
     Returns:
         tuple: ``[n, F]``, sparse or dense as in the data, and the mask bool ``[n]``.
@@ -116,6 +118,6 @@ def features_of(
         else:
             every = data[kg][f"x_{modality}"]
             present = data[kg][f"mask_{modality}"]
-        x.append(every.index_select(0, index))
+        x.append(every.index_select(0, index).to(dtype))
         mask.append(present[index])
     return torch.cat(x), torch.cat(mask)

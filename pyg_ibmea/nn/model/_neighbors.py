@@ -19,7 +19,10 @@ NeighborFeatures = dict[str, dict[str, tuple[Tensor, Tensor]]]
 
 @torch.no_grad()
 def neighbor_features(
-    data: HeteroData, modalities: Collection[str], counts: Collection[str] = ()
+    data: HeteroData,
+    modalities: Collection[str],
+    counts: Collection[str] = (),
+    dtype: torch.dtype = torch.float32,
 ) -> NeighborFeatures:
     r"""The mean over an entity's neighbours of their features at unit length.
 
@@ -32,6 +35,8 @@ def neighbor_features(
         modalities (collection of str): The modalities.
         counts (collection of str, optional): The modalities whose features are counts,
             which enter as :math:`\log(1 + n)`. (default: :obj:`()`)
+        dtype (torch.dtype, optional): What to compute in, whatever the features are
+            stored in. (default: :obj:`torch.float32`)
 
     Returns:
         dict: By modality, its name with ``neighbor_`` before it, and by graph: features
@@ -45,6 +50,7 @@ def neighbor_features(
         for modality in modalities:
             x, mask = data[kg][f"x_{modality}"], data[kg][f"mask_{modality}"]
             x = x if x.layout == torch.strided else x.to_sparse_coo()
+            x = x.to(dtype)
             x = x.log1p() if modality in counts else x
             weight = mask.to(x.dtype) / row_lengths(x)
             nearby = near.to(x.dtype)

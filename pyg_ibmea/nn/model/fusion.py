@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from pyg_ibmea.nn._sparse import unit_rows
 
 
 class ModalFusion(nn.Module):
@@ -75,7 +76,7 @@ class ModalFusion(nn.Module):
         weight = odds / odds.sum(dim=1, keepdim=True).clamp(min=1e-12)
         return torch.cat(
             [
-                weight[:, column, None] * F.normalize(latents[modality])
+                weight[:, column, None] * unit_rows(latents[modality])
                 for column, modality in enumerate(self.modalities)
             ],
             dim=1,

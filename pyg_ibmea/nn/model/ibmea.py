@@ -226,7 +226,9 @@ class IBMEA(EntityModel):
 
     def _neighbors(self, data: HeteroData) -> NeighborFeatures:
         counts = self.options.count_modalities
-        return neighbor_features(data, self.neighbor_sources, counts)
+        # Sums of many neighbours need more digits than half precision has.
+        dtype = torch.promote_types(self.fusion.score.dtype, torch.float32)
+        return neighbor_features(data, self.neighbor_sources, counts, dtype)
 
     def forward(
         self,
@@ -277,7 +279,8 @@ class IBMEA(EntityModel):
         entities: Mapping[str, Tensor],
         neighbors: NeighborFeatures,
     ) -> None:
-        features, present = features_of(data, modality, entities, neighbors)
+        dtype = self.fusion.score.dtype
+        features, present = features_of(data, modality, entities, neighbors, dtype)
         if modality in self.options.count_modalities:
             features = features.log1p()
         if modality in self.encoders:
