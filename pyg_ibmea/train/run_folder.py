@@ -13,7 +13,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Clusters
-from pyg_ibmea.files import replacing
+from pyg_ibmea.files import is_leftover, remove_leftovers, replacing, sync
 from pyg_ibmea.problem import Pair
 from pyg_ibmea.train._memory import peak_rss_mib
 from pyg_ibmea.train.options import Options
@@ -25,7 +25,8 @@ class RunFolder:
     ``pseudo_seeds.tsv`` and ``clusters.tsv``.
 
     Files are written to a temporary name and renamed, so that an interrupted write
-    leaves the old file as it was.
+    leaves the old file as it was. A file counts as written when it has reached the
+    disk. What a killed process left half written is removed at the next start.
 
     Args:
         path (str or Path): The folder.
@@ -66,8 +67,9 @@ class RunFolder:
             dict: The checkpoint; ``None`` if the training did not get that far, or is
             a new one.
         """
+        self.path.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(self.path)
         if not self.resume:
-            self.path.mkdir(parents=True, exist_ok=True)
             self._write("config.json", json.dumps(self.config, indent=2) + "\n")
             return None
         checkpoint = self.load_checkpoint()
@@ -123,6 +125,7 @@ class RunFolder:
         }
         with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+        sync(self.path / "metrics.jsonl")  # Before the checkpoint that counts on it.
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """The lines of ``metrics.jsonl``; a last line cut short is dropped."""
@@ -239,12 +242,19 @@ class RunFolder:
             except ValueError as error:
                 raise ValueError(f"{config} is no JSON: {error}") from error
             self._compare(found, config)
-        elif self.path.exists() and any(self.path.iterdir()):
+        elif self._holds_something():
             what = "another run" if config.exists() else "other files"
             raise FileExistsError(
                 f"{self.path} already holds {what}; choose another folder, or continue "
                 "an interrupted run with --resume"
             )
+
+    def _holds_something(self) -> bool:
+        """Whether there is more than what a process left that was killed while it wrote
+        the first file.
+        """
+        found = self.path.iterdir() if self.path.exists() else ()
+        return not all(map(is_leftover, found))
 
     def _compare(self, found: Mapping[str, Any], path: Path) -> None:
         found, wanted = _comparable(found), _comparable(self.config)
