@@ -21,6 +21,7 @@ from pyg_ibmea.nn import IBMEA, GraphEncoder, ModalityEncoder
 from pyg_ibmea.problem import check_problem, linked_pairs, modalities_of
 from pyg_ibmea.report.table import metrics_html, metrics_table
 from pyg_ibmea.train import Objective, Options, RunFolder
+from pyg_ibmea.train._checkpoint import read_checkpoint
 from pyg_ibmea.train._device import usable_device
 from pyg_ibmea.train._figures import mean_figures
 from pyg_ibmea.train._interrupt import InterruptGuard
@@ -438,7 +439,7 @@ class Aligner:
             path = self._folder / name / "checkpoint.pt"
             if not path.is_file():
                 raise FileNotFoundError(f"{path} is missing; has the training ended?")
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = read_checkpoint(path)
             model = self._new_model(problem)
             try:
                 model.load_state_dict(state["best_weights"])

@@ -1,8 +1,9 @@
-"""Files that are never half written."""
+"""Files that are never half written, and that say so if they are damaged later."""
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import time
@@ -12,6 +13,12 @@ from pathlib import Path
 
 # Nothing is written for so long without a byte of progress.
 _ABANDONED_AFTER = 24 * 3600.0  # s
+_SEAL = b"\nsha256:"
+_SEAL_SIZE = len(_SEAL) + 64 + 1
+
+
+class DamagedFileError(ValueError):
+    """A file does not hold what was written to it."""
 
 
 @contextmanager
@@ -74,3 +81,52 @@ def sync(path: Path) -> None:
             raise
     finally:
         os.close(number)
+
+
+def seal(path: Path) -> None:
+    """Appends a SHA-256 of what a file holds, by which :func:`check_seal` recognises
+    damage.
+
+    It goes behind the end of a zip file (``.pt``, ``.npz``), where readers of that
+    format look for nothing.
+    """
+    digest = _digest(path, path.stat().st_size)
+    with path.open("ab") as file:
+        file.write(_SEAL + digest + b"\n")
+
+
+def check_seal(path: Path) -> bool:
+    """Whether a file was sealed; a sealed one is read in full and compared.
+
+    Raises:
+        DamagedFileError: If the file is sealed and any bit differs.
+    """
+    size = path.stat().st_size - _SEAL_SIZE
+    if size < 0:
+        return False
+    with path.open("rb") as file:
+        file.seek(size)
+        found = file.read()
+    if not found.startswith(_SEAL):
+        return False
+    if found != _SEAL + _digest(path, size) + b"\n":
+        raise DamagedFileError(
+            f"{path} is damaged: its content does not have the SHA-256 that was "
+            "written with it"
+        )
+    return True
+
+
+def content_hash(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal digits."""
+    return _digest(path, path.stat().st_size).decode()
+
+
+def _digest(path: Path, size: int) -> bytes:
+    """The SHA-256 of the first bytes of a file, as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while size > 0 and (chunk := file.read(min(size, 1 << 20))):
+            digest.update(chunk)
+            size -= len(chunk)
+    return digest.hexdigest().encode()

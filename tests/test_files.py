@@ -1,12 +1,21 @@
 """Files take their place in one step."""
 
 import errno
+import hashlib
 import os
 import time
 
 import pytest
 
-from pyg_ibmea.files import is_leftover, remove_leftovers, replacing
+from pyg_ibmea.files import (
+    DamagedFileError,
+    check_seal,
+    content_hash,
+    is_leftover,
+    remove_leftovers,
+    replacing,
+    seal,
+)
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path):
@@ -98,3 +107,33 @@ def test_a_file_system_that_cannot_sync_folders(tmp_path, monkeypatch):
         unfinished.write_text("newer")
     assert (tmp_path / "file").read_text() == "new"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"some content"])
+def test_every_flipped_bit_breaks_the_seal_or_leaves_the_content(tmp_path, content):
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    assert not check_seal(path)
+    seal(path)
+    assert check_seal(path)
+    sealed = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest().encode()
+    assert sealed == content + b"\nsha256:" + digest + b"\n"
+    for bit in range(8 * len(sealed)):
+        flipped = bytearray(sealed)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        if bit // 8 in range(len(content), len(content) + len("\nsha256:")):
+            # It no longer looks like a seal; the content is as it was.
+            assert not check_seal(path)
+            continue
+        with pytest.raises(DamagedFileError, match="file is damaged"):
+            check_seal(path)
+    path.write_bytes(sealed[:-1])
+    assert not check_seal(path)
+
+
+def test_hash_of_a_file_larger_than_what_is_read_at_once(tmp_path):
+    content = os.urandom((1 << 20) + 17)
+    (tmp_path / "file").write_bytes(content)
+    assert content_hash(tmp_path / "file") == hashlib.sha256(content).hexdigest()

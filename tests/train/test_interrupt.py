@@ -12,7 +12,7 @@ def test_first_signal_stops_the_second_interrupts(number):
     before = signal.getsignal(number)
     with InterruptGuard(lambda: "epoch 7") as guard:
         guard.check()
-        with pytest.raises(Stopped, match="^epoch 7$"):
+        with pytest.raises(Stopped, match=r"^epoch 7$"):
             os.kill(os.getpid(), number)
         with pytest.raises(KeyboardInterrupt) as second:
             os.kill(os.getpid(), number)
