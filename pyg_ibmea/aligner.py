@@ -21,8 +21,10 @@ from pyg_ibmea.nn import IBMEA, GraphEncoder, ModalityEncoder
 from pyg_ibmea.problem import check_problem, linked_pairs, modalities_of
 from pyg_ibmea.report.table import metrics_html, metrics_table
 from pyg_ibmea.train import Objective, Options, RunFolder
+from pyg_ibmea.train._checkpoint import read_checkpoint
 from pyg_ibmea.train._device import usable_device
 from pyg_ibmea.train._figures import mean_figures
+from pyg_ibmea.train._interrupt import InterruptGuard
 from pyg_ibmea.train._memory import keep_freed_memory
 from pyg_ibmea.train._memory_log import MemoryLog
 from pyg_ibmea.train._stages import Stages, Trained, best_pseudo_seeds, parts_of
@@ -155,8 +157,8 @@ class Aligner:
 
         Raises:
             FileExistsError: If ``out`` holds another run, or anything else.
-            Stopped: If it was interrupted (Ctrl-C) after an epoch: a
-                :class:`KeyboardInterrupt`.
+            Stopped: If it was interrupted (Ctrl-C): a :class:`KeyboardInterrupt`. A
+                second Ctrl-C is a plain one. What is in ``out`` can be resumed.
             ValueError: If the data are not an alignment problem, or do not fit the
                 options.
         """
@@ -169,7 +171,14 @@ class Aligner:
         if out is not None:
             log = RunFolder(out, config, resume)
         keep_freed_memory()
-        data = data.to(device)
+        with InterruptGuard(lambda: _done(log)):
+            self._fit(data.to(device), log, device)
+        return self
+
+    def _fit(
+        self, data: HeteroData, log: MemoryLog | RunFolder, device: torch.device
+    ) -> None:
+        """Trains, and writes what came of it."""
         stages = Stages(
             data,
             self.options,
@@ -196,7 +205,6 @@ class Aligner:
         if isinstance(log, RunFolder):
             self._folder = log.path
             self._write(log)
-        return self
 
     def check(
         self,
@@ -432,7 +440,7 @@ class Aligner:
             path = self._folder / name / "checkpoint.pt"
             if not path.is_file():
                 raise FileNotFoundError(f"{path} is missing; has the training ended?")
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            state = read_checkpoint(path)
             model = self._new_model(problem)
             try:
                 model.load_state_dict(state["best_weights"])
@@ -549,6 +557,11 @@ def read_config(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ValueError(f"{path} is not JSON: {error}") from error
     return config
+
+
+def _done(log: MemoryLog | RunFolder) -> str:
+    """What is kept of a run that is stopped while no epoch is under way."""
+    return "the last epoch" if log.path is None else f"the last epoch of {log.path}"
 
 
 def _fresh(module: Any) -> Any:

@@ -342,7 +342,7 @@ def test_interrupted_training_says_how_to_resume(
     monkeypatch.setattr(Training, "train_epoch", interrupted)
     assert main(words) == 130
     err = capsys.readouterr().err
-    assert f"stopped after epoch 1 of {out}; resume the run with --resume" in err
+    assert f"stopped after epoch 0 of {out}; resume the run with --resume" in err
     monkeypatch.undo()
     assert main([*words, "--resume"]) == 0
     whole = tmp_path / "whole"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pyg_ibmea.data.readers.jape import jape_files
 from pyg_ibmea.datasets._feature_files import check_asked_for, given_files
+from pyg_ibmea.files import content_hash
 
 #: Increased by one whenever the same input is processed differently.
 FORMAT_VERSION = 1
@@ -81,7 +82,11 @@ class JapeInputs:
         )
 
     def fingerprint(self) -> str:
-        """A hash of options, paths, sizes and change times: 16 hexadecimal digits."""
+        """A hash of options, names and contents of files: 16 hexadecimal digits.
+
+        All files are read: a second for a gigabyte. Sizes and times would miss a file
+        that was replaced by one of the same size, and tell copies apart.
+        """
         description = {
             "format": FORMAT_VERSION,
             "dataset": self.dataset,
@@ -132,6 +137,6 @@ def _check_modalities(
     check_asked_for(features, modalities)
 
 
-def _identity(path: Path) -> tuple[str, int, int]:
-    stat = path.stat()
-    return os.fspath(path), stat.st_size, stat.st_mtime_ns
+def _identity(path: Path) -> tuple[str, str]:
+    """What a file holds, and its name, whose ending says how it is read."""
+    return path.name, content_hash(path)

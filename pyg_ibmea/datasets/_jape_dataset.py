@@ -20,7 +20,7 @@ from pyg_ibmea.data.readers.jape import missing_jape_files
 from pyg_ibmea.data.split import split_folds
 from pyg_ibmea.datasets._feature_files import PathLike, add_features
 from pyg_ibmea.datasets._inputs import JapeInputs
-from pyg_ibmea.files import replacing
+from pyg_ibmea.files import DamagedFileError, check_seal, replacing, seal
 from pyg_ibmea.problem import links_between
 
 
@@ -28,9 +28,10 @@ class JapeDataset(InMemoryDataset):
     r"""Two knowledge graphs from a folder in JAPE's layout, as one HeteroData.
 
     The processed data are cached under ``root/processed`` in a file whose name contains
-    a hash of everything that shapes them, including the raw files; any change makes
-    another file. The split is applied when the data are loaded. The raw files are only
-    read, and nothing is downloaded.
+    a hash of everything that shapes them, including the content of the raw files; any
+    change makes another file. A damaged cache is made again, with a note. The split is
+    applied when the data are loaded. The raw files are only read, and nothing is
+    downloaded.
 
     Args:
         root (str or Path): Folder of the cache.
@@ -79,6 +80,7 @@ class JapeDataset(InMemoryDataset):
         self.inputs = JapeInputs.find(
             folder, names, modalities, num_features, features, type(self).__name__
         )
+        self._fingerprint = self.inputs.fingerprint()
         super().__init__(
             os.fspath(root), transform, log=False, force_reload=force_reload
         )
@@ -101,7 +103,7 @@ class JapeDataset(InMemoryDataset):
     def processed_file_names(self) -> str:
         """The cache file, named by a hash of everything that shapes it."""
         names = re.sub(r"[^\w.-]", "-", "_".join(self.names))
-        return f"{names}_{self.inputs.fingerprint()}.pt"
+        return f"{names}_{self._fingerprint}.pt"
 
     def _process(self) -> None:
         # PyG's own would load pre_transform.pt and pre_filter.pt from the folder of the
@@ -125,13 +127,18 @@ class JapeDataset(InMemoryDataset):
         payload = {"data": data.to_dict(), "seed_mask": pair.seed_mask}
         with replacing(Path(self.processed_paths[0])) as unfinished:
             torch.save(payload, unfinished)
+            seal(unfinished)
 
     def _load_cache(self) -> None:
         """Loads the cache file; a damaged one is made again."""
         path = self.processed_paths[0]
         try:
             data, self._seed_mask = _read_cache(path)
-        except (RuntimeError, OSError, EOFError, KeyError, pickle.UnpicklingError):
+        except (
+            *(RuntimeError, OSError, EOFError, KeyError, DamagedFileError),
+            pickle.UnpicklingError,
+        ) as error:
+            warnings.warn(f"{error}; it is made again", stacklevel=4)
             self.process()
             data, self._seed_mask = _read_cache(path)
         self.data, self.slices = data, None
@@ -209,5 +216,7 @@ class JapeBenchmark(JapeDataset):
 
 
 def _read_cache(path: str) -> tuple[HeteroData, Tensor | None]:
+    if not check_seal(Path(path)):
+        raise DamagedFileError(f"{path} is damaged: it has lost its checksum")
     payload = torch.load(path, weights_only=True)
     return HeteroData.from_dict(payload["data"]), payload["seed_mask"]

@@ -4,7 +4,7 @@
 """
 
 from pyg_ibmea.train._information import information_plane
-from pyg_ibmea.train._training import Stopped
+from pyg_ibmea.train._interrupt import Stopped
 from pyg_ibmea.train.batches import seed_batches
 from pyg_ibmea.train.decoding import DecodingOptions
 from pyg_ibmea.train.evaluation import encode_entities, evaluate

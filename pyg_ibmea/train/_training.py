@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,11 +29,8 @@ from pyg_ibmea.train.options import Options
 from pyg_ibmea.train.proposals import propose_pairs
 from pyg_ibmea.train.state import TrainingState
 
-
-class Stopped(KeyboardInterrupt):
-    """A training was interrupted after an epoch; if it has a run folder, its
-    checkpoint is written.
-    """
+# Of the time of a training, for checkpoints between evaluations.
+_SHARE_FOR_CHECKPOINTS = 0.02
 
 
 class Log(Protocol):
@@ -97,6 +95,9 @@ class Training:
         self.state = TrainingState.create(model, options, extra)
         self.diagnostics = Diagnostics(objective.beta)
         self.graph: object | None = None
+        self.interrupt = InterruptGuard(self._done)
+        # Epochs done by the last checkpoint, when it was written, and how long it took.
+        self._kept, self._kept_at, self._keeping = 0, time.monotonic(), 0.0
 
     def begin_with(self, pseudo_seeds: Mapping[Pair, Tensor]) -> None:
         """Adopts pairs from the start: long ``[2, L]`` by pair of graphs."""
@@ -121,10 +122,11 @@ class Training:
             self.objective.load_state_dict(checkpoint.get("objective", {}))
         self.graph = graph_of(state.model, self.data)
         began = time.monotonic() - state.seconds
+        self._kept, self._kept_at = state.epoch, time.monotonic()
         progress = Progress(config.epochs, state.epoch, silent=not self.progress)
         selects = any(links_of(p, "val").size(1) for _, p in pair_problems(self.data))
-        with InterruptGuard() as interrupt:
-            while state.epoch < config.epochs and not interrupt.requested:
+        with self.interrupt, closing(progress):
+            while state.epoch < config.epochs:
                 state.epoch += 1
                 if self.options.pseudo_seeds.before(state.epoch):
                     self.propose()
@@ -142,12 +144,9 @@ class Training:
                         state.offer(state.epoch)
                     state.seconds = time.monotonic() - began
                     self._save()
-            if interrupt.requested:
-                self._save()
-        progress.close()
-        if state.epoch < config.epochs:
-            where = "" if self.log.path is None else f" of {self.log.path}"
-            raise Stopped(f"epoch {state.epoch}{where}")
+                elif self._may_save():
+                    self._save()
+                self.interrupt.check()
         state.finish()
         return state
 
@@ -171,6 +170,7 @@ class Training:
         mean: dict[str, float] = {}
         state.model.train()
         for pair, chosen in batches:
+            self.interrupt.check()
             entities = dict(zip(pair, chosen, strict=True))
             output = state.model(
                 self.data, entities, self.graph, withhold=config.withhold > 0
@@ -247,10 +247,25 @@ class Training:
             member.share(*pairs)
 
     def _save(self) -> None:
+        began = time.monotonic()
         checkpoint = self.state.state_dict()
         if learned := self.objective.state_dict():
             checkpoint["objective"] = learned
         self.log.save_checkpoint(checkpoint)
+        self._kept, self._kept_at = self.state.epoch, time.monotonic()
+        self._keeping = self._kept_at - began
+
+    def _may_save(self) -> bool:
+        """Whether an epoch without an evaluation is kept, too: an interrupt then costs
+        less than an epoch wherever epochs take long.
+        """
+        since = time.monotonic() - self._kept_at
+        return self._keeping <= _SHARE_FOR_CHECKPOINTS * since
+
+    def _done(self) -> str:
+        """What a resumed training does not do again."""
+        where = "" if self.log.path is None else f" of {self.log.path}"
+        return f"epoch {self._kept}{where}"
 
 
 def graph_of(model: Any, data: HeteroData) -> object | None:

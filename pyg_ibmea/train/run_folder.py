@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Clusters
-from pyg_ibmea.files import replacing
+from pyg_ibmea.files import is_leftover, remove_leftovers, replacing, sync
 from pyg_ibmea.problem import Pair
+from pyg_ibmea.train._checkpoint import (
+    CHECKPOINT,
+    PREVIOUS,
+    latest_checkpoint,
+    read_checkpoint,
+    way_out,
+    write_checkpoint,
+)
 from pyg_ibmea.train._memory import peak_rss_mib
 from pyg_ibmea.train.options import Options
 
 
 class RunFolder:
     """Files of one training: ``config.json``, ``metrics.jsonl``, ``metrics.json``,
-    ``checkpoint.pt``, ``alignment.tsv``, ``curves.png`` and, where the run has them,
-    ``pseudo_seeds.tsv`` and ``clusters.tsv``.
+    ``checkpoint.pt`` and the one before it, ``checkpoint.previous.pt``,
+    ``alignment.tsv``, ``curves.png`` and, where there are any, ``pseudo_seeds.tsv``
+    and ``clusters.tsv``.
 
     Files are written to a temporary name and renamed, so that an interrupted write
-    leaves the old file as it was.
+    leaves the old file as it was. A file counts as written when it has reached the
+    disk. What a killed process left half written is removed at the next start.
 
     Args:
         path (str or Path): The folder.
@@ -66,8 +76,9 @@ class RunFolder:
             dict: The checkpoint; ``None`` if the training did not get that far, or is
             a new one.
         """
+        self.path.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(self.path)
         if not self.resume:
-            self.path.mkdir(parents=True, exist_ok=True)
             self._write("config.json", json.dumps(self.config, indent=2) + "\n")
             return None
         checkpoint = self.load_checkpoint()
@@ -124,6 +135,7 @@ class RunFolder:
         }
         with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
+        sync(self.path / "metrics.jsonl")  # Before the checkpoint that counts on it.
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """The lines of ``metrics.jsonl``; a last line cut short is dropped."""
@@ -190,34 +202,36 @@ class RunFolder:
         self._write(name, "".join(lines))
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
-        """Writes ``checkpoint.pt``.
+        """Writes ``checkpoint.pt``, with a checksum, and keeps the one before it as
+        ``checkpoint.previous.pt``.
 
         Args:
             state (dict): Tensors, numbers, strings and containers of them, so that
                 ``torch.load(..., weights_only=True)`` reads it.
         """
-        with replacing(self.path / "checkpoint.pt") as unfinished:
-            torch.save({**state, "config": self.config}, unfinished)
+        write_checkpoint(self.path, {**state, "config": self.config})
 
     def load_checkpoint(self) -> dict[str, Any] | None:
-        """Reads ``checkpoint.pt``; ``None`` if the run stopped before the first.
+        """Reads ``checkpoint.pt``, or ``checkpoint.previous.pt`` if only that is there;
+        ``None`` if the run stopped before the first.
 
         Raises:
-            ValueError: If the file is damaged or belongs to another configuration.
+            ValueError: If the file is damaged or belongs to another configuration. The
+                message says how to go on from the previous one.
         """
-        path = self.path / "checkpoint.pt"
-        if not path.exists():
+        path = latest_checkpoint(self.path)
+        if path is None:
             return None
         try:
-            state: dict[str, Any] = torch.load(
-                path, map_location="cpu", weights_only=True
-            )
+            state = read_checkpoint(path)
             config = state["config"]
-        except Exception as error:
-            raise ValueError(
-                f"{path} is not a checkpoint of this program ({error}); remove it to "
-                "start the run over"
-            ) from error
+        except (ValueError, KeyError) as error:
+            raise ValueError(f"{error}; {way_out(path)}") from error
+        if path.name == PREVIOUS:
+            warnings.warn(
+                f"{self.path} has no {CHECKPOINT}; the run goes on from {PREVIOUS}",
+                stacklevel=2,
+            )
         self._compare(config, path)
         return state
 
@@ -240,12 +254,19 @@ class RunFolder:
             except ValueError as error:
                 raise ValueError(f"{config} is not JSON: {error}") from error
             self._compare(found, config)
-        elif self.path.exists() and any(self.path.iterdir()):
+        elif self._holds_something():
             what = "another run" if config.exists() else "other files"
             raise FileExistsError(
                 f"{self.path} already holds {what}; choose another folder, or continue "
                 "an interrupted run with --resume"
             )
+
+    def _holds_something(self) -> bool:
+        """Whether there is more than what a process left that was killed while it wrote
+        the first file.
+        """
+        found = self.path.iterdir() if self.path.exists() else ()
+        return not all(map(is_leftover, found))
 
     def _compare(self, found: Mapping[str, Any], path: Path) -> None:
         found, wanted = _comparable(found), _comparable(self.config)

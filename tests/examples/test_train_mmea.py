@@ -57,6 +57,7 @@ def test_run_folder_and_table(finished):
     folder, out, err = finished
     assert sorted(path.name for path in folder.iterdir()) == [
         "alignment.tsv",
+        "checkpoint.previous.pt",
         "checkpoint.pt",
         "config.json",
         "curves.png",
@@ -102,7 +103,9 @@ def test_interrupted_and_resumed_run_is_bit_identical(number, finished, tmp_path
     arguments = [*SMALL, "--epochs", 8, "--out", "run"]
     process = start(*arguments, cwd=tmp_path)
     checkpoint = tmp_path / "run" / "checkpoint.pt"
-    while not checkpoint.exists() and process.poll() is None:
+    # The one before it is that of the first epoch, which has no evaluation.
+    both = [checkpoint, tmp_path / "run" / "checkpoint.previous.pt"]
+    while not all(path.exists() for path in both) and process.poll() is None:
         time.sleep(0.005)
     process.send_signal(number)
     _, err = process.communicate(timeout=300)

@@ -4,19 +4,33 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pyg_ibmea.train._interrupt import InterruptGuard
+from pyg_ibmea.train._interrupt import InterruptGuard, Stopped
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_first_signal_asks_the_second_interrupts(number):
+def test_first_signal_stops_the_second_interrupts(number):
     before = signal.getsignal(number)
-    with InterruptGuard() as guard:
-        assert not guard.requested
-        os.kill(os.getpid(), number)
-        assert guard.requested
-        with pytest.raises(KeyboardInterrupt):
+    with InterruptGuard(lambda: "epoch 7") as guard:
+        guard.check()
+        with pytest.raises(Stopped, match=r"^epoch 7$"):
             os.kill(os.getpid(), number)
+        with pytest.raises(KeyboardInterrupt) as second:
+            os.kill(os.getpid(), number)
+        assert not isinstance(second.value, Stopped)
     assert signal.getsignal(number) is before
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_request_that_python_drops_is_met_at_the_next_step():
+    class Collected:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with InterruptGuard() as guard:
+        collected = [Collected()]
+        collected.clear()
+        with pytest.raises(Stopped):
+            guard.check()
 
 
 def test_handlers_are_restored_after_an_error():
@@ -29,9 +43,9 @@ def test_handlers_are_restored_after_an_error():
 def test_another_thread_is_left_alone():
     def guarded():
         with InterruptGuard() as guard:
-            return signal.getsignal(signal.SIGINT), guard.requested
+            guard.check()
+            return signal.getsignal(signal.SIGINT)
 
     with ThreadPoolExecutor(1) as pool:
-        handler, requested = pool.submit(guarded).result()
+        handler = pool.submit(guarded).result()
     assert handler is signal.getsignal(signal.SIGINT)
-    assert not requested

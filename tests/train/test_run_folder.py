@@ -117,6 +117,28 @@ def test_folder_that_holds_something(started, tmp_path):
         RunFolder(tmp_path / "full" / "thesis.tex" / "run", CONFIG)
 
 
+def test_what_a_kill_left_half_written_blocks_nothing(tmp_path):
+    path = tmp_path / "run"
+    (path / "again").mkdir(parents=True)
+    (path / ".config.json.17.part").write_text('{"lr"')
+    (path / "again" / ".config.json.17.part").write_text("")
+    # The part counts as something: a run that lost its configuration.
+    with pytest.raises(FileExistsError, match="already holds other files"):
+        RunFolder(path, CONFIG)
+    (path / "config.json").write_text(json.dumps(CONFIG))
+    run = RunFolder(path, CONFIG, resume=True)
+    run.start()
+    part = run.part("again")
+    part.start()
+    for folder in (run, part):
+        assert not list(folder.path.glob("*.part"))
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (alone / ".config.json.17.part").write_text("")
+    RunFolder(alone, CONFIG).start()
+    assert [file.name for file in alone.iterdir()] == ["config.json"]
+
+
 def test_nothing_to_resume(tmp_path):
     with pytest.raises(FileNotFoundError, match="holds no run to resume"):
         RunFolder(tmp_path / "none", CONFIG, resume=True)

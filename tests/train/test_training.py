@@ -82,9 +82,12 @@ def test_interrupted_and_resumed_bit_for_bit(
     folder = RunFolder(tmp_path / "run", {})
     first = new(folder)
     stop_after(first, epoch, monkeypatch)
-    with pytest.raises(Stopped, match=f"epoch {epoch} of .*run"):
+    with pytest.raises(Stopped) as stopped:
         first.run()
-    assert first.state.epoch == epoch
+    assert first.state.epoch == epoch  # Begun, and to be done again.
+    kept = folder.load_checkpoint()["epoch"]
+    assert str(stopped.value) == f"epoch {kept} of {folder.path}"
+    assert epoch - OPTIONS.training.eval_every <= kept < epoch
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     resumed = new(RunFolder(tmp_path / "run", {}, resume=True), seed=77)
     found = resumed.run()
@@ -140,10 +143,44 @@ def test_steps_of_a_loss_are_those_of_the_optimiser(data):
     assert scale.item() == pytest.approx(value, rel=1e-5)
 
 
+def test_epochs_are_kept_as_long_as_that_takes_a_small_share_of_the_time(
+    data, tmp_path, monkeypatch
+):
+    """A clock that only goes on when a checkpoint is written or an epoch trained."""
+    now, kept = [0.0], []
+    monkeypatch.setattr("pyg_ibmea.train._training.time.monotonic", lambda: now[0])
+
+    def run(seconds_of_epoch, seconds_of_checkpoint):
+        kept.clear()
+        folder = RunFolder(tmp_path / f"{seconds_of_checkpoint}", {})
+        training = new_training(data, folder, OPTIONS.replace(eval_every=5))
+        train_epoch, save = training.train_epoch, folder.save_checkpoint
+
+        def train():
+            now[0] += seconds_of_epoch
+            return train_epoch()
+
+        def keep(state):
+            now[0] += seconds_of_checkpoint
+            kept.append(state["epoch"])
+            save(state)
+
+        monkeypatch.setattr(training, "train_epoch", train)
+        monkeypatch.setattr(folder, "save_checkpoint", keep)
+        training.run()
+        return kept
+
+    assert run(60.0, 1.0) == [1, 2, 3, 4, 5, 6]
+    # A share of 1 / 50 of the time: only every second epoch is long enough.
+    assert run(60.0, 2.0) == [1, 3, 5, 6]
+    # What has an evaluation is always kept.
+    assert run(60.0, 60.0) == [1, 5, 6]
+
+
 def test_interrupted_without_a_folder(data, monkeypatch):
     training = new_training(data, MemoryLog())
     stop_after(training, 1, monkeypatch)
-    with pytest.raises(KeyboardInterrupt, match=r"^epoch 1$"):
+    with pytest.raises(KeyboardInterrupt, match=r"^epoch 0$"):
         training.run()
 
 

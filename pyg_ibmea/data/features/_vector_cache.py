@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pyg_ibmea.data.readers._boundary import open_regular
-from pyg_ibmea.files import replacing
+from pyg_ibmea.files import check_seal, replacing, seal
 
 Vector = NDArray[np.float32]
 
@@ -35,12 +36,15 @@ class VectorCache:
             return
         name = hashlib.sha256(encoder.encode()).hexdigest()[:16]
         self.path = Path(folder) / f"{kind}-{name}.npz"
+        if not self.path.exists():
+            return
         try:
-            with open_regular(self.path) as kept, np.load(kept) as file:
-                keys, vectors = file["keys"].tolist(), file["vectors"]
-                self.known = dict(zip(keys, vectors, strict=True))
-        except Exception:  # Absent or damaged: it is made from scratch.
-            self.known = {}
+            self.known = _read(self.path)
+        except Exception as error:  # Whatever comes of reading what it should not.
+            warnings.warn(
+                f"{self.path} cannot be read ({error}); the vectors are computed again",
+                stacklevel=3,
+            )
 
     def add(self, key: str, vector: Vector) -> None:
         """Adds a vector, which :meth:`save` writes."""
@@ -55,6 +59,16 @@ class VectorCache:
         with replacing(self.path) as unfinished, unfinished.open("wb") as file:
             keys, vectors = list(self.known), np.stack(list(self.known.values()))
             np.savez(file, keys=np.array(keys), vectors=vectors)
+            file.close()
+            seal(unfinished)
+
+
+def _read(path: Path) -> dict[str, Vector]:
+    with open_regular(path) as kept:
+        check_seal(path)  # One of version 0.1 has the checksums of the zip format only.
+        with np.load(kept, allow_pickle=False) as file:
+            keys, vectors = file["keys"].tolist(), file["vectors"]
+            return dict(zip(keys, vectors, strict=True))
 
 
 def content_key(content: bytes) -> str:

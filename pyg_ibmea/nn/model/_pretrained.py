@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -9,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor, nn
 
 from pyg_ibmea.files import replacing
@@ -16,6 +18,8 @@ from pyg_ibmea.nn.encoder.protocols import GraphEncoder, ModalityEncoder
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
+# Of the metadata in the weights' file.
+_HASH = "sha256"
 
 # Of a model with encoders of the user's own, what config.json says of them.
 _ENCODERS, _GRAPH_ENCODER = "encoders", "graph_encoder"
@@ -69,7 +73,9 @@ class Pretrained(nn.Module):
             config[_GRAPH_ENCODER] = True
         text = json.dumps(config, indent=2) + "\n"
         writers: dict[str, Callable[[Path], object]] = {
-            WEIGHTS: lambda path: torch_files.save_file(state, path),
+            WEIGHTS: lambda path: torch_files.save_file(
+                state, path, {_HASH: _content_hash(state)}
+            ),
             CONFIG: lambda path: path.write_text(text, encoding="utf-8"),
         }
         for name, write in writers.items():
@@ -172,12 +178,37 @@ def _read(
     if found != kind:
         raise ValueError(f"{folder} holds a model {found}, not {kind}")
     try:
-        state = _safetensors().load_file(folder / WEIGHTS)
+        state, written = _load_weights(folder / WEIGHTS)
     except ImportError:
         raise
     except Exception as error:  # safetensors has an exception of its own.
         raise ValueError(f"{folder / WEIGHTS} cannot be read: {error}") from error
+    if written not in (None, _content_hash(state)):  # None: of version 0.1.
+        raise ValueError(
+            f"{folder / WEIGHTS} is damaged: its content does not have the SHA-256 "
+            "that was written with it; get the file again or save the model anew"
+        )
     return config, state
+
+
+def _load_weights(path: Path) -> tuple[dict[str, Tensor], str | None]:
+    """The weights, and the hash that was written with them, if any."""
+    _safetensors()  # Says what to install.
+    from safetensors import safe_open
+
+    with safe_open(path, framework="pt") as file:
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return state, (file.metadata() or {}).get(_HASH)
+
+
+def _content_hash(state: Mapping[str, Tensor]) -> str:
+    """A SHA-256 of weights: their names, types, shapes and bits."""
+    digest = hashlib.sha256()
+    for name, value in sorted(state.items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        bits = value.detach().cpu().contiguous().flatten().view(torch.uint8)
+        digest.update(bits.numpy().data)
+    return digest.hexdigest()
 
 
 def _safetensors() -> Any:

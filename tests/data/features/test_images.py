@@ -54,7 +54,8 @@ def test_no_image_is_encoded_twice(tmp_path: Path) -> None:
     assert calls == ["a.png", "b.png"]
     (kept,) = cache.iterdir()
     kept.write_bytes(b"damaged")
-    encode_images(files, ["a", "b"], cache, encoder)
+    with pytest.warns(UserWarning, match="the vectors are computed again"):
+        encode_images(files, ["a", "b"], cache, encoder)
     assert calls == ["a.png", "b.png"] * 2
     # Only the image that is asked for, and again without a cache.
     encode_images(files, ["a"], None, encoder)

@@ -1,4 +1,5 @@
 import json
+import random
 import shutil
 import types
 
@@ -8,7 +9,8 @@ import torch
 from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.nn import IBMEA
 
-pytest.importorskip("safetensors")
+safetensors = pytest.importorskip("safetensors")
+pytest.importorskip("safetensors.torch")
 
 
 @pytest.fixture
@@ -119,6 +121,33 @@ def test_damaged_folders(data, tmp_path):
         IBMEA.from_pretrained(tmp_path)
     make(data).save_pretrained(tmp_path)
     assert IBMEA.from_pretrained(tmp_path).num_nodes == {"source": 60, "target": 60}
+
+
+def test_no_flipped_bit_of_the_weights_is_silent(data, tmp_path):
+    model = make(data, modalities=["relation"])
+    model.save_pretrained(tmp_path)
+    path = tmp_path / "model.safetensors"
+    whole = path.read_bytes()
+    header = 8 * (8 + int.from_bytes(whole[:8], "little"))
+    draw = random.Random(0)
+    bits = [*draw.sample(range(header), 40), *draw.sample(range(8 * len(whole)), 40)]
+    told = 0
+    for bit in bits:
+        flipped = bytearray(whole)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        try:
+            found = IBMEA.from_pretrained(tmp_path).state_dict()
+        except ValueError:
+            told += 1
+            continue
+        for name, value in model.state_dict().items():
+            assert value.equal(found[name])
+    assert told > 70
+    path.write_bytes(whole)
+    tensors = safetensors.torch.load_file(path)
+    safetensors.torch.save_file(tensors, path)  # As version 0.1 did, without a hash.
+    IBMEA.from_pretrained(tmp_path)
 
 
 def test_upload_has_what_is_needed_to_load_it(data, tmp_path, monkeypatch):
