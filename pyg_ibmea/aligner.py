@@ -18,7 +18,7 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.align import Alignment, Clusters, Decoder
 from pyg_ibmea.align.decoders import as_decoder
 from pyg_ibmea.nn import IBMEA, GraphEncoder, ModalityEncoder
-from pyg_ibmea.problem import check_problem, linked_pairs, modalities_of
+from pyg_ibmea.problem import Pair, check_problem, linked_pairs, modalities_of
 from pyg_ibmea.report.table import metrics_html, metrics_table
 from pyg_ibmea.train import Objective, Options, RunFolder
 from pyg_ibmea.train._checkpoint import read_checkpoint
@@ -338,9 +338,12 @@ class Aligner:
                 embeddings only. (default: :obj:`True`)
 
         Returns:
-            Metrics: By decoder, what :func:`pyg_ibmea.align.ranking_metrics` returns;
-            with several pairs of graphs their means, and each pair's in the attribute
-            ``pairs``. It prints as a table.
+            Metrics: By decoder, what :func:`pyg_ibmea.align.ranking_metrics` returns
+            for ranks among the counterparts of the part's pairs, as the literature
+            reports them; with several pairs of graphs the mean of all, and each under
+            ``pairs``. Under ``matches``, by pair of graphs, how many matches of these
+            entities are right among all entities outside the known pairs: what to
+            expect of :meth:`align` (not by embeddings only). It prints as a table.
 
         Raises:
             RuntimeError: If nothing was trained, or the data are needed.
@@ -353,7 +356,8 @@ class Aligner:
         found = {pair: figures for pair, figures in ranked.items() if figures}
         if not found:
             raise ValueError(f"there are no {part} pairs to evaluate")
-        return Metrics(found)
+        matches = {p: trained.matched(p, part) for p in found} if agreement else {}
+        return Metrics(found, matches, part)
 
     def metrics(self, data: HeteroData | None = None) -> dict[str, Any]:
         """All figures of a run, as ``metrics.json`` holds them: ranks of test and
@@ -524,22 +528,41 @@ class Metrics(dict[str, Any]):
     Args:
         by_pair (dict): By pair of graphs and decoder, what
             :func:`pyg_ibmea.align.ranking_metrics` returns.
+        matches (dict, optional): By pair of graphs, how many matches are right, as in
+            ``metrics.json``. (default: unknown)
+        part (str, optional): The part of the pairs. (default: :obj:`'test'`)
 
     Attributes:
         pairs (dict): The metrics of each pair of graphs; the mapping itself holds their
             means.
+        matches (dict): By pair of graphs, ``right``, ``asked``, ``precision`` and its
+            95 % ``interval``.
+        part (str): The part of the pairs.
     """
 
-    def __init__(self, by_pair: Mapping[tuple[str, str], Mapping[str, Any]]):
+    def __init__(
+        self,
+        by_pair: Mapping[Pair, Mapping[str, Any]],
+        matches: Mapping[Pair, Mapping[str, Any]] | None = None,
+        part: str = "test",
+    ):
         super().__init__(mean_figures(list(by_pair.values())))
         self.pairs = dict(by_pair)
+        self.matches = {pair: given for pair, given in (matches or {}).items() if given}
+        self.part = part
 
     def __str__(self) -> str:
-        tables = [metrics_table(found, *pair) for pair, found in self.pairs.items()]
+        tables = [
+            metrics_table(found, *pair, self.matches.get(pair), self.part)
+            for pair, found in self.pairs.items()
+        ]
         return "\n\n".join(tables)
 
     def _repr_html_(self) -> str:
-        return "".join(metrics_html(found, *pair) for pair, found in self.pairs.items())
+        return "".join(
+            metrics_html(found, *pair, self.matches.get(pair), self.part)
+            for pair, found in self.pairs.items()
+        )
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -75,6 +75,25 @@ def test_figures_are_those_of_the_embeddings(fitted, data):
         fitted.evaluate("train")
 
 
+def test_the_share_of_right_matches_comes_first(fitted, data):
+    found = fitted.evaluate("test")
+    true = set(map(tuple, links_of(data, "test").t().tolist()))
+    matches = fitted.align()
+    written = zip(matches.source.tolist(), matches.target.tolist(), strict=True)
+    right = sum(pair in true for pair in written)
+    figures = found.matches[PAIR]
+    assert (figures["right"], figures["asked"]) == (right, len(true))
+    assert fitted.metrics()["matches"]["test"] == figures
+    first, second, *table = str(found).splitlines()
+    assert f"{right / len(true):.3f} right ({right} of {len(true)}; 95%" in first
+    assert "among the counterparts of the test pairs" in second
+    assert table[0].split()[0] == "decoder"
+    assert first.split(";")[0] in found._repr_html_()
+    val = fitted.evaluate("val")
+    assert val.matches[PAIR] == fitted.metrics()["matches"]["val"]
+    assert "models that did not learn from them" in str(val)
+
+
 def test_a_match_for_every_entity_outside_the_seed_pairs(fitted, data):
     matches = fitted.align()
     assert isinstance(matches, Alignment)

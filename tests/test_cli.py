@@ -18,7 +18,7 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea import __version__
 from pyg_ibmea.cli import main
 from pyg_ibmea.cli._commands import print_metrics
-from pyg_ibmea.report import embeddings_line
+from pyg_ibmea.report import embeddings_line, matches_line
 from pyg_ibmea.train._training import Training
 
 pytestmark = pytest.mark.filterwarnings("ignore:(modality|the bottleneck|pseudo-seeds)")
@@ -89,6 +89,8 @@ def test_training_leaves_a_run_folder(
     text = capsys.readouterr().out
     for part in ("val", "test"):
         assert embeddings_line(metrics["vectors_alone"][part]) in text
+        assert matches_line(metrics["matches"][part], part) in text
+    assert text.index("test entities") < text.index("decoder")
 
 
 def test_align_gives_the_same_again(

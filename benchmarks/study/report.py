@@ -66,12 +66,15 @@ def _introduction(results):
             ", ".join(f"{k} {v}" for k, v in json.loads(version).items())
             for version in sorted(versions)
         )
-        + ". All figures are of the test pairs, the mean of both directions; "
-        "validation pairs chose the epoch. Where there are several seeds: mean (least "
-        "to largest). The ablation, the sweeps, and the emoji rows that vary the "
-        "bottleneck or use one modality alone are with embeddings only "
-        "(`--neighbor-agreement 0`), which is where layers differ; elsewhere a second "
-        "row gives the figures of the same trainings with embeddings only.",
+        + ". All figures are of the test pairs; validation pairs chose the "
+        "epoch. Hits@1 and MRR rank among the counterparts of the test pairs, as the "
+        "literature does, and are the mean of both directions. Matches right is the "
+        "share of right matches among all unaligned entities, which is what a user of "
+        "the matches meets (empty for runs from before it was recorded). Where there "
+        "are several seeds: mean (least to largest). The ablation, the sweeps, and the "
+        "emoji rows that vary the bottleneck or use one modality alone are with "
+        "embeddings only (`--neighbor-agreement 0`), which is where layers differ; "
+        "elsewhere a second row gives the figures of the same trainings with embeddings only.",
     ]
     names = {(n["file"], n["sha256"]) for r in results if (n := r.get("names_of"))}
     for file, digest in sorted(names):

@@ -27,6 +27,14 @@ def figure_of(result, decoder, name="hits@1"):
     return result["test"][decoder]["mean"][name]
 
 
+def share_of_matches(runs):
+    """How many of the matches of test entities were right among all unaligned entities;
+    nothing of runs from before this was recorded.
+    """
+    given = [r["matches"]["test"] for r in runs if "test" in r.get("matches", {})]
+    return spread([found["precision"] for found in given])
+
+
 def embeddings_only(runs):
     """Those runs that used neighbourhood agreement, with the figures of the same
     trainings without it.
@@ -74,6 +82,7 @@ def rows_table(results, with_problem):
                 *where,
                 row,
                 *_figures(runs),
+                share_of_matches(runs),
                 f"{statistics.mean(pseudo):.0%}" if pseudo else "",
                 f"{statistics.mean(r['cpu_seconds'] for r in runs):.0f} s",
                 f"{max(r['peak_rss_mb'] for r in runs):.0f}",
@@ -81,11 +90,11 @@ def rows_table(results, with_problem):
         )
         if alone := embeddings_only(runs):
             rows.append(
-                [*where, f"{row}; embeddings only", *_figures(alone), "", "", ""]
+                [*where, f"{row}; embeddings only", *_figures(alone), "", "", "", ""]
             )
     header = ["data", "seeds"] if with_problem else []
     header += ["row", "runs", "Hits@1 cosine", "CSLS", "Sinkhorn", "MRR CSLS"]
-    header += ["pseudo-seeds right", "core time", "peak memory, MiB"]
+    header += ["matches right", "pseudo-seeds right", "core time", "peak memory, MiB"]
     return markdown(header, rows)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -270,6 +271,38 @@ def precision_recall_f1(right: float, given: int, true: int) -> dict[str, float]
         "recall": right / max(1, true),
         "f1": 2 * right / max(1, given + true),
     }
+
+
+def wilson_interval(
+    right: float, asked: int, quantile: float = 1.959964
+) -> tuple[float, float]:
+    """Wilson's interval of a share, which holds near 0 and 1 and for few trials, too
+    (`Wilson 1927 <https://doi.org/10.1080/01621459.1927.10502953>`_).
+
+    Args:
+        right: How many are right.
+        asked: Out of how many.
+        quantile: Of the standard normal distribution. (default: that of 95 %)
+
+    Returns:
+        Both ends, in [0, 1]; all of it if nothing was asked.
+
+    Example:
+        >>> low, high = wilson_interval(right=18, asked=18)
+        >>> round(low, 3), high
+        (0.824, 1.0)
+    """
+    if not 0 <= right <= asked:
+        raise ValueError(f"of {asked}, {right} cannot be right")
+    if asked == 0:
+        return 0.0, 1.0
+    share, square = right / asked, quantile**2
+    centre = (share + square / (2 * asked)) / (1 + square / asked)
+    spread = share * (1 - share) / asked + square / (4 * asked**2)
+    half = quantile * math.sqrt(spread) / (1 + square / asked)
+    # At a share of 0 or 1 an end is exact, but for rounding.
+    low = centre - half if right > 0 else 0.0
+    return max(0.0, low), min(1.0, centre + half) if right < asked else 1.0
 
 
 def _by_confidence(confidence: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:

@@ -105,14 +105,23 @@ def train(args: argparse.Namespace) -> int:
 
 
 def print_metrics(metrics: dict[str, Any], pair: str) -> None:
-    """Prints the figures by pair of graphs; ``pair`` names the only one."""
+    """Prints the figures by pair of graphs; ``pair`` names the only one.
+
+    What a user will meet comes first: how many of the matches of held-out entities are
+    right.
+    """
+    if "pairs" in metrics:
+        for part, matches in metrics.get("matches", {}).items():
+            print(f"\nall graphs: {report.matches_line(matches, part)}")
     for graphs, figures in (metrics.get("pairs") or {pair: metrics}).items():
         source, _, target = graphs.partition(" - ")
-        for part in ("val", "test"):
+        for part in ("test", "val"):
             if part in figures:
                 name = {"val": "validation", "test": "test"}[part]
-                print(f"\n{name} pairs")
-                print(report.metrics_table(figures[part], source, target))
+                print(f"\n{graphs}: {name} pairs")
+                matches = figures.get("matches", {}).get(part)
+                table = (figures[part], source, target, matches, part)
+                print(report.metrics_table(*table))
                 if part in figures.get("vectors_alone", {}):
                     print(report.embeddings_line(figures["vectors_alone"][part]))
         text = report.confidence_table(figures.get("confidence", {}))

@@ -6,6 +6,7 @@ from pyg_ibmea.report.table import (
     clusters_table,
     confidence_table,
     embeddings_line,
+    matches_line,
     metrics_table,
 )
 
@@ -13,6 +14,7 @@ __all__ = [
     "clusters_table",
     "confidence_table",
     "embeddings_line",
+    "matches_line",
     "metrics_table",
     "plot_curves",
     "write_page",

@@ -9,8 +9,16 @@ from typing import Any
 _COLUMNS = {"hits@1": "Hits@1", "hits@10": "Hits@10", "mr": "MR", "mrr": "MRR"}
 
 
+_RANKS = "ranks among the counterparts of the {} pairs, as the literature reports"
+_PARTS = {"test": "test", "val": "validation"}
+
+
 def metrics_table(
-    metrics: Mapping[str, Mapping[str, Any]], source: str, target: str
+    metrics: Mapping[str, Mapping[str, Any]],
+    source: str,
+    target: str,
+    matches: Mapping[str, Any] | None = None,
+    part: str = "test",
 ) -> str:
     """Formats metrics by decoder and direction.
 
@@ -19,6 +27,9 @@ def metrics_table(
             decoder.
         source (str): Name of the source graph.
         target (str): Name of the target graph.
+        matches (dict, optional): What ``metrics.json`` holds under ``matches`` of the
+            part: it comes first, and both figures are named. (default: unknown)
+        part (str, optional): The part of the pairs. (default: :obj:`'test'`)
 
     Example:
         >>> row = {'hits@1': 0.5, 'hits@10': 1.0, 'mr': 2.0, 'mrr': 0.75}
@@ -44,20 +55,51 @@ def metrics_table(
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     # Columns are wide enough for a mean rank of up to 9999.9.
     widths = [w if i < 2 else max(w, 5) for i, w in enumerate(widths)]
-    return "\n".join(
+    first = []
+    if matches:
+        first = [matches_line(matches, part), f"{_RANKS.format(_PARTS[part])}:"]
+    lines = (
         "  ".join(
             cell.ljust(width) if i < 2 else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         for row in rows
     )
+    return "\n".join([*first, *lines])
 
 
 def metrics_html(
-    metrics: Mapping[str, Mapping[str, Any]], source: str, target: str
+    metrics: Mapping[str, Mapping[str, Any]],
+    source: str,
+    target: str,
+    matches: Mapping[str, Any] | None = None,
+    part: str = "test",
 ) -> str:
-    """The table of :func:`metrics_table` as HTML, for a notebook."""
-    return f"<pre>{escape(metrics_table(metrics, source, target))}</pre>"
+    """The same as :func:`metrics_table`, for a notebook."""
+    table = metrics_table(metrics, source, target, matches, part)
+    return f"<pre>{escape(table)}</pre>"
+
+
+def matches_line(matches: Mapping[str, Any], part: str = "test") -> str:
+    """Says how many matches of the entities of a part of the pairs are right.
+
+    Args:
+        matches (dict): What ``metrics.json`` holds under ``matches`` of the part.
+        part (str, optional): The part. (default: :obj:`'test'`)
+
+    Example:
+        >>> found = {'right': 9, 'asked': 10, 'precision': 0.9,
+        ...          'interval': [0.596, 0.982]}
+        >>> matches_line(found).split(': ')[1]
+        '0.900 right (9 of 10; 95% interval 0.596 to 0.982)'
+    """
+    low, high = matches["interval"]
+    by = " by models that did not learn from them" if part == "val" else ""
+    return (
+        f"matches of {_PARTS[part]} entities{by}, each among all unaligned entities: "
+        f"{matches['precision']:.3f} right ({matches['right']} of {matches['asked']}; "
+        f"95% interval {low:.3f} to {high:.3f})"
+    )
 
 
 def embeddings_line(alone: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -20,7 +20,7 @@ from pyg_ibmea.align import (
     reliability,
 )
 from pyg_ibmea.align._evidence import match_evidence
-from pyg_ibmea.align.calibration import detection_metrics
+from pyg_ibmea.align.calibration import detection_metrics, wilson_interval
 from pyg_ibmea.problem import (
     alignment_pair,
     dangling_of,
@@ -43,13 +43,16 @@ class Judgement:
             more validation pairs right.
         right (Calibration): The probability that a match is right; not fitted if there
             are no validation pairs.
-        threshold (float): An entity is taken to have no counterpart if the confidence
-            of its match is below this.
+        threshold (float): Below this confidence an entity is taken to have no
+            counterpart.
+        matches (dict): What :func:`match_figures` gave for the validation pairs; empty
+            if nothing was asked.
     """
 
     choice: int
     right: Calibration
     threshold: float
+    matches: dict[str, Any] = field(default_factory=dict)
 
     @property
     def calibrated(self) -> bool:
@@ -134,7 +137,9 @@ def calibrate(
     calibration = Calibration().fit(torch.cat(rows), right, weight)
     confidence = calibration(torch.cat(rows))
     missing = torch.arange(len(right)) >= count[0]
-    return Judgement(best, calibration, _best_threshold(confidence, missing, weight))
+    threshold = _best_threshold(confidence, missing, weight)
+    figures = match_figures(int(right.sum()), count[0])
+    return Judgement(best, calibration, threshold, figures)
 
 
 @torch.no_grad()
@@ -245,6 +250,45 @@ def confidence_metrics(
         found = confidence < judgement.threshold
         metrics["dangling"] = detection_metrics(found, ~has[asked])
     return metrics
+
+
+def match_figures(right: int, asked: int) -> dict[str, Any]:
+    """How many of the matches of some source entities are right, each found among all
+    entities of the other graph that are in no known pair.
+
+    Args:
+        right (int): How many are right.
+        asked (int): How many entities were asked.
+
+    Returns:
+        dict: ``right``, ``asked``, ``precision`` (their ratio) and ``interval``, both
+        ends of the 95 % interval that so many entities give.
+    """
+    return {
+        "right": right,
+        "asked": asked,
+        "precision": right / max(1, asked),
+        "interval": list(wilson_interval(right, asked)),
+    }
+
+
+def matches_of_test(data: HeteroData, alignment: Alignment) -> dict[str, Any]:
+    """What :func:`match_figures` gives for the source entities of the test pairs; empty
+    if there are none.
+
+    Args:
+        data (HeteroData): The problem of one pair of graphs.
+        alignment (Alignment): What :func:`align_with_confidence` gave.
+    """
+    links = links_of(data, "test").cpu()
+    if not links.size(1):
+        return {}
+    columns = (alignment.source, alignment.target)
+    source, target = (torch.from_numpy(column) for column in columns)
+    size = data[alignment_pair(data)[1]].num_nodes
+    found = torch.isin(source * size + target, links[0] * size + links[1])
+    # Each source entity has one match.
+    return match_figures(int(found.sum()), links[0].unique().numel())
 
 
 def uris_of(data: HeteroData) -> dict[str, Sequence[str]]:

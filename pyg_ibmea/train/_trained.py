@@ -18,6 +18,8 @@ from pyg_ibmea.train._confidence import (
     align_with_confidence,
     calibrate,
     confidence_metrics,
+    match_figures,
+    matches_of_test,
 )
 from pyg_ibmea.train._diagnostics import check_agreement
 from pyg_ibmea.train._figures import mean_figures
@@ -124,6 +126,20 @@ class TrainedModels:
         """The clusters of entities that known pairs and matches agree on."""
         return join_matches(self.data, self.alignment)
 
+    def matched(self, pair: Pair, part: str) -> dict[str, Any]:
+        """How many matches of a part of the pairs are right, each found among all
+        entities of the other graph outside the known pairs; empty if there are none.
+
+        Args:
+            pair (tuple): Names of the two graphs.
+            part (str): ``'val'``, for the matches of models that did not learn from
+                these pairs, or ``'test'``, for those that are given in the end.
+        """
+        if part == "val":
+            return self.judgements[pair].matches
+        matches = self.alignment.between(*pair)
+        return matches_of_test(self.problems[pair], matches)
+
     def ranked(self, pair: Pair, part: str, agreement: bool = True) -> dict[str, Any]:
         """The ranking metrics of a part of the pairs of two graphs, by decoder; empty
         if there are none.
@@ -168,9 +184,10 @@ class TrainedModels:
 
         Returns:
             dict: Figures of the ``test`` and ``val`` pairs, and under
-            ``vectors_alone`` the same with embeddings only. With several pairs of
-            graphs, ``pairs`` holds the figures of each, ``clusters`` those of their
-            clusters; the others are means.
+            ``vectors_alone`` what they are by embeddings only; under ``matches`` how
+            many matches are right. With several pairs of graphs, ``pairs`` holds the
+            figures of each, ``clusters`` those of their clusters; ``matches`` are those
+            of all together, the others are means.
         """
         figures = {
             " - ".join(pair): self._metrics_of(pair, pseudo_seeds)
@@ -183,6 +200,7 @@ class TrainedModels:
             for of_pair in figures.values()
         ]
         metrics = mean_figures(ranked)
+        metrics["matches"] = _together([f["matches"] for f in figures.values()])
         metrics["clusters"] = cluster_metrics(self.data, self.alignment, self.clusters)
         metrics["pairs"] = figures
         return metrics
@@ -199,6 +217,8 @@ class TrainedModels:
             warn(check_agreement(found.get("val"), alone.get("val"), judges, name))
             if alone:
                 found["vectors_alone"] = alone
+        matched = {part: self.matched(pair, part) for part in ("test", "val")}
+        found["matches"] = {part: given for part, given in matched.items() if given}
         matches = self.alignment.between(*pair)
         judgement = self.judgements[pair]
         found["confidence"] = confidence_metrics(problem, judgement, matches)
@@ -210,3 +230,14 @@ class TrainedModels:
     def _parts(self, pair: Pair, agreement: bool) -> dict[str, Any]:
         found = {p: self.ranked(pair, p, agreement) for p in ("test", "val")}
         return {part: figures for part, figures in found.items() if figures}
+
+
+def _together(several: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    """How many matches of all pairs of graphs are right, by part."""
+    found = {}
+    for part in ("test", "val"):
+        of_part = [figures[part] for figures in several if part in figures]
+        if of_part:
+            right, asked = (sum(f[key] for f in of_part) for key in ("right", "asked"))
+            found[part] = match_figures(right, asked)
+    return found

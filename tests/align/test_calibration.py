@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import precision_recall_fscore_support
 
@@ -14,7 +15,7 @@ from pyg_ibmea.align import (
     expected_calibration_error,
     reliability,
 )
-from pyg_ibmea.align.calibration import detection_metrics
+from pyg_ibmea.align.calibration import detection_metrics, wilson_interval
 
 
 def problem(size: int = 400, seed: int = 0):
@@ -153,3 +154,21 @@ def test_detection_against_scikit_learn(rows) -> None:
     )
     values = detection_metrics(found, true)
     assert list(values.values()) == pytest.approx(list(expected[:3]))
+
+
+@given(st.integers(0, 200).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_against_scipy(counts) -> None:
+    right, asked = counts
+    expected = (0.0, 1.0)
+    if asked:
+        interval = binomtest(right, asked).proportion_ci(0.95, method="wilson")
+        expected = (interval.low, interval.high)
+    found = wilson_interval(right, asked)
+    assert found == pytest.approx(expected, abs=1e-6)
+    if asked:
+        assert found[0] <= right / asked <= found[1]
+
+
+def test_more_right_than_asked() -> None:
+    with pytest.raises(ValueError, match="of 3, 4 cannot be right"):
+        wilson_interval(4, 3)

@@ -46,6 +46,14 @@ def folder(tmp_path: Path) -> Path:
     line = {"threshold": 0.9, "precision": 0.9, "recall": 0.4, "f1": 0.55}
     metrics = {
         "test": {"csls": {**row, "target_to_source": row, "mean": row}},
+        "matches": {
+            "test": {
+                "right": 7,
+                "asked": 9,
+                "precision": 7 / 9,
+                "interval": [0.453, 0.937],
+            }
+        },
         "vectors_alone": {"test": {"csls": {"mean": {**row, "hits@1": 0.4375}}}},
         "confidence": {
             "expected_calibration_error": 0.0421,
@@ -75,6 +83,8 @@ def test_everything_is_there_and_escaped(folder: Path) -> None:
     page = write_page(folder, [example()]).read_text(encoding="utf-8")
     for text in ("0.0421"[:5], "0.646", "0.500", "Alignment of zh&lt;b&gt; and en"):
         assert text in page
+    matches = r"Test pairs</th><td>0\.778</td><td>0\.453 to 0\.937</td><td>7 of 9</td>"
+    assert re.search(matches + ".*?Ranks among the counterparts", page)
     both = r"Test pairs</th>.*?0\.500.*Test pairs, embeddings only</th>.*?0\.438"
     assert re.search(both, page)
     assert html.escape(HOSTILE) in page

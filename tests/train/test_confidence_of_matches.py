@@ -11,6 +11,7 @@ from pyg_ibmea.train._confidence import (
     align_with_confidence,
     calibrate,
     confidence_metrics,
+    matches_of_test,
 )
 from pyg_ibmea.train.evaluation import encode_entities
 
@@ -156,3 +157,35 @@ def test_best_threshold_by_brute_force():
     threshold = _best_threshold(confidence, missing, weight)
     assert f1(threshold) == pytest.approx(max(f1(c + 1e-9) for c in confidence))
     assert _best_threshold(confidence, missing & False, weight) == 0
+
+
+def test_right_matches_are_counted_among_all_unaligned_entities(data, model, options):
+    """Of what is written, not of a ranking among the counterparts."""
+    judgement = calibrate([model], data, options)
+    found = align_with_confidence([model], data, judgement, options)
+    true = set(map(tuple, links_of(data, "test").t().tolist()))
+    written = zip(found.source.tolist(), found.target.tolist(), strict=True)
+    right = sum(pair in true for pair in written)
+    figures = matches_of_test(data, found)
+    assert (figures["right"], figures["asked"]) == (right, len(true))
+    assert figures["precision"] == pytest.approx(right / len(true))
+    # The validation pairs are asked among all entities outside the training pairs.
+    entities = unaligned_entities(data, ("train",))
+    z = encode_entities(model, data, dict(zip(PAIR, entities, strict=True)))
+    best = [evidence_of(z, name).target for name in ("csls", "sinkhorn")]
+    val = links_of(data, "val")
+    row = torch.searchsorted(entities[0], val[0])
+    counts = [int((entities[1][target[row]] == val[1]).sum()) for target in best]
+    asked = judgement.matches
+    assert (asked["right"], asked["asked"]) == (max(counts), val.size(1))
+    low, high = asked["interval"]
+    assert low <= asked["precision"] <= high
+
+
+def test_no_figure_where_no_pairs_are_held_out(data, model, options):
+    store = data["source", "same_as", "target"]
+    store.train_mask |= store.val_mask | store.test_mask
+    store.val_mask = store.test_mask = torch.zeros_like(store.val_mask)
+    judgement = calibrate([model], data, options)
+    found = align_with_confidence([model], data, judgement, options)
+    assert judgement.matches == matches_of_test(data, found) == {}
