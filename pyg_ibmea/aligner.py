@@ -552,17 +552,19 @@ class Metrics(dict[str, Any]):
         self.part = part
 
     def __str__(self) -> str:
-        tables = [
-            metrics_table(found, *pair, self.matches.get(pair), self.part)
-            for pair, found in self.pairs.items()
-        ]
-        return "\n\n".join(tables)
+        return "\n\n".join(metrics_table(*table) for table in self._tables())
 
     def _repr_html_(self) -> str:
-        return "".join(
-            metrics_html(found, *pair, self.matches.get(pair), self.part)
-            for pair, found in self.pairs.items()
-        )
+        return "".join(metrics_html(*table) for table in self._tables())
+
+    def _tables(
+        self,
+    ) -> list[tuple[Mapping[str, Any], str, str, Mapping[str, Any] | None, str]]:
+        """What the table of each pair of graphs shows."""
+        return [
+            (found, source, target, self.matches.get((source, target)), self.part)
+            for (source, target), found in self.pairs.items()
+        ]
 
 
 def read_config(folder: Path) -> dict[str, Any]:

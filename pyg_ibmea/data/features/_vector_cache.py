@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_ibmea.data.readers._boundary import open_regular
+from pyg_ibmea.data._boundary import open_regular
 from pyg_ibmea.files import check_seal, replacing, seal
 
 Vector = NDArray[np.float32]

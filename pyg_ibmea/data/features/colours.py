@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_ibmea.data.readers._boundary import open_regular, reading
+from pyg_ibmea.data._boundary import open_regular, reading
 
 _COLOUR_CELLS = 12
 _EDGE_CELLS = 6

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from pyg_ibmea.data._boundary import open_regular
 from pyg_ibmea.data.features._vector_cache import VectorCache, content_key
 from pyg_ibmea.data.features.colours import encode_image
-from pyg_ibmea.data.readers._boundary import open_regular
 
 PathLike = str | os.PathLike[str]
 Vector = NDArray[np.float32]

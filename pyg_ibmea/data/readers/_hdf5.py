@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_ibmea.data.readers._boundary import check_bytes, check_regular
+from pyg_ibmea.data._boundary import check_bytes, check_regular
 
 # Texts of any length may stand many times in a table, in a few bytes each.
 _TEXTS_AT_ONCE = 64

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_ibmea.data.readers._boundary import open_regular
+from pyg_ibmea.data._boundary import open_regular
 
 # Python itself refuses to parse thousands of digits.
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,1000}")

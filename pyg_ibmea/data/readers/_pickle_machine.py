@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from pyg_ibmea.data.readers._boundary import MAX_BYTES
+from pyg_ibmea.data._boundary import MAX_BYTES
 
 # A list of floats is a long run of these: opcode G and eight bytes.
 _FLOATS = re.compile(rb"(?:G.{8}){1,4096}", re.DOTALL)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from pyg_ibmea.data.readers._boundary import open_bytes
+from pyg_ibmea.data._boundary import open_bytes
 
 _MOST_NESTED = 100
 _CHUNK = 2**20

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_ibmea.data.readers._boundary import max_bytes, open_regular, reading
+from pyg_ibmea.data._boundary import max_bytes, open_regular, reading
 from pyg_ibmea.data.readers._pickle_machine import Machine, RefusedError
 
 
@@ -35,7 +35,7 @@ def load_vectors_pickle(path: str | os.PathLike[str]) -> dict[Any, Any]:
         FileNotFoundError: If the file does not exist.
         ValueError: If the pickle names any other global, holds an array of objects,
             is damaged, is not a dict, or would take more memory than
-            :func:`~pyg_ibmea.data.readers._boundary.max_bytes`.
+            :func:`~pyg_ibmea.data._boundary.max_bytes`.
 
     Example:
         >>> import pickle

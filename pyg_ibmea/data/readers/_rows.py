@@ -6,7 +6,7 @@ import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from pyg_ibmea.data.readers._boundary import (
+from pyg_ibmea.data._boundary import (
     bounded_lines,
     check_bytes,
     check_regular,

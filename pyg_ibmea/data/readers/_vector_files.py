@@ -12,8 +12,8 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from pyg_ibmea.data._boundary import check_bytes, open_regular, reading
 from pyg_ibmea.data.features.names import encode_names
-from pyg_ibmea.data.readers._boundary import check_bytes, open_regular, reading
 from pyg_ibmea.data.readers._restricted_pickle import load_vectors_pickle
 from pyg_ibmea.data.readers.name_files import read_names
 

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pyg_ibmea.data._boundary import reading
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
-from pyg_ibmea.data.readers._boundary import reading
 from pyg_ibmea.data.readers._jape_links import (
     LINK_FILES,
     SEED_FILE,

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from pyg_ibmea.data._boundary import bounded_lines
 from pyg_ibmea.data.builder import GraphBuilder
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
-from pyg_ibmea.data.readers._boundary import bounded_lines
 
 PathLike = str | os.PathLike[str]
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pyg_ibmea.data.readers._boundary import open_regular, reading
+from pyg_ibmea.data._boundary import open_regular, reading
 from pyg_ibmea.data.readers._lines import read_lines
 
 Names = list[tuple[int | str, str]]

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from pyg_ibmea.data._boundary import check_regular, open_bytes, reading
 from pyg_ibmea.data.builder import GraphBuilder
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
-from pyg_ibmea.data.readers._boundary import check_regular, open_bytes, reading
 from pyg_ibmea.data.readers._rdf_guard import check_entities, check_nesting
 from pyg_ibmea.data.readers._rows import suffix_of
 

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pyg_ibmea.data.readers._boundary import check_bytes, check_regular
+from pyg_ibmea.data._boundary import check_bytes, check_regular
 from pyg_ibmea.data.readers._vector_files import VectorFile, read_vector_file
 
 

@@ -22,7 +22,7 @@ from pyg_ibmea.data import (
     read_rdf,
     read_tables,
 )
-from pyg_ibmea.data.readers._boundary import (
+from pyg_ibmea.data._boundary import (
     MAX_BYTES,
     bounded_lines,
     open_regular,
@@ -135,7 +135,7 @@ def test_a_gzip_bomb_is_refused(
 
 
 def test_a_line_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pyg_ibmea.data.readers._boundary._LONGEST_LINE", 10)
+    monkeypatch.setattr("pyg_ibmea.data._boundary._LONGEST_LINE", 10)
     (tmp_path / "t").write_bytes(b"0123456789\n0123456789\n")
     with pytest.raises(ValueError, match="t, line 1 is longer than 10 bytes"):
         list(bounded_lines(tmp_path / "t"))
