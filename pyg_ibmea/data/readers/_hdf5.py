@@ -107,7 +107,7 @@ def _datasets(path: Path, file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]
             if not isinstance(link, h5py.HardLink):
                 raise ValueError(
                     f"{path}: {where!r} is a link to another file, which is refused; "
-                    "copy the data into one file, e.g. with h5repack"
+                    "copy the data into this one"
                 )
             item = group[name]
             address = h5py.h5o.get_info(item.id).addr
@@ -120,7 +120,7 @@ def _datasets(path: Path, file: h5py.File) -> Iterator[tuple[str, h5py.Dataset]]
                 if item.external or item.is_virtual:
                     raise ValueError(
                         f"{path}: the data of {where!r} are in another file, which is "
-                        "refused; copy them into one file, e.g. with h5repack"
+                        "refused; copy them into this one"
                     )
                 found.append((where, item))
     # As h5py visits them.
