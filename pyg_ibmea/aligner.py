@@ -24,6 +24,7 @@ from pyg_ibmea.train import Objective, Options, RunFolder
 from pyg_ibmea.train._checkpoint import read_checkpoint
 from pyg_ibmea.train._device import usable_device
 from pyg_ibmea.train._figures import mean_figures
+from pyg_ibmea.train._folder_lock import refuse_if_locked
 from pyg_ibmea.train._interrupt import InterruptGuard
 from pyg_ibmea.train._memory import keep_freed_memory
 from pyg_ibmea.train._memory_log import MemoryLog
@@ -156,6 +157,7 @@ class Aligner:
             Aligner: Itself.
 
         Raises:
+            BlockingIOError: If another process writes into ``out``.
             FileExistsError: If ``out`` holds another run, or anything else.
             Stopped: If it was interrupted (Ctrl-C): a :class:`KeyboardInterrupt`. A
                 second Ctrl-C is a plain one. What is in ``out`` can be resumed.
@@ -169,9 +171,10 @@ class Aligner:
         config = self._config(about or {})
         log: MemoryLog | RunFolder = MemoryLog()
         if out is not None:
+            refuse_if_locked(Path(out))
             log = RunFolder(out, config, resume)
         keep_freed_memory()
-        with InterruptGuard(lambda: _done(log)):
+        with InterruptGuard(lambda: _done(log)), log.locked():
             self._fit(data.to(device), log, device)
         return self
 
@@ -221,12 +224,14 @@ class Aligner:
             about (dict, optional): As for :meth:`fit`. (default: none)
 
         Raises:
+            BlockingIOError: If another process writes into ``out``.
             FileExistsError: If ``out`` holds another run, or anything else.
             FileNotFoundError: If there is no run to resume.
             ValueError: If the run in ``out`` has another configuration, or the device
                 cannot be used.
         """
         usable_device(self._device())
+        refuse_if_locked(Path(out))
         RunFolder(out, self._config(about or {}), resume)
 
     @classmethod
@@ -381,12 +386,20 @@ class Aligner:
             folder (str or Path): The folder; it must be empty or not exist yet.
 
         Raises:
+            BlockingIOError: If another process writes into the folder.
             FileExistsError: If the folder holds anything.
             RuntimeError: If nothing was trained.
         """
         if self._states is None:
             raise RuntimeError("nothing was trained: call fit(data) first")
+        refuse_if_locked(Path(folder))
         run = RunFolder(folder, self._config({}))
+        with run.locked():
+            self._save(run)
+        return run.path
+
+    def _save(self, run: RunFolder) -> None:
+        assert self._states is not None
         kept = {"": self._states.judged[0], **self._parts()}
         for name, state in kept.items():
             log = run.part(name) if name else run
@@ -400,7 +413,6 @@ class Aligner:
                 *(line["weights"], line["information"]),
             )
         self._write(run)
-        return run.path
 
     def _parts(self) -> dict[str, Any]:
         """The states whose models are kept, by the name of their folder."""

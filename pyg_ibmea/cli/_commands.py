@@ -134,12 +134,13 @@ def align(args: argparse.Namespace) -> int:
     """Aligns again with the models of a run."""
     config = read_config(args.run)
     data = read_again(args.run, config)
-    aligner = Aligner.load(args.run, data)
-    found = aligner.align()
-    found.save(args.run / "alignment.tsv")
-    if len(found.pairs) > 1:
-        run = RunFolder(args.run, config, resume=True)
-        run.write_clusters(data, aligner.clusters())
+    run = RunFolder(args.run, config, resume=True)
+    with run.locked():
+        aligner = Aligner.load(args.run, data)
+        found = aligner.align()
+        found.save(args.run / "alignment.tsv")
+        if len(found.pairs) > 1:
+            run.write_clusters(data, aligner.clusters())
     said: list[dict[str, Any]] = [
         {
             "graphs": list(pair),

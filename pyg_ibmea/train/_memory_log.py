@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ class MemoryLog:
 
     def __init__(self) -> None:
         self.lines: list[dict[str, Any]] = []
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Nobody else could write here."""
+        return nullcontext()
 
     def start(self) -> dict[str, Any] | None:
         """There is no checkpoint to resume from."""

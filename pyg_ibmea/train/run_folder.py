@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from pyg_ibmea.train._checkpoint import (
     way_out,
     write_checkpoint,
 )
+from pyg_ibmea.train._folder_lock import LOCK, locked
 from pyg_ibmea.train._memory import peak_rss_mib
 from pyg_ibmea.train.options import Options
 
@@ -68,6 +70,19 @@ class RunFolder:
         self.config = dict(config)
         self.resume = resume
         self._check()
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other processes from writing into the folder, by a file ``run.lock``;
+        the folder is made if it does not exist.
+
+        Raises:
+            BlockingIOError: If another process writes into it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with locked(self.path):
+            self._check()  # Another may have been at work since.
+            yield
 
     def start(self) -> dict[str, Any] | None:
         """Creates the folder, or reads the checkpoint of the training it holds.
@@ -262,11 +277,11 @@ class RunFolder:
             )
 
     def _holds_something(self) -> bool:
-        """Whether there is more than what a process left that was killed while it wrote
-        the first file.
+        """Whether there is more than a lock and what a process left that was killed
+        while it wrote the first file.
         """
         found = self.path.iterdir() if self.path.exists() else ()
-        return not all(map(is_leftover, found))
+        return not all(path.name == LOCK or is_leftover(path) for path in found)
 
     def _compare(self, found: Mapping[str, Any], path: Path) -> None:
         found, wanted = _comparable(found), _comparable(self.config)
