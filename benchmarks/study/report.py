@@ -74,7 +74,8 @@ def _introduction(results):
         "are several seeds: mean (least to largest). The ablation, the sweeps, and the "
         "emoji rows that vary the bottleneck or use one modality alone are with "
         "embeddings only (`--neighbor-agreement 0`), which is where layers differ; "
-        "elsewhere a second row gives the figures of the same trainings with embeddings only.",
+        "elsewhere a second row gives the figures of the same trainings with "
+        "embeddings only.",
     ]
     names = {(n["file"], n["sha256"]) for r in results if (n := r.get("names_of"))}
     for file, digest in sorted(names):

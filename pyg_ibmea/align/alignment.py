@@ -87,6 +87,8 @@ class Alignment:
             (default: unknown)
         threshold: By pair, the confidence below which an entity is taken to have no
             counterpart; 0 where it is unknown. (default: unknown)
+        calibrated: By pair, whether the confidence is a probability that was learned
+            from known pairs; ``None`` where it is unknown. (default: unknown)
 
     Attributes:
         source (numpy.ndarray): Int64, like ``target``, ``runner_up`` and ``pair``.
@@ -121,6 +123,7 @@ class Alignment:
         pair: ArrayLike,
         decoder: Mapping[Pair, str] | None = None,
         threshold: Mapping[Pair, float] | None = None,
+        calibrated: Mapping[Pair, bool | None] | None = None,
     ) -> None:
         self.pairs: tuple[Pair, ...] = tuple((a, b) for a, b in pairs)
         graphs = dict.fromkeys(graph for pair in self.pairs for graph in pair)
@@ -139,6 +142,7 @@ class Alignment:
         check_columns(columns, self.pairs, self.uris)
         self.decoder = by_pair("decoder", decoder, self.pairs, "")
         self.threshold = by_pair("threshold", threshold, self.pairs, 0.0)
+        self.calibrated = by_pair("calibrated", calibrated, self.pairs, None)
 
     @classmethod
     def of_pair(
@@ -153,6 +157,7 @@ class Alignment:
         uris: Mapping[str, Sequence[str]],
         decoder: str = "",
         threshold: float = 0.0,
+        calibrated: bool | None = None,
     ) -> Alignment:
         """The matches of one pair of graphs, from tensors on any device.
 
@@ -167,6 +172,8 @@ class Alignment:
             uris: By graph, the URIs by node id, such as ``data.uri``.
             decoder: What the matches were chosen by. (default: unknown)
             threshold: Below this confidence an entity is taken to have no counterpart.
+                (default: unknown)
+            calibrated: Whether the confidence was learned from known pairs.
                 (default: unknown)
 
         Raises:
@@ -184,6 +191,7 @@ class Alignment:
             pair=np.zeros(len(source), dtype=np.int64),
             decoder={pair: decoder},
             threshold={pair: threshold},
+            calibrated={pair: calibrated},
         )
 
     @classmethod
@@ -195,11 +203,13 @@ class Alignment:
                 keep the numbers of the first, and new URIs follow.
 
         Raises:
-            ValueError: If two know different decoders or thresholds of the same pair.
+            ValueError: If two know different decoders or thresholds of the same pair,
+                or the confidence of one only is calibrated.
         """
         uris: dict[str, Sequence[str]] = {}
         decoder: dict[Pair, str] = {}
         threshold: dict[Pair, float] = {}
+        calibrated: dict[Pair, bool | None] = {}
         places: dict[Pair, int] = {}
         columns: dict[str, list[NDArray[Any]]] = {name: [] for name in ARRAYS}
         for part in parts:
@@ -207,6 +217,7 @@ class Alignment:
             place = [places.setdefault(pair, len(places)) for pair in part.pairs]
             add_known("decoder", decoder, part.decoder)
             add_known("threshold", threshold, part.threshold)
+            add_known("calibrated", calibrated, part.calibrated)
             for name in ENTITIES:
                 columns[name].append(part._renumbered(name, numbers))
             for name in FLOATS:
@@ -216,12 +227,14 @@ class Alignment:
             name: np.concatenate(several) if several else ()
             for name, several in columns.items()
         }
-        return cls(places, uris, decoder=decoder, threshold=threshold, **joined)
+        said: dict[str, Any] = {"decoder": decoder, "threshold": threshold}
+        return cls(places, uris, calibrated=calibrated, **said, **joined)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Alignment:
         """Reads what :meth:`save` wrote. The entities are numbered in the order in
-        which the table names them; decoders and thresholds are unknown.
+        which the table names them; decoders, thresholds and whether the confidence is
+        calibrated are unknown.
 
         Args:
             path: ``.tsv``, ``.csv`` or ``.parquet``.
@@ -298,6 +311,7 @@ class Alignment:
             uris={graph: self.uris[graph] for graph in pair},
             decoder={pair: self.decoder[pair]},
             threshold={pair: self.threshold[pair]},
+            calibrated={pair: self.calibrated[pair]},
         )
 
     def judge(self, pairs: Iterable[Sequence[str]]) -> dict[str, Any]:
@@ -372,6 +386,8 @@ class Alignment:
             text = one_field(f"{source} - {target}: {count_of(len(confidence))}")
             if len(confidence):
                 text += f", median confidence {np.median(confidence):.2f}"
+            if self.calibrated[source, target] is False:
+                text += " (not calibrated)"
             found.append(text)
         return f"{type(self).__name__}({'; '.join(found) or count_of(0)})"
 
