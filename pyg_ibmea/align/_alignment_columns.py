@@ -17,7 +17,7 @@ ENTITIES = ("source", "target", "runner_up")
 FLOATS = ("score", "margin", "confidence")
 ARRAYS = (*ENTITIES, *FLOATS, "pair")
 
-Value = TypeVar("Value", str, float)
+Value = TypeVar("Value", str, float, bool | None)
 
 
 def whole_numbers(name: str, values: ArrayLike) -> NDArray[np.int64]:
@@ -112,7 +112,8 @@ def add_known(
         ValueError: If they contradict those.
     """
     for pair, value in values.items():
-        if value and known.setdefault(pair, value) != value:
+        is_said = value or value is False  # A threshold of 0 is none.
+        if is_said and known.setdefault(pair, value) != value:
             raise ValueError(
                 f"the matches of {pair[0]} - {pair[1]} differ in their {name}, "
                 f"{known[pair]!r} and {value!r}; join parts of the same alignment only"

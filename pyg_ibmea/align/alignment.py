@@ -90,6 +90,9 @@ class Alignment:
             ``''`` if it is unknown. (default: unknown)
         threshold (dict, optional): For each pair, the confidence below which an entity
             is taken to have no counterpart; 0 if it is unknown. (default: unknown)
+        calibrated (dict, optional): For each pair, whether the confidence is a
+            probability that was learned from known pairs; ``None`` if it is unknown.
+            (default: unknown)
 
     Attributes:
         source (numpy.ndarray): Int64, like ``target``, ``runner_up`` and ``pair``.
@@ -124,6 +127,7 @@ class Alignment:
         pair: ArrayLike,
         decoder: Mapping[Pair, str] | None = None,
         threshold: Mapping[Pair, float] | None = None,
+        calibrated: Mapping[Pair, bool | None] | None = None,
     ) -> None:
         self.pairs: tuple[Pair, ...] = tuple((a, b) for a, b in pairs)
         graphs = dict.fromkeys(graph for pair in self.pairs for graph in pair)
@@ -142,6 +146,7 @@ class Alignment:
         check_columns(columns, self.pairs, self.uris)
         self.decoder = by_pair("decoder", decoder, self.pairs, "")
         self.threshold = by_pair("threshold", threshold, self.pairs, 0.0)
+        self.calibrated = by_pair("calibrated", calibrated, self.pairs, None)
 
     @classmethod
     def of_pair(
@@ -156,6 +161,7 @@ class Alignment:
         uris: Mapping[str, Sequence[str]],
         decoder: str = "",
         threshold: float = 0.0,
+        calibrated: bool | None = None,
     ) -> Alignment:
         """Makes the alignment of one pair of graphs from tensors on any device.
 
@@ -174,6 +180,8 @@ class Alignment:
                 (default: unknown)
             threshold (float, optional): Confidence below which an entity is taken to
                 have no counterpart. (default: unknown)
+            calibrated (bool, optional): Whether the confidence was learned from known
+                pairs. (default: unknown)
 
         Raises:
             ValueError: As for the constructor.
@@ -190,6 +198,7 @@ class Alignment:
             pair=np.zeros(len(source), dtype=np.int64),
             decoder={pair: decoder},
             threshold={pair: threshold},
+            calibrated={pair: calibrated},
         )
 
     @classmethod
@@ -203,11 +212,12 @@ class Alignment:
 
         Raises:
             ValueError: If two of them have different decoders or thresholds for the
-                same pair.
+                same pair, or the confidence of only one is calibrated.
         """
         uris: dict[str, Sequence[str]] = {}
         decoder: dict[Pair, str] = {}
         threshold: dict[Pair, float] = {}
+        calibrated: dict[Pair, bool | None] = {}
         places: dict[Pair, int] = {}
         columns: dict[str, list[NDArray[Any]]] = {name: [] for name in ARRAYS}
         for part in parts:
@@ -215,6 +225,7 @@ class Alignment:
             place = [places.setdefault(pair, len(places)) for pair in part.pairs]
             add_known("decoder", decoder, part.decoder)
             add_known("threshold", threshold, part.threshold)
+            add_known("calibrated", calibrated, part.calibrated)
             for name in ENTITIES:
                 columns[name].append(part._renumbered(name, numbers))
             for name in FLOATS:
@@ -224,12 +235,14 @@ class Alignment:
             name: np.concatenate(several) if several else ()
             for name, several in columns.items()
         }
-        return cls(places, uris, decoder=decoder, threshold=threshold, **joined)
+        said: dict[str, Any] = {"decoder": decoder, "threshold": threshold}
+        return cls(places, uris, calibrated=calibrated, **said, **joined)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Alignment:
         """Loads a table that :meth:`save` wrote. Entities are numbered in order of
-        appearance; decoders and thresholds are unknown.
+        appearance; decoders, thresholds and whether the confidence is calibrated are
+        unknown.
 
         Args:
             path (str or os.PathLike): ``.tsv``, ``.csv`` or ``.parquet``.
@@ -307,6 +320,7 @@ class Alignment:
             uris={graph: self.uris[graph] for graph in pair},
             decoder={pair: self.decoder[pair]},
             threshold={pair: self.threshold[pair]},
+            calibrated={pair: self.calibrated[pair]},
         )
 
     def judge(self, pairs: Iterable[Sequence[str]]) -> dict[str, Any]:
@@ -331,8 +345,8 @@ class Alignment:
         graphs = sorted(self.pairs[number] for number in np.unique(self.pair))
         if len(graphs) > 1:
             raise ValueError(
-                "select the two graphs of the true pairs with between(); there are "
-                "matches of " + ", ".join(" and ".join(pair) for pair in graphs)
+                "choose the two graphs that the pairs are of; there are matches of "
+                + ", ".join(" and ".join(pair) for pair in graphs)
             )
         uris = [self.uris[graph] for graph in graphs[0]] if graphs else [[], []]
         return judge(self.source, self.target, self.confidence, uris, pairs)
@@ -382,6 +396,8 @@ class Alignment:
             text = one_field(f"{source} - {target}: {count_of(len(confidence))}")
             if len(confidence):
                 text += f", median confidence {np.median(confidence):.2f}"
+            if self.calibrated[source, target] is False:
+                text += " (not calibrated)"
             found.append(text)
         return f"{type(self).__name__}({'; '.join(found) or count_of(0)})"
 

@@ -16,15 +16,20 @@ class Calibration:
     r"""The probability that a match is right, by logistic regression.
 
     .. math::
-        p = \sigma\Big(b + \sum_f w_f \frac{x_f - \mu_f}{\sigma_f}\Big),
-        \quad w_f \ge 0
+        q = \sigma\Big(b + \sum_f w_f \frac{x_f - \mu_f}{\sigma_f}\Big),
+        \quad w_f \ge 0, \qquad p = \frac{n q + a}{n + 2 a}
 
-    fitted to matches that are known to be right or wrong, by maximising the
-    log-likelihood minus :math:`\lambda/2 \, \lVert w \rVert^2`. As no weight is
-    negative, more evidence never lowers the confidence.
+    The weights are fitted to :math:`n` matches that are known to be right or wrong, by
+    maximising the log-likelihood minus :math:`\lambda/2 \, \lVert w \rVert^2`. As no
+    weight is negative, more evidence never lowers the confidence. With :math:`a = 1`,
+    :math:`p` is Laplace's rule of succession: the mean of the Beta distribution after
+    :math:`n` trials of which the share :math:`q` was right. Few matches, even if all
+    are right, are no reason to be surer than :math:`(n + 1) / (n + 2)`.
 
     Args:
         penalty (float, optional): :math:`\lambda`. (default: :obj:`1.0`)
+        smoothing (float, optional): :math:`a`; 0 trusts the regression as it is.
+            (default: :obj:`1.0`)
 
     Example:
         >>> x = torch.tensor([[0.1], [0.2], [0.3], [0.8], [0.9], [1.0]])
@@ -34,17 +39,24 @@ class Calibration:
         True
     """
 
-    def __init__(self, penalty: float = 1.0) -> None:
-        if not penalty >= 0:
-            raise ValueError(f"penalty must be non-negative, got {penalty}")
+    def __init__(self, penalty: float = 1.0, smoothing: float = 1.0) -> None:
+        for name, value in (("penalty", penalty), ("smoothing", smoothing)):
+            if not value >= 0:
+                raise ValueError(f"{name} must be non-negative, got {value}")
         self.penalty = penalty
+        self.smoothing = smoothing
+        self.count = 0.0
         self.mean: Tensor | None = None
         self.scale: Tensor | None = None
         self.weight: Tensor | None = None
         self.bias = 0.0
 
     def fit(
-        self, features: Tensor, right: Tensor, sample_weight: Tensor | None = None
+        self,
+        features: Tensor,
+        right: Tensor,
+        sample_weight: Tensor | None = None,
+        count: float | None = None,
     ) -> Calibration:
         """Fits the weights.
 
@@ -53,6 +65,8 @@ class Calibration:
             right (torch.Tensor): Whether each match is right, bool ``[M]``.
             sample_weight (torch.Tensor, optional): Weight of each match, ``[M]``.
                 (default: all equal)
+            count (float, optional): How many independent matches these are worth,
+                :math:`n`. (default: the sum of the weights)
 
         Returns:
             Calibration: The fitted object itself.
@@ -71,11 +85,12 @@ class Calibration:
             )
         if not bool(x.isfinite().all()):
             raise ValueError("features must be finite, got NaN or infinity")
-        count = torch.ones_like(y) if sample_weight is None else sample_weight.double()
+        weight = torch.ones_like(y) if sample_weight is None else sample_weight.double()
+        self.count = float(weight.sum()) if count is None else count
         self.mean = x.mean(dim=0)
         self.scale = x.std(dim=0, correction=0).clamp(min=1e-9)
         inputs = ((x - self.mean) / self.scale).numpy()
-        target, counts = y.numpy(), count.cpu().numpy()
+        target, counts = y.numpy(), weight.cpu().numpy()
 
         def loss(theta: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
             logit = inputs @ theta[1:] + theta[0]
@@ -106,7 +121,10 @@ class Calibration:
         if self.weight is None or self.mean is None or self.scale is None:
             raise RuntimeError("the calibration has not been fitted; call fit first")
         x = (features.double().cpu() - self.mean) / self.scale
-        return torch.sigmoid(x @ self.weight + self.bias)
+        q = torch.sigmoid(x @ self.weight + self.bias)
+        if self.smoothing == 0:
+            return q
+        return (self.count * q + self.smoothing) / (self.count + 2 * self.smoothing)
 
     def state_dict(self) -> dict[str, Any]:
         """The state for :meth:`load_state_dict`, plain numbers only."""
@@ -114,6 +132,8 @@ class Calibration:
             raise RuntimeError("the calibration has not been fitted; call fit first")
         return {
             "penalty": self.penalty,
+            "smoothing": self.smoothing,
+            "count": self.count,
             "mean": self.mean.tolist(),
             "scale": self.scale.tolist(),
             "weight": self.weight.tolist(),
@@ -122,7 +142,8 @@ class Calibration:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores the state that :meth:`state_dict` returned."""
-        self.penalty, self.bias = float(state["penalty"]), float(state["bias"])
+        for name in ("penalty", "smoothing", "count", "bias"):
+            setattr(self, name, float(state[name]))
         for name in ("mean", "scale", "weight"):
             setattr(self, name, torch.tensor(state[name], dtype=torch.float64))
 

@@ -88,4 +88,5 @@ def align_greedy(
         choice[:, 1],
         uris or {kg: [str(i) for i in range(size)] for kg, size in names.items()},
         as_decoder(decoder).name,
+        calibrated=False,
     )

@@ -146,6 +146,7 @@ def align(args: argparse.Namespace) -> int:
             "graphs": list(pair),
             "matches": len(found.between(*pair)),
             "decoder": found.decoder[pair],
+            "calibrated": found.calibrated[pair],
         }
         for pair in found.pairs
     ]
@@ -156,6 +157,7 @@ def align(args: argparse.Namespace) -> int:
         print(
             f"{' - '.join(line['graphs'])}: {line['matches']} matches by "
             f"{line['decoder']} in {args.run / 'alignment.tsv'}"
+            + ("" if line["calibrated"] else "; their confidence is NOT calibrated")
         )
     return 0
 
@@ -190,11 +192,29 @@ def evaluate(args: argparse.Namespace) -> int:
 def export(args: argparse.Namespace) -> int:
     """Writes what a run found in another form."""
     count, what = EXPORTS[args.what](args)
+    rough = [] if args.what == "embeddings" else _not_calibrated(args.run)
     if args.json:
-        print(json.dumps({what: count, "file": str(args.to)}))
-    else:
-        print(f"{count} {what} in {args.to}")
+        said = {"not_calibrated": rough} if rough else {}
+        print(json.dumps({what: count, "file": str(args.to), **said}))
+        return 0
+    print(f"{count} {what} in {args.to}")
+    if rough:
+        where = f" ({', '.join(filter(None, rough))})" if any(rough) else ""
+        print(f"note: the confidence{where} is NOT calibrated; see {args.run}")
     return 0
+
+
+def _not_calibrated(run: Path) -> list[str]:
+    """The pairs of graphs of a run whose confidence is not calibrated; ``''`` for the
+    only one.
+    """
+    path = run / "metrics.json"
+    metrics = read_json(path) if path.is_file() else {}
+    return [
+        graphs
+        for graphs, figures in (metrics.get("pairs") or {"": metrics}).items()
+        if figures.get("confidence", {}).get("calibrated") is False
+    ]
 
 
 def page(args: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from pyg_ibmea.report.curves import plot_curves
 from pyg_ibmea.report.page import write_page
 from pyg_ibmea.report.table import (
+    calibration_line,
     clusters_table,
     confidence_table,
     embeddings_line,
@@ -11,6 +12,7 @@ from pyg_ibmea.report.table import (
 )
 
 __all__ = [
+    "calibration_line",
     "clusters_table",
     "confidence_table",
     "embeddings_line",

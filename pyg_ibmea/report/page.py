@@ -14,6 +14,7 @@ from pyg_ibmea.align import Alignment
 from pyg_ibmea.files import replacing
 from pyg_ibmea.report._page_parts import SCRIPT, STYLE
 from pyg_ibmea.report._page_plots import plane_plot, reliability_plot
+from pyg_ibmea.report.table import calibration_line
 
 _DECODERS = {"cosine": "cosine", "csls": "CSLS", "sinkhorn": "Sinkhorn scaling"}
 _PARTS = {"test": "Test pairs", "val": "Validation pairs"}
@@ -242,8 +243,11 @@ def _modalities(folder: Path) -> str:
 
 
 def _trust(name: str, confidence: Mapping[str, Any]) -> str:
+    title = f"How far to trust it {f'({escape(name)})' if name else ''}"
+    said = escape(calibration_line(confidence))
     if "coverage" not in confidence:
-        return ""
+        return f"<section><h2>{title}</h2><p>{said}.</p></section>" if said else ""
+    said = f"<p>{said}.</p>" if said else ""
     rows = "".join(
         f"<tr><td>{line['coverage']:.0%}</td><td>{line['threshold']:.3f}</td>"
         f"<td>{line['precision']:.3f}</td><td>{line['recall']:.3f}</td>"
@@ -259,7 +263,7 @@ def _trust(name: str, confidence: Mapping[str, Any]) -> str:
             f"recall {found['recall']:.3f}, F1 {found['f1']:.3f}.</p>"
         )
     return (
-        f"<section><h2>How far to trust it {f'({escape(name)})' if name else ''}</h2>"
+        f"<section><h2>{title}</h2>{said}"
         "<p>Expected calibration error "
         f"{confidence['expected_calibration_error']:.3f}: the mean difference between "
         f"the confidence and the share of right matches (test pairs).</p>{lonely}"

@@ -136,6 +136,8 @@ def confidence_table(confidence: Mapping[str, Any]) -> str:
           50%                0.900      1.000   0.500  0.667
     """
     rows = []
+    if line := calibration_line(confidence):
+        rows.append(line)
     if "expected_calibration_error" in confidence:
         error = confidence["expected_calibration_error"]
         rows.append(f"expected calibration error {error:.3f}")
@@ -154,6 +156,30 @@ def confidence_table(confidence: Mapping[str, Any]) -> str:
             for line in confidence["coverage"]
         ]
     return "\n".join(rows)
+
+
+def calibration_line(confidence: Mapping[str, Any]) -> str:
+    """Says what the confidence was learned from; ``''`` where that is unknown.
+
+    Args:
+        confidence (dict): What ``metrics.json`` holds under ``confidence``.
+
+    Example:
+        >>> calibration_line({'calibrated': True, 'calibrated_on': 18})
+        'confidence calibrated on 18 validation entities: at most 0.950'
+    """
+    if confidence.get("calibrated") is False:
+        return (
+            "confidence NOT calibrated: no validation pairs to learn it from; it "
+            "orders the matches and is not a probability"
+        )
+    count = confidence.get("calibrated_on", 0)
+    if not count:
+        return ""
+    return (
+        f"confidence calibrated on {count} validation entities: at most "
+        f"{(count + 1) / (count + 2):.3f}"
+    )
 
 
 def clusters_table(clusters: Mapping[str, Any]) -> str:

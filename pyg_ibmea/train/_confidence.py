@@ -19,12 +19,15 @@ from pyg_ibmea.align import (
     expected_calibration_error,
     reliability,
 )
-from pyg_ibmea.align._evidence import match_evidence
+from pyg_ibmea.align._evidence import Evidence, match_evidence
 from pyg_ibmea.align.calibration import detection_metrics, wilson_interval
 from pyg_ibmea.problem import (
+    GRAPH,
     alignment_pair,
     dangling_of,
     links_of,
+    modalities_of,
+    triples_of,
     unaligned_entities,
 )
 from pyg_ibmea.train.decoding import DecodingOptions
@@ -134,7 +137,8 @@ def calibrate(
     # Together, those without a counterpart weigh what their share among the known is.
     weight = torch.ones(sum(count), dtype=torch.double)
     weight[count[0] :] = share * count[0] / max(1, count[1] + count[2])
-    calibration = Calibration().fit(torch.cat(rows), right, weight)
+    # However many of the others there are, these are the pairs that were asked.
+    calibration = Calibration().fit(torch.cat(rows), right, weight, count[0])
     confidence = calibration(torch.cat(rows))
     missing = torch.arange(len(right)) >= count[0]
     threshold = _best_threshold(confidence, missing, weight)
@@ -153,6 +157,11 @@ def align_with_confidence(
     decoder: Decoder | None = None,
 ) -> Alignment:
     """Proposes a counterpart for every source entity outside the seed pairs.
+
+    What nothing tells apart shares the confidence: of two target entities that tie, or
+    of several source entities alike in all, one at most is right. An entity of which
+    nothing is known, or a match of which nothing is known, gets the share of right
+    matches among the validation pairs over the number of candidates, at most.
 
     Args:
         models (sequence of Module): The models, whose similarities are averaged.
@@ -178,6 +187,7 @@ def align_with_confidence(
         "uris": uris_of(data),
         "decoder": by.name,
         "threshold": judgement.threshold,
+        "calibrated": judgement.calibrated,
     }
     if not all(side.numel() for side in entities):
         none, nothing = entities[0][:0], torch.empty(0)
@@ -193,6 +203,12 @@ def align_with_confidence(
         confidence = judgement.right(evidence.features)
     else:
         confidence = torch.sigmoid(evidence.margin / _UNCALIBRATED_TEMPERATURE)
+    confidence = confidence / number_alike(z[pair[0]], evidence).to(confidence)
+    bare = [without_evidence(models, data, kg)[ids] for kg, ids in chosen.items()]
+    unknown = bare[0] | bare[1][evidence.target]
+    most = judgement.matches.get("precision", 1.0) / entities[1].numel()
+    unknown = unknown.to(confidence.device)
+    confidence = torch.where(unknown, confidence.clamp(max=most), confidence)
     second = evidence.runner_up
     return Alignment.of_pair(
         pair,
@@ -206,6 +222,50 @@ def align_with_confidence(
     )
 
 
+def without_evidence(models: Sequence[Module], data: HeteroData, kg: str) -> Tensor:
+    """The entities of a graph of which the models are told nothing: they have no triple
+    and no features in any modality that is used. Bool ``[N]``.
+
+    Args:
+        models (sequence of Module): The models; one without ``modalities`` is taken to
+            use all.
+        data (HeteroData): The problem.
+        kg (str): Name of the graph.
+    """
+    every = [GRAPH, *modalities_of(data)]
+    used = {m for model in models for m in getattr(model, "modalities", every)}
+    edges = triples_of(data, kg).edge_index
+    bare = torch.ones(data[kg].num_nodes, dtype=torch.bool, device=edges.device)
+    for modality in used:
+        if modality in every[1:]:
+            mask = data[kg].get(f"mask_{modality}")
+            bare &= ~mask if mask is not None else False
+        else:  # The graph, or features of the neighbours.
+            bare[edges.flatten()] = False
+    return bare
+
+
+def number_alike(z: Tensor, evidence: Evidence) -> Tensor:
+    """How many pairs a match cannot be told apart from, itself included, ``[N]``: those
+    of source entities with the same direction, target and score, times 2 where the
+    runner-up ties with the target.
+
+    Args:
+        z (torch.Tensor): Embeddings of the source entities ``[N, C]``.
+        evidence (Evidence): Of their matches.
+    """
+    # Equal rows may differ by rounding: their projections are compared to six digits.
+    generator = torch.Generator().manual_seed(0)
+    onto = torch.randn(z.size(1), 2, generator=generator, dtype=torch.double)
+    length = z.double().norm(dim=1, keepdim=True).clamp(min=1e-12)
+    place = z.double() @ onto.to(z.device) / length
+    columns = [evidence.target[:, None].double(), evidence.score[:, None].double()]
+    rows = torch.cat([*columns, place], dim=1).mul(1e6).round()
+    _, group, count = rows.unique(dim=0, return_inverse=True, return_counts=True)
+    tied = (evidence.runner_up >= 0) & (evidence.margin <= 0)
+    return count[group] * (1 + tied.long())
+
+
 def confidence_metrics(
     data: HeteroData, judgement: Judgement, alignment: Alignment
 ) -> dict[str, Any]:
@@ -217,7 +277,8 @@ def confidence_metrics(
         alignment (Alignment): What :func:`align_with_confidence` returned.
 
     Returns:
-        dict: ``decoder``, ``calibrated``, ``threshold`` and, if there are test pairs,
+        dict: ``decoder``, ``calibrated``, ``calibrated_on`` (how many validation
+        entities), ``threshold`` and, if there are test pairs,
         ``expected_calibration_error``, ``reliability`` and ``coverage`` over the source
         entities of the test pairs and those known to have no counterpart; if there are
         any of the latter, ``dangling``: precision, recall and F1 of finding them by the
@@ -227,6 +288,7 @@ def confidence_metrics(
     metrics: dict[str, Any] = {
         "decoder": alignment.decoder[pair],
         "calibrated": judgement.calibrated,
+        "calibrated_on": judgement.matches.get("asked", 0),
         "threshold": judgement.threshold,
     }
     links = links_of(data, "test").cpu()

@@ -626,3 +626,21 @@ def test_html_shows_the_first_and_is_escaped():
     assert "<td>&lt;script&gt;&amp;&quot;&#x27;9</td>" in page
     assert "&#x27;10<" not in page
     assert "<caption>no matches</caption>" in EMPTY._repr_html_()
+
+
+def test_every_alignment_knows_where_its_confidence_is_calibrated():
+    def of(pair, calibrated):
+        one, half = torch.tensor([0]), torch.tensor([0.5])
+        uris = {kg: [f"{kg}0"] for kg in pair}
+        columns = (one, one, half, half, half, one)
+        return Alignment.of_pair(pair, *columns, uris, calibrated=calibrated)
+
+    pairs = [("a", "b"), ("a", "c"), ("b", "c")]
+    joined = Alignment.join(map(of, pairs, (True, False, None)))
+    assert joined.calibrated == dict(zip(pairs, (True, False, None), strict=True))
+    assert joined[:1].calibrated == joined.calibrated
+    assert joined.between("a", "c").calibrated == {("a", "c"): False}
+    assert repr(joined).count("not calibrated") == 1
+    assert "not calibrated" in repr(joined.between("a", "c").sure(0.5))
+    with pytest.raises(ValueError, match="differ in their calibrated, True and False"):
+        Alignment.join([of(("a", "b"), True), of(("a", "b"), False)])

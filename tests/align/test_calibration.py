@@ -36,7 +36,9 @@ def test_against_scikit_learn() -> None:
     theirs = LogisticRegression(C=1 / 0.7, tol=1e-10).fit(
         scaled.numpy(), y.numpy(), sample_weight=weight.numpy()
     )
-    expected = theirs.predict_proba(scaled.numpy())[:, 1]
+    share = theirs.predict_proba(scaled.numpy())[:, 1]
+    count = float(weight.sum())
+    expected = (count * share + 1) / (count + 2)  # Laplace's rule of succession.
     np.testing.assert_allclose(ours(features).numpy(), expected, atol=1e-4)
 
 
@@ -79,6 +81,8 @@ def test_errors() -> None:
         Calibration().fit(x * float("inf"), y)
     with pytest.raises(ValueError, match="penalty"):
         Calibration(penalty=-1)
+    with pytest.raises(ValueError, match="smoothing"):
+        Calibration(smoothing=-1)
     with pytest.raises(ValueError, match=r"a confidence \[N\]"):
         reliability(torch.empty(0), torch.empty(0, dtype=torch.bool))
     with pytest.raises(ValueError, match="bins must be at least 1, got 0"):
@@ -172,3 +176,42 @@ def test_wilson_against_scipy(counts) -> None:
 def test_more_right_than_asked() -> None:
     with pytest.raises(ValueError, match="of 3, 4 cannot be right"):
         wilson_interval(4, 3)
+
+
+@given(st.integers(1, 60), st.integers(0, 2**31))
+def test_few_that_are_all_right_prove_little(count: int, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(count, 5, generator=generator, dtype=torch.double)
+    model = Calibration().fit(x, torch.ones(count) > 0)
+    beyond = 100 * torch.randn(50, 5, generator=generator, dtype=torch.double)
+    assert model(beyond).max() <= (count + 1) / (count + 2)
+
+
+@given(st.integers(2, 40), st.integers(0, 2**31))
+def test_smoothing_keeps_the_order(count: int, seed: int) -> None:
+    x, y = problem(count, seed)
+    smooth = Calibration().fit(x, y)(x)
+    plain = Calibration(smoothing=0).fit(x, y)(x)
+    assert smooth.argsort().equal(plain.argsort())
+    assert ((smooth - 0.5).abs() <= (plain - 0.5).abs() + 1e-12).all()
+
+
+@pytest.mark.parametrize("count", [5, 18, 60])
+def test_few_pairs_that_tell_nothing_are_calibrated_on_average(count: int) -> None:
+    """By simulation: where any share of right matches is as likely as any other, those
+    of a confidence are right that often.
+    """
+    generator = torch.Generator().manual_seed(count)
+    told, true = {}, {}
+    for _ in range(600):
+        share = torch.rand((), generator=generator)
+        right = torch.rand(count, generator=generator) < share
+        p = float(Calibration().fit(torch.zeros(count, 1), right)(torch.zeros(1, 1)))
+        told.setdefault(int(right.sum()), p)
+        true.setdefault(int(right.sum()), []).append(float(share))
+    for right, p in told.items():
+        # The mean of the Beta distribution, but for the penalty of the bias.
+        assert p == pytest.approx((right + 1) / (count + 2), abs=2e-3)
+        deviation = 0.5 / (count + 2) ** 0.5
+        error = abs(np.mean(true[right]) - p)
+        assert error < 4 * deviation / len(true[right]) ** 0.5

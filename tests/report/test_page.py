@@ -202,3 +202,13 @@ def test_graphs_are_chosen_in_a_browser(folder: Path) -> None:
     )  # fmt: skip
     assert ended.stdout.count("<td>zh - ja</td>") == 20
     assert "<td>zh - en</td>" not in ended.stdout
+
+
+def test_the_page_says_what_is_not_calibrated(folder: Path) -> None:
+    said = {"confidence": {"calibrated": False, "calibrated_on": 0}}
+    (folder / "metrics.json").write_text(json.dumps(said))
+    assert "NOT calibrated" in write_page(folder).read_text(encoding="utf-8")
+    few = {"confidence": {"calibrated": True, "calibrated_on": 18}}
+    (folder / "metrics.json").write_text(json.dumps(few))
+    page = write_page(folder).read_text(encoding="utf-8")
+    assert "18 validation entities: at most 0.950" in page

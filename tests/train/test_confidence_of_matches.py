@@ -1,6 +1,9 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 import torch.nn.functional as F
+from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import CSLS, Cosine, Sinkhorn
 from pyg_ibmea.align._evidence import match_evidence
@@ -12,6 +15,8 @@ from pyg_ibmea.train._confidence import (
     calibrate,
     confidence_metrics,
     matches_of_test,
+    number_alike,
+    without_evidence,
 )
 from pyg_ibmea.train.evaluation import encode_entities
 
@@ -94,6 +99,8 @@ def test_without_validation_pairs_confidence_is_not_calibrated(data, model, opti
     assert ((found.confidence >= 0.5) & (found.confidence <= 1)).all()
     metrics = confidence_metrics(data, judgement, found)
     assert not metrics["calibrated"]
+    assert found.calibrated == {PAIR: False}
+    assert "not calibrated" in repr(found)
     assert metrics["coverage"][-1]["coverage"] == 1
 
 
@@ -189,3 +196,86 @@ def test_no_figure_where_no_pairs_are_held_out(data, model, options):
     judgement = calibrate([model], data, options)
     found = align_with_confidence([model], data, judgement, options)
     assert judgement.matches == matches_of_test(data, found) == {}
+
+
+class Given(torch.nn.Module):
+    """A model of given vectors that uses names only."""
+
+    modalities = ("name",)
+
+    def forward(self, data, entities, graph=None):
+        z = {kg: data[kg].x_name[ids] for kg, ids in entities.items()}
+        return SimpleNamespace(z=z)
+
+
+@pytest.fixture
+def dull():
+    """Sixty entities that are known by name, and a thousand without any feature, whose
+    vectors are all the same; of 18 validation pairs all are right.
+    """
+    known, unknown = 60, 1000
+    x = F.normalize(torch.randn(known, 32, generator=torch.Generator().manual_seed(0)))
+    data = HeteroData()
+    for kg, constant in (("source", 0.1), ("target", 0.0)):
+        vectors = torch.full((unknown, 32), constant)
+        data[kg].x_name = torch.cat([x, vectors])
+        data[kg].mask_name = torch.arange(known + unknown) < known
+        data[kg].num_nodes = known + unknown
+        data[kg, "rel", kg].edge_index = torch.empty(2, 0, dtype=torch.long)
+        data[kg, "rel", kg].edge_type = torch.empty(0, dtype=torch.long)
+    store = data["source", "same_as", "target"]
+    store.edge_index = torch.arange(known).repeat(2, 1)
+    place = torch.arange(known)
+    store.train_mask = place < 20
+    store.val_mask = (place >= 20) & (place < 38)
+    store.test_mask = place >= 38
+    return data
+
+
+@pytest.mark.parametrize("decoder", [None, Cosine()])
+def test_entities_without_evidence_get_no_confidence(dull, options, decoder):
+    judgement = calibrate([Given()], dull, options, decoder=decoder)
+    assert (judgement.matches["right"], judgement.matches["asked"]) == (18, 18)
+    found = align_with_confidence([Given()], dull, judgement, options, decoder=decoder)
+    named = torch.from_numpy(found.source) < 60
+    confidence = torch.from_numpy(found.confidence)
+    candidates = 1060 - 38
+    assert confidence[~named].max() <= 1 / candidates
+    assert found.calibrated == {PAIR: True}
+    # Few validation pairs are no reason to be sure of the others, either.
+    assert 0.8 < confidence[named].median() <= 19 / 20
+    assert confidence.max() <= 19 / 20
+
+
+def test_uncalibrated_confidence_knows_of_evidence_too(dull, options):
+    store = dull["source", "same_as", "target"]
+    store.train_mask |= store.val_mask
+    store.val_mask = torch.zeros_like(store.val_mask)
+    judgement = calibrate([Given()], dull, options)
+    found = align_with_confidence([Given()], dull, judgement, options)
+    assert (found.confidence[found.source >= 60] <= 1 / (1060 - 38)).all()
+
+
+def test_what_is_told_of_an_entity(data, model):
+    class GraphOnly:
+        modalities = ("graph",)
+
+    bare = without_evidence([model], data, "source")
+    store = data["source"]
+    degree = torch.zeros(store.num_nodes, dtype=torch.long)
+    for node in data["source", "rel", "source"].edge_index.flatten().tolist():
+        degree[node] += 1
+    masks = [mask for name, mask in store.items() if name.startswith("mask_")]
+    for node in range(store.num_nodes):
+        told = degree[node] > 0 or any(bool(mask[node]) for mask in masks)
+        assert bool(bare[node]) != told
+    assert without_evidence([GraphOnly()], data, "source").equal(degree == 0)
+    assert without_evidence([Given()], data, "source").equal(~store.mask_name)
+
+
+def test_what_cannot_be_told_apart_shares_the_confidence():
+    z = torch.tensor([[1.0, 0], [2.0, 0], [0.9, 0.1], [0, 1.0]])
+    target = torch.tensor([[1.0, 0], [0, 1.0], [0, 1.0]])
+    [(evidence, _)] = match_evidence(z, target, [Cosine()])
+    # The first two point the same way; the last finds two targets that are equal.
+    assert number_alike(z, evidence).tolist() == [2, 2, 1, 2]
