@@ -24,9 +24,9 @@ from pyg_ibmea.align._alignment_columns import (
     real_numbers,
     whole_numbers,
 )
-from pyg_ibmea.align._alignment_files import COLUMNS, one_field, write_table
+from pyg_ibmea.align._alignment_files import COLUMNS, write_table
 from pyg_ibmea.align._alignment_reader import read_table
-from pyg_ibmea.align._alignment_text import count_of, html_table, text_table
+from pyg_ibmea.align._alignment_text import count_of, html_table, one_field, text_table
 from pyg_ibmea.align._judgement import judge
 from pyg_ibmea.problem import Pair
 
@@ -234,12 +234,14 @@ class Alignment:
         return cls(**read_table(Path(path)))
 
     def save(self, path: str | os.PathLike[str], form: str | None = None) -> Path:
-        """Writes the matches as a table, or as ``owl:sameAs`` statements in N-Triples.
+        r"""Writes the matches as a table, or as ``owl:sameAs`` statements in N-Triples.
 
-        In a ``.tsv`` numbers have six decimals, and tabs and line breaks in names are
-        blanks; the other tables are exact. In N-Triples a name that is not an absolute
-        URI becomes ``urn:x-entity:`` and the name, percent-encoded. The file is written
-        whole under another name first.
+        In a ``.tsv`` numbers have six decimals, and a tab, a line feed, a carriage
+        return and a backslash in a name are written ``\t``, ``\n``, ``\r`` and
+        ``\\``; the other tables are exact. In N-Triples an absolute IRI is written as
+        it is, and any other name becomes ``urn:x-entity:`` and the name,
+        percent-encoded, which our readers map back. The file is written whole under
+        another name first.
 
         Args:
             path: The file.
@@ -300,7 +302,9 @@ class Alignment:
             threshold={pair: self.threshold[pair]},
         )
 
-    def judge(self, pairs: Iterable[Sequence[str]]) -> dict[str, Any]:
+    def judge(
+        self, pairs: Iterable[Sequence[str]], known: Iterable[Sequence[str]] = ()
+    ) -> dict[str, Any]:
         """Compares the matches with true pairs.
 
         Matches of entities that are the source of no pair are left out: nothing is

@@ -10,6 +10,7 @@ from typing import Any
 from pyg_ibmea.data.builder import GraphBuilder
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
 from pyg_ibmea.data.readers._rows import open_bytes, suffix_of
+from pyg_ibmea.rdf_terms import name_of_iri
 
 PathLike = str | os.PathLike[str]
 
@@ -27,7 +28,8 @@ def read_rdf(
     attributes with their text as value, from which numbers and names of entities are
     taken later. ``owl:sameAs`` is not a relation of the graph: such statements are left
     out here and read by :func:`~pyg_ibmea.data.read_link_table`. Named graphs are read
-    as one.
+    as one. An IRI that an export minted (``urn:x-entity:``) becomes the name that it
+    was made for.
 
     Args:
         name (str): Name of the graph.
@@ -103,7 +105,7 @@ def _statements(path: Path) -> Iterator[tuple[str, str, str, bool]]:
     literal, blank = pyoxigraph.Literal, pyoxigraph.BlankNode
 
     def text(term: Any) -> str:
-        return f"_:{term.value}" if isinstance(term, blank) else str(term.value)
+        return f"_:{term.value}" if isinstance(term, blank) else name_of_iri(term.value)
 
     try:
         with open_bytes(path) as file:
@@ -112,7 +114,7 @@ def _statements(path: Path) -> Iterator[tuple[str, str, str, bool]]:
                 subject, value = quad.subject, quad.object
                 is_literal = isinstance(value, literal)
                 where = value.value if is_literal else text(value)
-                yield text(subject), quad.predicate.value, where, is_literal
+                yield text(subject), text(quad.predicate), where, is_literal
     except (SyntaxError, EOFError, OSError, AttributeError) as error:
         if isinstance(error, SyntaxError) and error.lineno:
             raise ValueError(f"{path}, line {error.lineno}: {error.msg}") from error
