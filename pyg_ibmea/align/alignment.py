@@ -312,15 +312,20 @@ class Alignment:
 
         Args:
             pairs: URIs of the true pairs; an entity may be in several.
+            known: URIs of pairs that were given to a training, such as seed pairs. No
+                match is sought for them, so they are counted apart. (default: none)
 
         Returns:
-            ``pairs`` (different source entities), ``given`` (matches for them),
-            ``right``, ``precision``, ``recall``, ``f1`` and, if there are any matches,
-            ``expected_calibration_error`` and ``coverage``.
+            ``pairs`` (different source entities), ``known`` (how many pairs were),
+            ``given`` (matches for the source entities), ``right``, ``precision``,
+            ``recall``, ``f1`` and, if there are any matches,
+            ``expected_calibration_error`` and ``coverage``. Where none is right,
+            ``exchanged`` says whether the pairs fit the graphs better the other way
+            round.
 
         Raises:
-            ValueError: If there are no pairs, or the matches are of several pairs of
-                graphs.
+            ValueError: If there are no pairs, all of them are known, or the matches are
+                of several pairs of graphs.
         """
         graphs = sorted(self.pairs[number] for number in np.unique(self.pair))
         if len(graphs) > 1:
@@ -329,7 +334,7 @@ class Alignment:
                 + ", ".join(" and ".join(pair) for pair in graphs)
             )
         uris = [self.uris[graph] for graph in graphs[0]] if graphs else [[], []]
-        return judge(self.source, self.target, self.confidence, uris, pairs)
+        return judge(self.source, self.target, self.confidence, uris, pairs, known)
 
     def to_pandas(self) -> Any:
         """The matches as a ``pandas.DataFrame`` with the columns of the ``.tsv``.

@@ -303,6 +303,26 @@ def test_judgement():
         ALIGNMENT.judge([])
 
 
+def test_known_pairs_are_not_missed():
+    pairs = [("a", "x"), ("b", "x"), ("s", "t")]
+    assert ALIGNMENT.judge(pairs)["recall"] == pytest.approx(2 / 3)
+    judged = ALIGNMENT.judge(pairs, known=[["s", "t"], ("u", "v")])
+    assert (judged["pairs"], judged["known"], judged["recall"]) == (2, 1, 1)
+    with pytest.raises(ValueError, match="all 3 pairs were known"):
+        ALIGNMENT.judge(pairs, known=pairs)
+
+
+def test_exchanged_pairs_are_noticed():
+    for pairs, exchanged in [
+        ([("x", "a"), ("y", "b"), ("s", "t")], True),
+        ([("a", "y"), ("b", "y")], False),
+        ([("s", "t")], False),
+    ]:
+        assert ALIGNMENT.judge(pairs)["exchanged"] == exchanged
+    # A pair that was found is the right way round.
+    assert "exchanged" not in ALIGNMENT.judge([("x", "a"), ("y", "b"), ("a", "x")])
+
+
 def test_judgement_of_several_pairs_of_graphs():
     other = alignment_of(*MATCHES, pair=("k", "m"))
     both = Alignment.join([ALIGNMENT, other])
