@@ -1,13 +1,18 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.align import Alignment
+from pyg_ibmea.align import Alignment, Clusters
 from pyg_ibmea.cli._exports import join_known, write_embeddings, write_merged
-from pyg_ibmea.data import KnowledgeGraph
+from pyg_ibmea.data import KnowledgeGraph, read_rdf
+from pyg_ibmea.rdf_terms import name_of_iri
 
-ODD = 'say "hi"\n\ttwice \\ \x01 é \u2028'
+ODD = 'say "hi"\n\ttwice \\ \x01 é \u2028 \U0001f600'
 
 
 def graph(name, triples):
@@ -52,7 +57,7 @@ def test_embeddings_stay_inside_the_folder(tmp_path):
     ]  # fmt: skip
     assert np.load(files[0]).tolist() == z["../out"].tolist()
     lines = files[1].read_text(encoding="utf-8").splitlines()
-    assert lines == ["x", "two lines", "é"]
+    assert lines == ["x", r"two\nlines", "é"]
 
 
 def test_known_pairs_come_before_matches(graphs):
@@ -105,3 +110,37 @@ def test_old_file_stays_if_writing_fails(graphs, tmp_path, monkeypatch):
         write_merged(path, graphs, clusters)
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["m.pt"]
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+names = (texts | texts.map("http://x/{}".format)).filter(lambda name: name[:2] != "_:")
+
+
+@pytest.mark.parametrize("library", ["pyoxigraph", "rdflib"])
+@given(data=st.data())
+def test_any_name_survives_a_merged_graph(tmp_path_factory, library, data):
+    parser = pytest.importorskip(library)
+    entities = data.draw(st.lists(names, min_size=3, max_size=9, unique=True))
+    relation, kind, value = data.draw(names), data.draw(names), data.draw(texts)
+    merged = KnowledgeGraph(
+        "a", entities, [relation], torch.tensor([[0, 0, 1]]),
+        attributes=torch.tensor([[2], [0]]), attribute_names=[kind], values=[value],
+    )  # fmt: skip
+    path = tmp_path_factory.mktemp("merged") / "m.nt"
+    other = replace(merged, name="b", entities=[f"{name} b" for name in entities])
+    nothing = torch.empty(0, 2, dtype=torch.long)
+    write_merged(path, [merged, other], Clusters(("a", "b"), nothing, torch.ones(0)))
+    if library == "rdflib":
+        found = {tuple(map(str, s)) for s in parser.Graph().parse(path, format="nt")}
+    else:
+        found = {
+            (q.subject.value, q.predicate.value, q.object.value)
+            for q in parser.parse(path=str(path))
+        }
+    read = {tuple(map(name_of_iri, statement[:2])) for statement in found}
+    assert {(entities[0], relation), (entities[2], kind)} <= read
+    assert value in {statement[2] for statement in found}
+    again = read_rdf("again", path)
+    assert set(again.relations) == {relation}
+    assert set(entities[:2]) <= set(again.entities)
+    assert set(again.values) == {value}

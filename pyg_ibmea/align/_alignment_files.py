@@ -6,9 +6,10 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from pyg_ibmea.files import replacing
+from pyg_ibmea.rdf_terms import iri_term
+from pyg_ibmea.tab_fields import field_of
 
 COLUMNS = (
     *("source", "target", "score", "confidence", "runner_up", "margin"),
@@ -21,8 +22,6 @@ NUMBERS = ("score", "confidence", "margin")
 
 FORMATS = ("tsv", "csv", "parquet", "nt")
 _SAME_AS = "<http://www.w3.org/2002/07/owl#sameAs>"
-# Characters allowed in an IRI; non-ASCII letters are encoded.
-_IRI = ":/?#[]@!$&'()*+,;=%~"
 
 
 def write_table(path: Path, form: str | None, columns: Mapping[str, list[Any]]) -> None:
@@ -56,36 +55,6 @@ def write_table(path: Path, form: str | None, columns: Mapping[str, list[Any]]) 
                 file.writelines(_tsv(columns) if form == "tsv" else _nt(columns))
 
 
-def as_iri(name: str) -> str:
-    """A name as an IRI of N-Triples, in angle brackets.
-
-    A name that is not an absolute URI becomes ``urn:x-entity:`` and the name,
-    percent-encoded.
-
-    Example:
-        >>> as_iri("http://x/a b"), as_iri("Paris <1>")
-        ('<http://x/a%20b>', '<urn:x-entity:Paris%20%3C1%3E>')
-    """
-    scheme, colon, rest = name.partition(":")
-    if name.startswith("_:"):
-        return f"<urn:x-entity:{quote(name, safe='')}>"
-    plain = scheme.replace("+", "").replace("-", "").replace(".", "")
-    if colon and rest and plain.isascii() and plain.isalnum() and scheme[0].isalpha():
-        return f"<{quote(name, safe=_IRI)}>"
-    return f"<urn:x-entity:{quote(name, safe='')}>"
-
-
-def one_field(name: str) -> str:
-    r"""A name without the characters that would break a table without quotes.
-
-    Example:
-        >>> one_field("two\nlines")
-        'two lines'
-    """
-    # Much faster than str.translate or a regular expression.
-    return name.replace("\t", " ").replace("\r", " ").replace("\n", " ")
-
-
 def suffixes(forms: Iterable[str]) -> str:
     """Names of formats as file suffixes."""
     return ", ".join(f".{form}" for form in forms)
@@ -95,7 +64,7 @@ def _tsv(columns: Mapping[str, list[Any]]) -> Iterator[str]:
     """Lines with six decimals, so that loading and saving again gives the same file."""
     yield "\t".join(COLUMNS) + "\n"
     fields = (
-        values if name in NUMBERS else map(one_field, values)
+        values if name in NUMBERS else map(field_of, values)
         for name, values in columns.items()
     )
     for source, target, score, confidence, runner_up, margin, left, right in zip(
@@ -109,8 +78,8 @@ def _tsv(columns: Mapping[str, list[Any]]) -> Iterator[str]:
 
 def _nt(columns: Mapping[str, list[Any]]) -> Iterator[str]:
     sides = columns["source"], columns["target"]
-    # Quoting is slow, and an entity may be the target of many others.
-    iri = {name: as_iri(name) for name in set().union(*sides)}
+    # An entity may be the target of many, and quoting is slow.
+    iri = {name: iri_term(name) for name in set().union(*sides)}
     for source, target in zip(*sides, strict=True):
         yield f"{iri[source]} {_SAME_AS} {iri[target]} .\n"
 

@@ -19,6 +19,7 @@ from pyg_ibmea.align._alignment_files import (
     suffixes,
 )
 from pyg_ibmea.problem import Pair
+from pyg_ibmea.tab_fields import name_of_field
 
 _NONE = -1
 
@@ -67,7 +68,8 @@ def read_table(path: Path) -> dict[str, Any]:
 
 def _tsv_rows(file: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
     for number, line in enumerate(file, start=1):
-        yield number, line.removesuffix("\n").split("\t")
+        fields = line.removesuffix("\n").split("\t")
+        yield number, [*map(name_of_field, fields)] if "\\" in line else fields
 
 
 def _csv_rows(file: Iterable[str]) -> Iterator[tuple[int, list[str]]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from pyg_ibmea.align._alignment_files import COLUMNS, NUMBERS, one_field
+from pyg_ibmea.align._alignment_files import COLUMNS, NUMBERS
 
 _WIDEST = 40
 
@@ -21,6 +21,17 @@ def count_of(number: int) -> str:
     if number == 0:
         return "no matches"
     return f"{number:,} match{'es' if number > 1 else ''}"
+
+
+def one_field(name: str) -> str:
+    r"""A name on one line, to look at.
+
+    Example:
+        >>> one_field("two\nlines")
+        'two lines'
+    """
+    # Much faster than a translation or a regular expression.
+    return name.replace("\t", " ").replace("\r", " ").replace("\n", " ")
 
 
 def text_table(columns: Mapping[str, Sequence[Any]], total: int) -> str:

@@ -22,6 +22,7 @@ def judge(
     confidence: NDArray[np.float64],
     uris: Sequence[Sequence[str]],
     pairs: Iterable[Sequence[str]],
+    known: Iterable[Sequence[str]] = (),
 ) -> dict[str, Any]:
     """Compares the matches of one pair of graphs with true pairs.
 
@@ -32,20 +33,27 @@ def judge(
         uris (sequence of sequence of str): URIs of the source and the target graph, by
             entity number.
         pairs (iterable of sequence of str): URIs of the true pairs.
+        known (iterable of sequence of str): URIs of pairs that were given to a
+            training; they are not judged.
 
     Returns:
         dict: See :meth:`pyg_ibmea.align.alignment.Alignment.judge`.
 
     Raises:
-        ValueError: If there are no pairs.
+        ValueError: If there are no pairs, or all of them are known.
     """
-    true = {(left, right) for left, right in pairs}
-    if not true:
+    every = {(left, right) for left, right in pairs}
+    if not every:
         raise ValueError("there are no true pairs to compare the matches with")
-    known = {left for left, _ in true}
+    true = every.difference((left, right) for left, right in known)
+    if not true:
+        raise ValueError(
+            f"all {len(every)} pairs were known to the training; judge by others"
+        )
+    sources = {left for left, _ in true}
     # Pairs are given by URI: entities that share one count as the same.
     (first, left), (second, right) = map(_by_uri, uris)
-    ids = np.array([first[uri] for uri in known if uri in first], dtype=np.int64)
+    ids = np.array([first[uri] for uri in sources if uri in first], dtype=np.int64)
     asked = np.isin(left[source], ids)
     size = len(right)
     codes = [first[a] * size + second[b] for a, b in true if a in first and b in second]
@@ -53,17 +61,25 @@ def judge(
     marks = torch.from_numpy(np.isin(found, np.array(codes, dtype=np.int64)))
     given, count = marks.numel(), int(marks.sum())
     judged: dict[str, Any] = {
-        "pairs": len(known),
+        "pairs": len(sources),
+        "known": len(every) - len(true),
         "given": given,
         "right": count,
-        **precision_recall_f1(count, given, len(known)),
+        **precision_recall_f1(count, given, len(sources)),
     }
     if given:
         # In the floating-point type of the models that gave the confidence.
         sure = torch.from_numpy(confidence[asked]).to(torch.get_default_dtype())
         error = expected_calibration_error(sure, marks)
         judged["expected_calibration_error"] = error
-        judged["coverage"] = coverage_curve(sure, marks, len(known))
+        judged["coverage"] = coverage_curve(sure, marks, len(sources))
+    if not count and len(true) == len(every):
+        # Nothing fits; do the pairs fit the other way round?
+        fits = [
+            sum((a in first) + (b in second) for a, b in both)
+            for both in (every, [(b, a) for a, b in every])
+        ]
+        judged["exchanged"] = fits[0] < fits[1]
     return judged
 
 

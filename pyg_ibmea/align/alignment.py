@@ -24,9 +24,9 @@ from pyg_ibmea.align._alignment_columns import (
     real_numbers,
     whole_numbers,
 )
-from pyg_ibmea.align._alignment_files import COLUMNS, one_field, write_table
+from pyg_ibmea.align._alignment_files import COLUMNS, write_table
 from pyg_ibmea.align._alignment_reader import read_table
-from pyg_ibmea.align._alignment_text import count_of, html_table, text_table
+from pyg_ibmea.align._alignment_text import count_of, html_table, one_field, text_table
 from pyg_ibmea.align._judgement import judge
 from pyg_ibmea.problem import Pair
 
@@ -256,12 +256,13 @@ class Alignment:
         return cls(**read_table(Path(path)))
 
     def save(self, path: str | os.PathLike[str], form: str | None = None) -> Path:
-        """Saves the matches as a table or as ``owl:sameAs`` statements in N-Triples.
+        r"""Saves the matches as a table or as ``owl:sameAs`` statements in N-Triples.
 
-        In a ``.tsv``, numbers have six decimals, and tabs and line breaks in names
-        become spaces; the other tables are exact. In N-Triples, a name that is not an
-        absolute URI becomes ``urn:x-entity:`` and the name, percent-encoded. An
-        interrupted save leaves the old file unchanged.
+        In a ``.tsv``, numbers have six decimals, and a tab, a line feed, a carriage
+        return and a backslash in a name are written ``\t``, ``\n``, ``\r`` and ``\\``;
+        the other tables are exact. In N-Triples, an absolute IRI is written as it is,
+        and any other name becomes ``urn:x-entity:`` and the name, percent-encoded,
+        which our readers map back. An interrupted save leaves the old file unchanged.
 
         Args:
             path (str or os.PathLike): The file.
@@ -323,7 +324,9 @@ class Alignment:
             calibrated={pair: self.calibrated[pair]},
         )
 
-    def judge(self, pairs: Iterable[Sequence[str]]) -> dict[str, Any]:
+    def judge(
+        self, pairs: Iterable[Sequence[str]], known: Iterable[Sequence[str]] = ()
+    ) -> dict[str, Any]:
         """Compares the matches with true pairs.
 
         Matches of entities that are not the source of any pair are left out, as nothing
@@ -332,15 +335,21 @@ class Alignment:
         Args:
             pairs (iterable of sequence of str): URIs of the true pairs; an entity may
                 occur in several.
+            known (iterable of sequence of str, optional): URIs of pairs that were given
+                to a training, such as seed pairs. No match is sought for them, so they
+                are counted apart. (default: none)
 
         Returns:
-            dict: ``pairs`` (number of distinct source entities), ``given`` (number of
-            matches for them), ``right``, ``precision``, ``recall``, ``f1`` and, if
-            there are any matches, ``expected_calibration_error`` and ``coverage``.
+            dict: ``pairs`` (number of distinct source entities), ``known`` (how many
+            pairs were), ``given`` (number of matches for the source entities),
+            ``right``, ``precision``, ``recall``, ``f1`` and, if there are any matches,
+            ``expected_calibration_error`` and ``coverage``. If none is right,
+            ``exchanged`` says whether the pairs fit the graphs better the other way
+            round.
 
         Raises:
-            ValueError: If there are no pairs, or the matches are between several pairs
-                of graphs.
+            ValueError: If there are no pairs, all of them are known, or the matches are
+                between several pairs of graphs.
         """
         graphs = sorted(self.pairs[number] for number in np.unique(self.pair))
         if len(graphs) > 1:
@@ -349,7 +358,7 @@ class Alignment:
                 + ", ".join(" and ".join(pair) for pair in graphs)
             )
         uris = [self.uris[graph] for graph in graphs[0]] if graphs else [[], []]
-        return judge(self.source, self.target, self.confidence, uris, pairs)
+        return judge(self.source, self.target, self.confidence, uris, pairs, known)
 
     def to_pandas(self) -> Any:
         """The matches as a ``pandas.DataFrame`` with the same columns as the ``.tsv``.

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch_geometric.data import HeteroData
 
 from pyg_ibmea import report
 from pyg_ibmea.align import Alignment
 from pyg_ibmea.aligner import Aligner, read_config
+from pyg_ibmea.cli._endings import ENDINGS, PAIRS, check_ending
 from pyg_ibmea.cli._examples import hard_examples
 from pyg_ibmea.cli._exports import join_known, write_embeddings, write_merged
 from pyg_ibmea.cli._problem import (
@@ -26,7 +28,7 @@ from pyg_ibmea.cli._problem import (
 )
 from pyg_ibmea.data.readers.link_tables import read_pairs
 from pyg_ibmea.datasets import inspect_problem
-from pyg_ibmea.problem import linked_pairs, links_of, pair_problems
+from pyg_ibmea.problem import Pair, linked_pairs, links_of, pair_problems
 from pyg_ibmea.report.page import read_json
 from pyg_ibmea.train import Options, RunFolder, Stopped
 
@@ -173,10 +175,22 @@ def evaluate(args: argparse.Namespace) -> int:
             pair = config.get("links", [["source", "target"]])[0][:2]
             print_metrics(metrics, " - ".join(pair))
         return 0
-    found = _selected(args).judge(read_pairs(args.pairs))
+    check_ending(args.pairs, PAIRS)
+    matches = _selected(args)
+    known = _known_to_training(args.run, config)
+    given = [two for pair in matches.pairs for two in known.get(pair, [])]
+    found = matches.judge(read_pairs(args.pairs), given)
+    if found.pop("exchanged", False):
+        raise ValueError(
+            f"{args.pairs} has no pair that was found, but fits the other way round: "
+            "its first column must name entities of the source graph; exchange the "
+            "columns"
+        )
     if args.json:
         print(json.dumps(found, indent=2))
         return 0
+    if found["known"]:
+        print(f"{found['known']} pairs were known to the training and do not count")
     print(
         f"{found['given']} matches for the source entities of the {found['pairs']} "
         f"pairs, {found['right']} of them right"
@@ -191,6 +205,7 @@ def evaluate(args: argparse.Namespace) -> int:
 
 def export(args: argparse.Namespace) -> int:
     """Writes what a run found in another form."""
+    check_ending(args.to, ENDINGS[args.what])
     count, what = EXPORTS[args.what](args)
     rough = [] if args.what == "embeddings" else _not_calibrated(args.run)
     if args.json:
@@ -243,6 +258,32 @@ def _selected(args: argparse.Namespace) -> Alignment:
     return matches.one_to_one() if args.one_to_one else matches
 
 
+def _known_pairs(data: HeteroData) -> dict[Pair, list[Pair]]:
+    """By pair of graphs, the pairs that a training learned from."""
+    known = {}
+    for (a, b), problem in pair_problems(data):
+        parts = [links_of(problem, part) for part in ("train", "val")]
+        # By URI: the problem may lack entities that the files have (leaves=drop).
+        ids = torch.cat(parts, dim=1).t().tolist()
+        known[a, b] = [(data.uri[a][i], data.uri[b][j]) for i, j in ids]
+    return known
+
+
+def _known_to_training(run: Path, config: dict[str, Any]) -> dict[Pair, list[Pair]]:
+    """The same for a run; none where its files cannot be read again."""
+    if "graphs" not in config:
+        return {}
+    try:
+        return _known_pairs(read_again(run, config))
+    except (OSError, ValueError) as error:
+        warnings.warn(
+            f"pairs known to the training count as missed, since its files cannot be "
+            f"read again: {error}",
+            stacklevel=1,
+        )
+        return {}
+
+
 def _export_matches(args: argparse.Namespace) -> tuple[int, str]:
     matches = _selected(args)
     matches.save(args.to)
@@ -259,14 +300,8 @@ def _export_embeddings(args: argparse.Namespace) -> tuple[int, str]:
 def _export_merged(args: argparse.Namespace) -> tuple[int, str]:
     config = read_config(args.run)
     matches = _selected(args)
-    data = read_again(args.run, config)
+    known = _known_pairs(read_again(args.run, config))
     graphs = [file.read() for file in graph_files(config)]
-    known = {}
-    for (a, b), problem in pair_problems(data):
-        parts = [links_of(problem, part) for part in ("train", "val")]
-        # By URI: the problem may lack entities that the files have (leaves=drop).
-        ids = torch.cat(parts, dim=1).t().tolist()
-        known[a, b] = [(data.uri[a][i], data.uri[b][j]) for i, j in ids]
     clusters = join_known(graphs, known, matches)
     return write_merged(args.to, graphs, clusters).num_nodes, "entities"
 

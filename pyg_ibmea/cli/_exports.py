@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,11 +12,12 @@ import torch
 from torch import Tensor
 
 from pyg_ibmea.align import Alignment, Clusters, cluster_matches
-from pyg_ibmea.align._alignment_files import as_iri
 from pyg_ibmea.data import KnowledgeGraph, merge_graphs
 from pyg_ibmea.data.merging import single_hetero_data
 from pyg_ibmea.data.readers.rdf import SAME_AS
 from pyg_ibmea.files import replacing
+from pyg_ibmea.rdf_terms import iri_term, literal_term, node_term
+from pyg_ibmea.tab_fields import field_of
 
 
 def write_embeddings(
@@ -25,13 +25,14 @@ def write_embeddings(
     z: Mapping[str, Tensor],
     uris: Mapping[str, Sequence[str]],
 ) -> list[Path]:
-    """Writes, for each graph, ``<graph>.npy`` (float32 ``[N, C]``) and
+    r"""Writes, for each graph, ``<graph>.npy`` (float32 ``[N, C]``) and
     ``<graph>.ids.txt``, the URI of each row.
 
     Args:
         folder (str or Path): The folder; it is created if it does not exist.
         z (dict): Embeddings by graph, ``[N, C]``.
-        uris (dict): URIs by graph; line ends in them become blanks.
+        uris (dict): URIs by graph. A line ends at a line feed only; tabs, line ends
+            and backslashes in a URI are written ``\t``, ``\n``, ``\r``, ``\\``.
 
     Returns:
         list: The files.
@@ -44,7 +45,7 @@ def write_embeddings(
         vectors, ids = folder / f"{name}.npy", folder / f"{name}.ids.txt"
         with replacing(vectors) as unfinished, unfinished.open("wb") as file:
             np.save(file, rows.detach().cpu().float().numpy())
-        lines = "".join(" ".join(uri.splitlines()) + "\n" for uri in uris[kg])
+        lines = "".join(f"{field_of(uri)}\n" for uri in uris[kg])
         with replacing(ids) as unfinished:
             unfinished.write_text(lines, encoding="utf-8")
         files += [vectors, ids]
@@ -121,22 +122,21 @@ def write_merged(
 
 def _statements(graph: KnowledgeGraph, members: Sequence[Sequence[str]]) -> list[str]:
     """N-Triples of a graph, line by line."""
-    entity = [as_iri(uri) for uri in graph.entities]
-    relation = [as_iri(uri) for uri in graph.relations]
+    entity = [node_term(uri) for uri in graph.entities]
+    relation = [iri_term(uri) for uri in graph.relations]
     lines = [f"{entity[h]} {relation[r]} {entity[t]} .\n"
              for h, r, t in graph.triples.tolist()]  # fmt: skip
     if graph.attributes is not None and graph.values is not None:
-        kind = [as_iri(uri) for uri in graph.attribute_names]
-        # JSON escapes a string as N-Triples requires.
+        kind = [iri_term(uri) for uri in graph.attribute_names]
         lines += [
-            f"{entity[i]} {kind[a]} {json.dumps(value)} .\n"
+            f"{entity[i]} {kind[a]} {literal_term(value)} .\n"
             for i, a, value in zip(
                 *graph.attributes.tolist(), graph.values, strict=True
             )
             if value
         ]
     for name, uris in zip(entity, members, strict=True):
-        others = dict.fromkeys(map(as_iri, uris))
+        others = dict.fromkeys(map(node_term, uris))
         lines += [
             f"{name} <{SAME_AS}> {other} .\n" for other in others if other != name
         ]

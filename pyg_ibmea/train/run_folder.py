@@ -16,6 +16,7 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.align import Clusters
 from pyg_ibmea.files import is_leftover, remove_leftovers, replacing, sync
 from pyg_ibmea.problem import Pair
+from pyg_ibmea.tab_fields import field_of
 from pyg_ibmea.train._checkpoint import (
     CHECKPOINT,
     PREVIOUS,
@@ -188,11 +189,11 @@ class RunFolder:
             data (HeteroData): The problem.
             clusters (Clusters): The clusters, as node ids.
         """
-        lines = ["\t".join([*map(_one_field, clusters.graphs), "confidence"]) + "\n"]
+        lines = ["\t".join([*map(field_of, clusters.graphs), "confidence"]) + "\n"]
         rows = zip(clusters.members.tolist(), clusters.score.tolist(), strict=True)
         for members, score in rows:
             uris = [
-                _one_field(data.uri[kg][node]) if node >= 0 else ""
+                field_of(data.uri[kg][node]) if node >= 0 else ""
                 for kg, node in zip(clusters.graphs, members, strict=True)
             ]
             lines.append("\t".join([*uris, f"{min(score, 1.0):.6f}"]) + "\n")
@@ -210,10 +211,10 @@ class RunFolder:
         """
         lines = ["source\ttarget\tsource_graph\ttarget_graph\n"]
         for (source, target), ids in pairs.items():
-            graphs = f"{_one_field(source)}\t{_one_field(target)}"
+            graphs = f"{field_of(source)}\t{field_of(target)}"
             for i, j in ids.t().tolist():
                 left, right = data.uri[source][i], data.uri[target][j]
-                lines.append(f"{_one_field(left)}\t{_one_field(right)}\t{graphs}\n")
+                lines.append(f"{field_of(left)}\t{field_of(right)}\t{graphs}\n")
         self._write(name, "".join(lines))
 
     def save_checkpoint(self, state: Mapping[str, Any]) -> None:
@@ -311,8 +312,3 @@ def _comparable(config: Mapping[str, Any]) -> dict[str, Any]:
         options = {}
     same: dict[str, Any] = json.loads(json.dumps({**config, **options}))
     return same
-
-
-def _one_field(name: str) -> str:
-    """A URI that cannot break the table: tabs and line ends become blanks."""
-    return name.replace("\t", " ").replace("\n", " ").replace("\r", " ")

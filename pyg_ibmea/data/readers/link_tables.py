@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import os
 import warnings
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from pyg_ibmea.data._boundary import open_bytes
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
-from pyg_ibmea.data.readers._rows import read_rows
+from pyg_ibmea.data.readers._rows import TEXT, read_rows, suffix_of
 from pyg_ibmea.data.readers.rdf import is_rdf, read_same_as
+from pyg_ibmea.tab_fields import name_of_field
 
 PathLike = str | os.PathLike[str]
+
+# The last columns of the tables of pairs that runs and exports write.
+_OURS = [b"source_graph", b"target_graph"]
+_LONGEST_HEADER = 1 << 10
 
 
 def read_link_table(
@@ -73,6 +80,9 @@ def read_pairs(path: PathLike) -> Iterator[tuple[str, ...]]:
     """Reads pairs of URIs from a table ``source``, ``target``, or from the
     ``owl:sameAs`` statements of an RDF file.
 
+    In a table that a run or an export wrote, such as ``alignment.tsv``, escapes are
+    read as the characters that they stand for; elsewhere a backslash is a backslash.
+
     Args:
         path (str or Path): The file.
 
@@ -85,4 +95,23 @@ def read_pairs(path: PathLike) -> Iterator[tuple[str, ...]]:
     """
     if is_rdf(path):
         return read_same_as(path)
-    return read_rows(Path(path), ("source", "target"))
+    rows = read_rows(Path(path), ("source", "target"))
+    return map(_names_of_fields, rows) if _written_by_us(Path(path)) else rows
+
+
+def _written_by_us(path: Path) -> bool:
+    """Whether a table is one that a run or an export wrote, with escaped names."""
+    if suffix_of(path) == ".csv" or suffix_of(path) not in (*TEXT, ""):
+        return False
+    if not path.is_file():
+        return False
+    try:
+        with open_bytes(path) as file:
+            header = file.readline(_LONGEST_HEADER).rstrip(b"\r\n").split(b"\t")
+    except (EOFError, OSError, ValueError, zlib.error):
+        return False  # Reading the rows says what is wrong.
+    return header[:2] == [b"source", b"target"] and header[-2:] == _OURS
+
+
+def _names_of_fields(row: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(map(name_of_field, row))

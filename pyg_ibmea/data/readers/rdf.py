@@ -12,6 +12,7 @@ from pyg_ibmea.data.builder import GraphBuilder
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
 from pyg_ibmea.data.readers._rdf_guard import check_entities, check_nesting
 from pyg_ibmea.data.readers._rows import suffix_of
+from pyg_ibmea.rdf_terms import name_of_iri
 
 PathLike = str | os.PathLike[str]
 
@@ -29,7 +30,8 @@ def read_rdf(
     attributes with their text as value, from which numbers and names of entities are
     taken later. ``owl:sameAs`` is not a relation of the graph: such statements are left
     out here and read by :func:`~pyg_ibmea.data.read_link_table`. Named graphs are read
-    as one.
+    as one. An IRI that an export minted (``urn:x-entity:``) becomes the name that it
+    was made for.
 
     Args:
         name (str): Name of the graph.
@@ -108,7 +110,7 @@ def _statements(path: Path) -> Iterator[tuple[str, str, str, bool]]:
     literal, blank = pyoxigraph.Literal, pyoxigraph.BlankNode
 
     def text(term: Any) -> str:
-        return f"_:{term.value}" if isinstance(term, blank) else str(term.value)
+        return f"_:{term.value}" if isinstance(term, blank) else name_of_iri(term.value)
 
     with reading(path, "cannot be read as RDF"):
         if kind == pyoxigraph.RdfFormat.RDF_XML:
@@ -124,7 +126,7 @@ def _statements(path: Path) -> Iterator[tuple[str, str, str, bool]]:
                         raise ValueError("it holds triples about triples")
                     is_literal = isinstance(value, literal)
                     where = value.value if is_literal else text(value)
-                    yield text(subject), quad.predicate.value, where, is_literal
+                    yield text(subject), text(quad.predicate), where, is_literal
             except SyntaxError as error:
                 if error.lineno:
                     where = f"{path}, line {error.lineno}"

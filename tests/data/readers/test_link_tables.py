@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pyg_ibmea.data import KnowledgeGraph
-from pyg_ibmea.data.readers.link_tables import read_link_table
+from pyg_ibmea.data.readers.link_tables import read_link_table, read_pairs
 
 
 def written(path: Path, rows: list[tuple[str, str]]) -> Path:
@@ -35,3 +35,14 @@ def test_links(tmp_path: Path) -> None:
     ).replace("urn:http", "http"))  # fmt: skip
     with pytest.raises(ValueError, match="row 1: 'urn:Oslo' is not an entity"):
         read_link_table(path, source, target)
+
+
+def test_only_tables_of_ours_have_escapes(tmp_path: Path) -> None:
+    row, header = "C:\\temp\tx", "source\ttarget"
+    path = tmp_path / "pairs.tsv"
+    path.write_text(f"{row}\n")
+    assert list(read_pairs(path)) == [("C:\\temp", "x")]
+    path.write_text(f"{header}\n{row}\n")
+    assert list(read_pairs(path)) == [("C:\\temp", "x")]
+    path.write_text(f"{header}\tsource_graph\ttarget_graph\n{row}\ta\tb\n")
+    assert list(read_pairs(path)) == [("C:\temp", "x")]

@@ -1,0 +1,53 @@
+"""The endings of file names that commands know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pyg_ibmea.align._alignment_files import FORMATS
+from pyg_ibmea.data.readers._rows import PARQUET, TEXT, suffix_of
+from pyg_ibmea.data.readers.rdf import RDF
+
+ENDINGS = {
+    "matches": tuple(f".{form}" for form in FORMATS),
+    "embeddings": (),
+    "merged": (".nt", ".pt"),
+}
+"""By what is exported, the endings of its file; none for a folder."""
+
+PAIRS = (*TEXT, *PARQUET, *RDF)
+"""Those of a file of pairs, which may have none; text and RDF may be compressed."""
+
+# Forms of their own that share the ending of a table.
+_OTHERS = (".sssom",)
+
+
+def check_ending(path: Path, known: tuple[str, ...]) -> None:
+    """Refuses a file whose ending promises what we do not write or read.
+
+    Args:
+        path: The file.
+        known: The endings that there are; none if a folder is meant.
+
+    Raises:
+        ValueError: If the ending is another; the message lists those there are.
+
+    Example:
+        >>> check_ending(Path("m.sssom.tsv"), (".tsv", ".csv"))
+        Traceback (most recent call last):
+            ...
+        ValueError: m.sssom.tsv must end in .tsv or .csv, and not in .sssom.tsv
+    """
+    suffix = path.suffix.lower()
+    if not known:
+        if suffix in {end for ends in ENDINGS.values() for end in ends} | {".npy"}:
+            raise ValueError(f"{path} must be a folder, not a {suffix} file")
+        return
+    if known is PAIRS:
+        suffix = suffix_of(path)
+    listed = f"{', '.join(known[:-1])} or {known[-1]}"
+    if suffix not in known and (suffix or known is not PAIRS):
+        raise ValueError(f"{path} must end in {listed}")
+    inner = Path(path.name.lower().removesuffix(".gz")).with_suffix("").suffix
+    if inner in _OTHERS:
+        raise ValueError(f"{path} must end in {listed}, and not in {inner}{suffix}")
