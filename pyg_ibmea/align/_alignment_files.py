@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pyg_ibmea.files import replacing
-from pyg_ibmea.rdf_terms import iri_term
+from pyg_ibmea.rdf_terms import iri_term, is_blank, warn_of_blank
 from pyg_ibmea.tab_fields import field_of
 
 COLUMNS = (
@@ -79,9 +79,15 @@ def _tsv(columns: Mapping[str, list[Any]]) -> Iterator[str]:
 def _nt(columns: Mapping[str, list[Any]]) -> Iterator[str]:
     sides = columns["source"], columns["target"]
     # An entity may be the target of many, and quoting is slow.
-    iri = {name: iri_term(name) for name in set().union(*sides)}
+    names = set().union(*sides)
+    iri = {name: iri_term(name) for name in names if not is_blank(name)}
+    blank = 0
     for source, target in zip(*sides, strict=True):
-        yield f"{iri[source]} {_SAME_AS} {iri[target]} .\n"
+        if source in iri and target in iri:
+            yield f"{iri[source]} {_SAME_AS} {iri[target]} .\n"
+        else:
+            blank += 1
+    warn_of_blank(blank)
 
 
 def parquet_table(columns: Mapping[str, list[Any]]) -> Any:

@@ -240,8 +240,9 @@ class Alignment:
         return and a backslash in a name are written ``\t``, ``\n``, ``\r`` and
         ``\\``; the other tables are exact. In N-Triples an absolute IRI is written as
         it is, and any other name becomes ``urn:x-entity:`` and the name,
-        percent-encoded, which our readers map back. The file is written whole under
-        another name first.
+        percent-encoded, which our readers map back; matches of blank nodes are left
+        out, with a warning that counts them. The file is written whole under another
+        name first.
 
         Args:
             path: The file.

@@ -43,3 +43,12 @@ def test_any_name_is_read_back_from_rdf(tmp_path_factory, names):
     alignment = alignment_of(names, ["x"] * len(names))
     path = alignment.save(tmp_path_factory.mktemp("nt") / "m.nt")
     assert [left for left, _ in read_same_as(path)] == names
+
+
+def test_blank_nodes_are_the_same_as_nothing(tmp_path):
+    alignment = alignment_of(["a", "_:b0", "c", "_: d"], ["x", "y", "_:b1", "z"])
+    with pytest.warns(
+        UserWarning, match="left out 2 owl:sameAs statements about blank"
+    ):
+        path = alignment.save(tmp_path / "m.nt")
+    assert list(read_same_as(path)) == [("a", "x"), ("_: d", "z")]
