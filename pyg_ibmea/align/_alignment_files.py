@@ -21,24 +21,43 @@ NUMBERS = ("score", "confidence", "margin")
 """Those that hold numbers; the others hold names."""
 
 FORMATS = ("tsv", "csv", "parquet", "nt")
+SHEETS = ("tsv", "csv")
+"""Forms that people open in a spreadsheet."""
+
+# By these a spreadsheet tells a formula: https://owasp.org/www-community/attacks/CSV_Injection
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _SAME_AS = "<http://www.w3.org/2002/07/owl#sameAs>"
 
 
-def write_table(path: Path, form: str | None, columns: Mapping[str, list[Any]]) -> None:
+def write_table(
+    path: Path,
+    form: str | None,
+    columns: Mapping[str, list[Any]],
+    safe_cells: bool = False,
+) -> None:
     """Writes a table of matches whole, or leaves the old file as it was.
 
     Args:
         path: The file.
         form: One of :data:`FORMATS`. (default: by the suffix)
         columns: Values by name of the column, in the order of :data:`COLUMNS`.
+        safe_cells: Whether names that a spreadsheet would take for a formula get an
+            apostrophe in front. (default: no)
 
     Raises:
         ImportError: If it is to be Parquet and pyarrow is not installed.
-        ValueError: If the form is unknown.
+        ValueError: If the form is unknown, or has no cells to make safe.
     """
     form = form or path.suffix.removeprefix(".").lower()
     if form not in FORMATS:
         raise ValueError(f"{path}: expected one of {suffixes(FORMATS)}")
+    if safe_cells:
+        if form not in SHEETS:
+            raise ValueError(f"{path}: only {suffixes(SHEETS)} have cells to make safe")
+        columns = {
+            name: values if name in NUMBERS else [*map(safe_cell, values)]
+            for name, values in columns.items()
+        }
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as unfinished:
         if form == "parquet":
@@ -53,6 +72,16 @@ def write_table(path: Path, form: str | None, columns: Mapping[str, list[Any]]) 
                 writer.writerows(rows)
             else:
                 file.writelines(_tsv(columns) if form == "tsv" else _nt(columns))
+
+
+def safe_cell(name: str) -> str:
+    """A name that a spreadsheet takes for a text.
+
+    Example:
+        >>> safe_cell("=1+1"), safe_cell("1+1")
+        ("'=1+1", '1+1')
+    """
+    return f"'{name}" if name.startswith(_FORMULA) else name
 
 
 def suffixes(forms: Iterable[str]) -> str:

@@ -233,7 +233,12 @@ class Alignment:
         """
         return cls(**read_table(Path(path)))
 
-    def save(self, path: str | os.PathLike[str], form: str | None = None) -> Path:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        form: str | None = None,
+        safe_cells: bool = False,
+    ) -> Path:
         r"""Writes the matches as a table, or as ``owl:sameAs`` statements in N-Triples.
 
         In a ``.tsv`` numbers have six decimals, and a tab, a line feed, a carriage
@@ -248,15 +253,19 @@ class Alignment:
             path: The file.
             form: ``'tsv'``, ``'csv'``, ``'parquet'`` or ``'nt'``.
                 (default: by the suffix)
+            safe_cells: Whether an apostrophe is put before each name that begins with
+                ``=``, ``+``, ``-``, ``@``, a tab or a line end, which a spreadsheet
+                would take for a formula. For people to look at: such a name is read
+                back with its apostrophe. (default: no)
 
         Returns:
             The file.
 
         Raises:
             ImportError: If it is to be Parquet and pyarrow is not installed.
-            ValueError: If the form is unknown.
+            ValueError: If the form is unknown, or has no cells to make safe.
         """
-        write_table(Path(path), form, self._columns())
+        write_table(Path(path), form, self._columns(), safe_cells)
         return Path(path)
 
     def sure(self, least: float = 0.5) -> Alignment:

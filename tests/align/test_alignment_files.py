@@ -1,3 +1,5 @@
+import csv
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,3 +54,31 @@ def test_blank_nodes_are_the_same_as_nothing(tmp_path):
     ):
         path = alignment.save(tmp_path / "m.nt")
     assert list(read_same_as(path)) == [("a", "x"), ("_: d", "z")]
+
+
+FORMULAS = ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1"]
+HARMLESS = ["a=1", "'=1", " =1", "1-1", '"=1', "é"]
+
+
+@pytest.mark.parametrize("suffix", ["tsv", "csv"])
+def test_spreadsheets_find_no_formula(tmp_path, suffix):
+    names = [*FORMULAS, *HARMLESS]
+    alignment = alignment_of(names, names[::-1])
+    path = alignment.save(tmp_path / f"m.{suffix}", safe_cells=True)
+    with path.open(encoding="utf-8", newline="") as file:
+        quoting = (
+            {} if suffix == "csv" else {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
+        )
+        cells = [row[:2] for row in csv.reader(file, **quoting)]
+    assert not [cell for row in cells for cell in row if cell[0] in "=+-@\t\r\n"]
+    loaded = [match.source for match in Alignment.load(path)]
+    assert loaded == [f"'{name}" for name in FORMULAS] + HARMLESS
+    # Without being asked, nothing is changed.
+    assert [match.source for match in Alignment.load(alignment.save(path))] == names
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "nt"])
+def test_other_forms_have_no_cells(tmp_path, suffix):
+    with pytest.raises(ValueError, match=r"only \.tsv, \.csv have cells"):
+        alignment_of(["a"], ["x"]).save(tmp_path / f"m.{suffix}", safe_cells=True)
+    assert not list(tmp_path.iterdir())
