@@ -21,6 +21,9 @@ NUMBERS = ("score", "confidence", "margin")
 """Those that hold numbers; the others hold names."""
 
 FORMATS = ("tsv", "csv", "parquet", "nt")
+OTHER_FORMS = (".sssom",)
+"""Endings before the last one, of forms of their own that share the last one."""
+
 SHEETS = ("tsv", "csv")
 """Forms that people open in a spreadsheet."""
 
@@ -48,8 +51,9 @@ def write_table(
         ImportError: If it is to be Parquet and pyarrow is not installed.
         ValueError: If the form is unknown, or has no cells to make safe.
     """
+    other = form is None and Path(path.stem).suffix.lower() in OTHER_FORMS
     form = form or path.suffix.removeprefix(".").lower()
-    if form not in FORMATS:
+    if other or form not in FORMATS:
         raise ValueError(f"{path}: expected one of {suffixes(FORMATS)}")
     if safe_cells:
         if form not in SHEETS:
