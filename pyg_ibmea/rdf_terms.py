@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from ipaddress import IPv6Address
 from urllib.parse import quote, unquote
 
@@ -45,6 +46,16 @@ def is_blank(name: str) -> bool:
         (True, False, False)
     """
     return name.startswith("_:") and _BLANK.fullmatch(name) is not None
+
+
+def warn_of_blank(count: int) -> None:
+    """Says how many statements were left out for the sake of blank nodes, if any."""
+    if count:
+        warnings.warn(
+            f"left out {count} owl:sameAs statement{'s' * (count > 1)} about blank "
+            "nodes, which have no IRI outside their file",
+            stacklevel=3,
+        )
 
 
 def iri_term(name: str) -> str:

@@ -144,3 +144,21 @@ def test_any_name_survives_a_merged_graph(tmp_path_factory, library, data):
     assert set(again.relations) == {relation}
     assert set(entities[:2]) <= set(again.entities)
     assert set(again.values) == {value}
+
+
+def test_blank_nodes_of_a_merged_graph(tmp_path):
+    pyoxigraph = pytest.importorskip("pyoxigraph")
+    triples = torch.tensor([[0, 0, 1], [1, 0, 2], [2, 0, 3]])
+    left = KnowledgeGraph("a", ["_:p", "_:q", "urn:r", "urn:s"], ["urn:in"], triples)
+    right = KnowledgeGraph("b", ["urn:p", "_:u", "_:v", "_:q"], ["urn:in"], triples)
+    members = torch.tensor([[0, 0], [1, 1], [2, 2]])
+    path = tmp_path / "m.nt"
+    with pytest.warns(UserWarning, match="left out 3 owl:sameAs statements"):
+        write_merged(path, [left, right], Clusters(("a", "b"), members, torch.ones(3)))
+    # What is the same as an IRI bears it; the other _:q has a name of its own.
+    assert {str(q.triple) for q in pyoxigraph.parse(path=str(path))} == {
+        "<urn:p> <urn:in> _:q",
+        "_:q <urn:in> <urn:r>",
+        "<urn:r> <urn:in> <urn:s>",
+        "<urn:r> <urn:in> _:m4",
+    }

@@ -91,3 +91,18 @@ def test_merged_graph_is_read_back(run: Path, tmp_path: Path) -> None:
     read = read_rdf("m", to)
     assert {name + "a" for name in ODD} <= set(read.entities)
     assert set(read.relations) == {"next", "in\t0", "in\t1", "in\t2"}
+
+
+def test_cells_are_safe_on_demand(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["export", str(run), "--safe-cells", "--to"]
+    assert main([*words, str(tmp_path / "m.csv")]) == 0
+    sources = {match.source for match in Alignment.load(tmp_path / "m.csv")}
+    assert {"'=1+1a", "'-1a", "'@xa", "'\ra", "http://x/東京a"} <= sources
+    assert not {"=1+1a", "-1a", "@xa", "\ra"} & sources
+    capsys.readouterr()
+    assert main([*words, str(tmp_path / "m.nt")]) == 1
+    assert "only .tsv, .csv have cells" in capsys.readouterr().err
+    assert main([*words, str(tmp_path / "m.nt"), "--what", "merged"]) == 1
+    assert "--safe-cells is for matches" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pyg_ibmea.files import replacing
-from pyg_ibmea.rdf_terms import iri_term
+from pyg_ibmea.rdf_terms import iri_term, is_blank, warn_of_blank
 from pyg_ibmea.tab_fields import field_of
 
 COLUMNS = (
@@ -21,24 +21,47 @@ NUMBERS = ("score", "confidence", "margin")
 """The numeric columns; the others hold names."""
 
 FORMATS = ("tsv", "csv", "parquet", "nt")
+OTHER_FORMS = (".sssom",)
+"""Endings before the last one, of forms of their own that share the last one."""
+
+SHEETS = ("tsv", "csv")
+"""Forms that people open in a spreadsheet."""
+
+# By these a spreadsheet tells a formula: https://owasp.org/www-community/attacks/CSV_Injection
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _SAME_AS = "<http://www.w3.org/2002/07/owl#sameAs>"
 
 
-def write_table(path: Path, form: str | None, columns: Mapping[str, list[Any]]) -> None:
-    """Writes a complete table of matches, or leaves the old file unchanged.
+def write_table(
+    path: Path,
+    form: str | None,
+    columns: Mapping[str, list[Any]],
+    safe_cells: bool = False,
+) -> None:
+    """Writes a table of matches whole, or leaves the old file as it was.
 
     Args:
-        path (Path): The file.
-        form (str, optional): One of :data:`FORMATS`. (default: the suffix of ``path``)
-        columns (dict): Values of each column, in the order of :data:`COLUMNS`.
+        path (str or os.PathLike): The file.
+        form (str, optional): One of :data:`FORMATS`. (default: by the suffix)
+        columns (dict): Values by name of the column, in the order of :data:`COLUMNS`.
+        safe_cells (bool, optional): Whether names that a spreadsheet would take for a formula get an
+            apostrophe in front. (default: no)
 
     Raises:
         ImportError: If the format is Parquet and pyarrow is not installed.
-        ValueError: If the format is unknown.
+        ValueError: If the format is unknown, or has no cells to make safe.
     """
+    other = form is None and Path(path.stem).suffix.lower() in OTHER_FORMS
     form = form or path.suffix.removeprefix(".").lower()
-    if form not in FORMATS:
+    if other or form not in FORMATS:
         raise ValueError(f"{path}: expected one of {suffixes(FORMATS)}")
+    if safe_cells:
+        if form not in SHEETS:
+            raise ValueError(f"{path}: only {suffixes(SHEETS)} have cells to make safe")
+        columns = {
+            name: values if name in NUMBERS else [*map(safe_cell, values)]
+            for name, values in columns.items()
+        }
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as unfinished:
         if form == "parquet":
@@ -53,6 +76,16 @@ def write_table(path: Path, form: str | None, columns: Mapping[str, list[Any]]) 
                 writer.writerows(rows)
             else:
                 file.writelines(_tsv(columns) if form == "tsv" else _nt(columns))
+
+
+def safe_cell(name: str) -> str:
+    """A name that a spreadsheet takes for a text.
+
+    Example:
+        >>> safe_cell("=1+1"), safe_cell("1+1")
+        ("'=1+1", '1+1')
+    """
+    return f"'{name}" if name.startswith(_FORMULA) else name
 
 
 def suffixes(forms: Iterable[str]) -> str:
@@ -79,9 +112,15 @@ def _tsv(columns: Mapping[str, list[Any]]) -> Iterator[str]:
 def _nt(columns: Mapping[str, list[Any]]) -> Iterator[str]:
     sides = columns["source"], columns["target"]
     # An entity may be the target of many, and quoting is slow.
-    iri = {name: iri_term(name) for name in set().union(*sides)}
+    names = set().union(*sides)
+    iri = {name: iri_term(name) for name in names if not is_blank(name)}
+    blank = 0
     for source, target in zip(*sides, strict=True):
-        yield f"{iri[source]} {_SAME_AS} {iri[target]} .\n"
+        if source in iri and target in iri:
+            yield f"{iri[source]} {_SAME_AS} {iri[target]} .\n"
+        else:
+            blank += 1
+    warn_of_blank(blank)
 
 
 def parquet_table(columns: Mapping[str, list[Any]]) -> Any:

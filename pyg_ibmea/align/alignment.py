@@ -255,28 +255,39 @@ class Alignment:
         """
         return cls(**read_table(Path(path)))
 
-    def save(self, path: str | os.PathLike[str], form: str | None = None) -> Path:
-        r"""Saves the matches as a table or as ``owl:sameAs`` statements in N-Triples.
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        form (str, optional): str | None = None,
+        safe_cells (bool, optional): bool = False,
+    ) -> Path:
+        r"""Writes the matches as a table, or as ``owl:sameAs`` statements in N-Triples.
 
-        In a ``.tsv``, numbers have six decimals, and a tab, a line feed, a carriage
-        return and a backslash in a name are written ``\t``, ``\n``, ``\r`` and ``\\``;
-        the other tables are exact. In N-Triples, an absolute IRI is written as it is,
-        and any other name becomes ``urn:x-entity:`` and the name, percent-encoded,
-        which our readers map back. An interrupted save leaves the old file unchanged.
+        In a ``.tsv`` numbers have six decimals, and a tab, a line feed, a carriage
+        return and a backslash in a name are written ``\t``, ``\n``, ``\r`` and
+        ``\\``; the other tables are exact. In N-Triples an absolute IRI is written as
+        it is, and any other name becomes ``urn:x-entity:`` and the name,
+        percent-encoded, which our readers map back; matches of blank nodes are left
+        out, with a warning that counts them. The file is written whole under another
+        name first.
 
         Args:
             path (str or os.PathLike): The file.
             form (str, optional): ``'tsv'``, ``'csv'``, ``'parquet'`` or ``'nt'``.
-                (default: the suffix of ``path``)
+                (default: by the suffix)
+            safe_cells (bool, optional): Whether an apostrophe is put before each name that begins with
+                ``=``, ``+``, ``-``, ``@``, a tab or a line end, which a spreadsheet
+                would take for a formula. For people to look at: such a name is read
+                back with its apostrophe. (default: no)
 
         Returns:
             Path: The path of the file.
 
         Raises:
             ImportError: If the format is Parquet and pyarrow is not installed.
-            ValueError: If the format is unknown.
+            ValueError: If the format is unknown, or has no cells to make safe.
         """
-        write_table(Path(path), form, self._columns())
+        write_table(Path(path), form, self._columns(), safe_cells)
         return Path(path)
 
     def sure(self, least: float = 0.5) -> Alignment:

@@ -206,6 +206,8 @@ def evaluate(args: argparse.Namespace) -> int:
 def export(args: argparse.Namespace) -> int:
     """Writes what a run found in another form."""
     check_ending(args.to, ENDINGS[args.what])
+    if args.safe_cells and args.what != "matches":
+        raise ValueError("--safe-cells is for matches in .tsv or .csv")
     count, what = EXPORTS[args.what](args)
     rough = [] if args.what == "embeddings" else _not_calibrated(args.run)
     if args.json:
@@ -286,7 +288,7 @@ def _known_to_training(run: Path, config: dict[str, Any]) -> dict[Pair, list[Pai
 
 def _export_matches(args: argparse.Namespace) -> tuple[int, str]:
     matches = _selected(args)
-    matches.save(args.to)
+    matches.save(args.to, safe_cells=args.safe_cells)
     return len(matches), "matches"
 
 

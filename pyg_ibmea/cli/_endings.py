@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pyg_ibmea.align._alignment_files import FORMATS
+from pyg_ibmea.align._alignment_files import FORMATS, OTHER_FORMS
 from pyg_ibmea.data.readers._rows import PARQUET, TEXT, suffix_of
 from pyg_ibmea.data.readers.rdf import RDF
 
@@ -17,9 +17,6 @@ ENDINGS = {
 
 PAIRS = (*TEXT, *PARQUET, *RDF)
 """Those of a file of pairs, which may have none; text and RDF may be compressed."""
-
-# Forms of their own that share the ending of a table.
-_OTHERS = (".sssom",)
 
 
 def check_ending(path: Path, known: tuple[str, ...]) -> None:
@@ -49,5 +46,5 @@ def check_ending(path: Path, known: tuple[str, ...]) -> None:
     if suffix not in known and (suffix or known is not PAIRS):
         raise ValueError(f"{path} must end in {listed}")
     inner = Path(path.name.lower().removesuffix(".gz")).with_suffix("").suffix
-    if inner in _OTHERS:
+    if inner in OTHER_FORMS:
         raise ValueError(f"{path} must end in {listed}, and not in {inner}{suffix}")

@@ -16,7 +16,13 @@ from pyg_ibmea.data import KnowledgeGraph, merge_graphs
 from pyg_ibmea.data.merging import single_hetero_data
 from pyg_ibmea.data.readers.rdf import SAME_AS
 from pyg_ibmea.files import replacing
-from pyg_ibmea.rdf_terms import iri_term, literal_term, node_term
+from pyg_ibmea.rdf_terms import (
+    iri_term,
+    is_blank,
+    literal_term,
+    node_term,
+    warn_of_blank,
+)
 from pyg_ibmea.tab_fields import field_of
 
 
@@ -95,7 +101,7 @@ def write_merged(
 
     Args:
         path (str or Path): ``.nt`` for N-Triples, with ``owl:sameAs`` from each entity
-            to its other URIs, or ``.pt`` for what
+            to its other URIs (blank nodes aside, which have none), or ``.pt`` for what
             ``HeteroData.from_dict(torch.load(path))`` reads.
         graphs (sequence of KnowledgeGraph): The graphs.
         clusters (Clusters): The entities that are the same.
@@ -122,7 +128,7 @@ def write_merged(
 
 def _statements(graph: KnowledgeGraph, members: Sequence[Sequence[str]]) -> list[str]:
     """N-Triples of a graph, line by line."""
-    entity = [node_term(uri) for uri in graph.entities]
+    entity = _nodes(graph.entities, members)
     relation = [iri_term(uri) for uri in graph.relations]
     lines = [f"{entity[h]} {relation[r]} {entity[t]} .\n"
              for h, r, t in graph.triples.tolist()]  # fmt: skip
@@ -135,9 +141,31 @@ def _statements(graph: KnowledgeGraph, members: Sequence[Sequence[str]]) -> list
             )
             if value
         ]
+    blank = 0
     for name, uris in zip(entity, members, strict=True):
-        others = dict.fromkeys(map(node_term, uris))
-        lines += [
-            f"{name} <{SAME_AS}> {other} .\n" for other in others if other != name
+        others = [
+            other for other in dict.fromkeys(map(node_term, uris)) if other != name
         ]
+        stated = [o for o in others if not (is_blank(name) or is_blank(o))]
+        lines += [f"{name} <{SAME_AS}> {other} .\n" for other in stated]
+        # A blank node alone may have got another label, by which nothing is lost.
+        blank += len(others) - len(stated) if len(uris) > 1 else 0
+    warn_of_blank(blank)
     return lines
+
+
+def _nodes(entities: Sequence[str], members: Sequence[Sequence[str]]) -> list[str]:
+    """Entities as terms; a blank node is named by a member that has an IRI, if any."""
+    taken = set(entities)
+    nodes = []
+    for number, (name, uris) in enumerate(zip(entities, members, strict=True)):
+        if is_blank(uris[0]):
+            free = (uri for uri in uris if not is_blank(uri) and uri not in taken)
+            label = f"_:m{number}"
+            while label in taken:
+                label += "x"
+            # One that was prefixed, since two graphs use its label, is blank still.
+            name = next(free, name if is_blank(name) else label)
+            taken.add(name)
+        nodes.append(node_term(name))
+    return nodes

@@ -105,7 +105,8 @@ def make_parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--pairs",
         type=Path,
-        help="table source, target of true pairs (default: show the figures of the "
+        help="table source, target of true pairs, or RDF with owl:sameAs; pairs that "
+        "the training knew are counted apart (default: show the figures of the "
         "training)",
     )
     export = add("export", _commands.export, "write what a run found in another form")
@@ -124,6 +125,12 @@ def make_parser() -> argparse.ArgumentParser:
         help="matches of entities; a vector of each entity, whose cosine says how "
         "alike two are; or the graphs as one, with known and found pairs joined "
         "(default: matches)",
+    )
+    export.add_argument(
+        "--safe-cells",
+        action="store_true",
+        help="for spreadsheets: put ' before names in .tsv or .csv that begin like a "
+        "formula (= + - @); changes these names",
     )
     for command in (evaluate, export):
         command.add_argument(

@@ -532,6 +532,8 @@ def test_files_that_are_no_tables(tmp_path):
         Alignment.load(tmp_path / "m.doc")
     with pytest.raises(ValueError, match=r"expected one of \.tsv.*\.nt$"):
         ALIGNMENT.save(tmp_path / "m.doc")
+    with pytest.raises(ValueError, match=r"sssom\.tsv: expected one of \.tsv.*\.nt$"):
+        ALIGNMENT.save(tmp_path / "m.sssom.tsv")
 
 
 @pytest.mark.parametrize("form", ["tsv", "csv", "nt"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,9 @@ def read_rdf(
     taken later. ``owl:sameAs`` is not a relation of the graph: such statements are left
     out here and read by :func:`~pyg_ibmea.data.read_link_table`. Named graphs are read
     as one. An IRI that an export minted (``urn:x-entity:``) becomes the name that it
-    was made for.
+    was made for. Blank nodes are numbered in the order of the file and bear a checksum
+    of it (``_:b0x1f0c…``): they have the same name whenever the same file is read, and
+    another in any other file.
 
     Args:
         name (str): Name of the graph.
@@ -89,6 +92,15 @@ def read_same_as(path: PathLike) -> Iterator[tuple[str, ...]]:
             yield subject, value
 
 
+def _digest(path: Path) -> str:
+    """A short checksum of a file."""
+    checksum = sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            checksum.update(block)
+    return checksum.hexdigest()[:12]
+
+
 def is_rdf(path: PathLike) -> bool:
     """Whether a file has the suffix of an RDF file."""
     return suffix_of(Path(path)) in RDF
@@ -108,9 +120,17 @@ def _statements(path: Path) -> Iterator[tuple[str, str, str, bool]]:
     if kind is None:
         raise ValueError(f"{path}: the suffix must be one of {', '.join(RDF)}")
     literal, blank = pyoxigraph.Literal, pyoxigraph.BlankNode
+    # Blank nodes by their order in the file: the parser draws their labels anew.
+    blanks: dict[str, int] = {}
+    digest: list[str] = []
 
     def text(term: Any) -> str:
-        return f"_:{term.value}" if isinstance(term, blank) else name_of_iri(term.value)
+        if not isinstance(term, blank):
+            return name_of_iri(term.value)
+        if not blanks:
+            digest.append(_digest(path))
+        number = blanks.setdefault(term.value, len(blanks))
+        return f"_:b{number}x{digest[0]}"
 
     with reading(path, "cannot be read as RDF"):
         if kind == pyoxigraph.RdfFormat.RDF_XML:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from pyg_ibmea.data import read_rdf
 from pyg_ibmea.data.readers.rdf import is_rdf, read_same_as
+from pyg_ibmea.rdf_terms import is_blank
 
 pyoxigraph = pytest.importorskip("pyoxigraph")
 
@@ -89,3 +90,27 @@ def test_any_bytes_give_a_graph_or_a_clear_error(
         assert str(path) in message
     else:
         assert graph.num_nodes > 0
+
+
+BLANK = """@prefix : <urn:> .
+:Paris :mayor [ :name "A" ; :born [ :year 1 ] ] . _:x :in :Paris . :Rome :near _:x .
+[] :in :Rome .
+"""
+
+
+def test_blank_nodes_are_the_same_in_every_reading(tmp_path: Path) -> None:
+    path = tmp_path / "g.ttl"
+    path.write_text(BLANK)
+    first, second = (read_rdf("en", path) for _ in range(2))
+    assert first.entities == second.entities
+    assert first.triples.tolist() == second.triples.tolist()
+    blank = [name for name in first.entities if name.startswith("_:")]
+    assert len(set(blank)) == 4
+    assert all(map(is_blank, blank))
+    (tmp_path / "copy.ttl").write_text(BLANK)
+    assert read_rdf("en", tmp_path / "copy.ttl").entities == first.entities
+    # A blank node of another file is another one.
+    path.write_text(f"{BLANK}:a :b :c .")
+    others = read_rdf("en", path).entities
+    assert not set(blank) & set(others)
+    assert len(others) == len(first.entities) + 2
