@@ -544,16 +544,19 @@ class Metrics(dict[str, Any]):
 
     def __str__(self) -> str:
         tables = [
-            metrics_table(found, *pair, self.matches.get(pair), self.part)
+            metrics_table(found, pair[0], pair[1], *self._first(pair))
             for pair, found in self.pairs.items()
         ]
         return "\n\n".join(tables)
 
     def _repr_html_(self) -> str:
         return "".join(
-            metrics_html(found, *pair, self.matches.get(pair), self.part)
+            metrics_html(found, pair[0], pair[1], *self._first(pair))
             for pair, found in self.pairs.items()
         )
+
+    def _first(self, pair: Pair) -> tuple[Mapping[str, Any] | None, str]:
+        return self.matches.get(pair), self.part
 
 
 def read_config(folder: Path) -> dict[str, Any]:

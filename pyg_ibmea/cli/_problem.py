@@ -92,13 +92,14 @@ def remembered_problem(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def read_remembered(
-    remembered: Mapping[str, Any], progress: bool = False
+    remembered: Mapping[str, Any], progress: bool = False, allow_dropped: bool = False
 ) -> KnowledgeGraphs:
     """The problem that a run remembers.
 
     Args:
         remembered: What :func:`remembered_problem` gave.
         progress: Whether to show how far the encoding is.
+        allow_dropped: Whether more than a tenth of a table may name unknown entities.
     """
     files = graph_files(remembered)
     names = [f.name for f in files]
@@ -111,6 +112,7 @@ def read_remembered(
         features = [m for m in options["modalities"] if m != GRAPH]
         options["modalities"] = features
     cache = Path(remembered["cache"])
+    options["allow_dropped"] = allow_dropped
     return read_problem(files, links, cache, progress, alone, **options)
 
 
@@ -120,7 +122,7 @@ def read_again(run: Path, config: Mapping[str, Any]) -> HeteroData:
         raise ValueError(f"{run} was not written by `pyg-ibmea train`")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # The training has said it.
-        return read_remembered(config)[0]
+        return read_remembered(config, allow_dropped=True)[0]
 
 
 def graph_files(config: Mapping[str, Any]) -> list[GraphFiles]:
