@@ -564,19 +564,20 @@ class Metrics(dict[str, Any]):
         self.part = part
 
     def __str__(self) -> str:
-        return "\n\n".join(metrics_table(*table) for table in self._tables())
+        tables = [
+            metrics_table(found, pair[0], pair[1], *self._first(pair))
+            for pair, found in self.pairs.items()
+        ]
+        return "\n\n".join(tables)
 
     def _repr_html_(self) -> str:
-        return "".join(metrics_html(*table) for table in self._tables())
+        return "".join(
+            metrics_html(found, pair[0], pair[1], *self._first(pair))
+            for pair, found in self.pairs.items()
+        )
 
-    def _tables(
-        self,
-    ) -> list[tuple[Mapping[str, Any], str, str, Mapping[str, Any] | None, str]]:
-        """What the table of each pair of graphs shows."""
-        return [
-            (found, source, target, self.matches.get((source, target)), self.part)
-            for (source, target), found in self.pairs.items()
-        ]
+    def _first(self, pair: Pair) -> tuple[Mapping[str, Any] | None, str]:
+        return self.matches.get(pair), self.part
 
 
 def read_config(folder: Path) -> dict[str, Any]:

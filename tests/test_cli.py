@@ -1,5 +1,6 @@
 """The commands, on two small graphs in files, in this process."""
 
+import csv
 import json
 import os
 import shutil
@@ -91,6 +92,34 @@ def test_training_leaves_a_run_folder(
         assert embeddings_line(metrics["vectors_alone"][part]) in text
         assert matches_line(metrics["matches"][part], part) in text
     assert text.index("test entities") < text.index("decoder")
+
+
+@pytest.mark.filterwarnings("ignore:.*dropped")
+def test_dropped_links_are_listed(
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (files / "links.tsv").read_text()
+    for count in (3, 30):
+        links = tmp_path / f"links{count}.tsv"
+        links.write_text(text + "".join(f"A{i}\tb{i}\n" for i in range(count)))
+        words = [str(links) if w.endswith("links.tsv") else w for w in problem(files)]
+        assert main(["inspect", *words, "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert len(found["dropped"]) == count
+        assert f"dropped {count} of {120 + count} pairs" in found["problems"][0]
+        out = tmp_path / f"run{count}"
+        train = ["train", *words, *TINY, "--refits", "0", "--out", str(out)]
+        if count == 30:
+            assert main(train) == 1
+            assert "--allow-dropped" in capsys.readouterr().err
+            train.append("--allow-dropped")
+        assert main(train) == 0
+        with (out / "problems.tsv").open(newline="") as table:
+            lines = list(csv.reader(table, delimiter="\t"))
+        assert len(lines) == 1 + count
+        assert lines[1][1:] == ["121", "links", "a", "A0", "a0", "case"]
+        assert main(["align", str(out)]) == 0
+        capsys.readouterr()
 
 
 def test_align_gives_the_same_again(

@@ -44,8 +44,8 @@ def write_table(
         path (str or os.PathLike): The file.
         form (str, optional): One of :data:`FORMATS`. (default: by the suffix)
         columns (dict): Values by name of the column, in the order of :data:`COLUMNS`.
-        safe_cells (bool, optional): Whether names that a spreadsheet would take for a formula get an
-            apostrophe in front. (default: no)
+        safe_cells (bool, optional): Whether names that a spreadsheet would take for a
+            formula get an apostrophe in front. (default: no)
 
     Raises:
         ImportError: If the format is Parquet and pyarrow is not installed.

@@ -258,8 +258,8 @@ class Alignment:
     def save(
         self,
         path: str | os.PathLike[str],
-        form (str, optional): str | None = None,
-        safe_cells (bool, optional): bool = False,
+        form: str | None = None,
+        safe_cells: bool = False,
     ) -> Path:
         r"""Writes the matches as a table, or as ``owl:sameAs`` statements in N-Triples.
 
@@ -275,10 +275,10 @@ class Alignment:
             path (str or os.PathLike): The file.
             form (str, optional): ``'tsv'``, ``'csv'``, ``'parquet'`` or ``'nt'``.
                 (default: by the suffix)
-            safe_cells (bool, optional): Whether an apostrophe is put before each name that begins with
-                ``=``, ``+``, ``-``, ``@``, a tab or a line end, which a spreadsheet
-                would take for a formula. For people to look at: such a name is read
-                back with its apostrophe. (default: no)
+            safe_cells (bool, optional): Whether an apostrophe is put before each name
+                that begins with ``=``, ``+``, ``-``, ``@``, a tab or a line end, which a
+                spreadsheet would take for a formula. For people to look at: such a name
+                is read back with its apostrophe. (default: no)
 
         Returns:
             Path: The path of the file.

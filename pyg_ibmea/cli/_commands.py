@@ -7,6 +7,7 @@ import json
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from pyg_ibmea.cli._problem import (
 )
 from pyg_ibmea.data.readers.link_tables import read_pairs
 from pyg_ibmea.datasets import inspect_problem
+from pyg_ibmea.datasets._dropped import write_dropped
 from pyg_ibmea.problem import Pair, linked_pairs, links_of, pair_problems
 from pyg_ibmea.report.page import read_json
 from pyg_ibmea.train import Options, RunFolder, Stopped
@@ -37,8 +39,11 @@ def inspect(args: argparse.Namespace) -> int:
     """Says what graphs hold, before training."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # The problems below say the same.
-        dataset = read_remembered(remembered_problem(args), not args.json)
+        remembered = remembered_problem(args)
+        dataset = read_remembered(remembered, not args.json, allow_dropped=True)
     found = inspect_problem(dataset[0])
+    found["problems"] = [*dataset.notes, *found["problems"]]
+    found["dropped"] = [asdict(row) for row in dataset.dropped]
     if args.json:
         print(json.dumps(found, indent=2))
         return 0
@@ -80,15 +85,20 @@ def train(args: argparse.Namespace) -> int:
     )
     out = args.out or Path(f"runs/{datetime.now():%Y%m%d-%H%M%S}")
     aligner.check(out, args.resume, remembered)
-    data = read_remembered(remembered, not args.json)[0]
+    dataset = read_remembered(remembered, not args.json, args.allow_dropped)
+    data = dataset[0]
     try:
         aligner.fit(data, out, args.resume, about=remembered)
     except Stopped as where:
+        if dataset.dropped:
+            write_dropped(out / "problems.tsv", dataset.dropped)
         print(
             f"stopped after {where}; resume the run with --resume --out {out}",
             file=sys.stderr,
         )
         return 130
+    if dataset.dropped:
+        write_dropped(out / "problems.tsv", dataset.dropped)
     if aligner.history_:  # Without validation pairs there is no curve.
         try:
             report.plot_curves(out)

@@ -94,6 +94,12 @@ def make_parser() -> argparse.ArgumentParser:
         "--out", type=Path, help="run folder (default: a new one under runs/)"
     )
     train.add_argument("--resume", action="store_true", help="resume the run in --out")
+    train.add_argument(
+        "--allow-dropped",
+        action="store_true",
+        help="go on where more than a tenth of a table of links, names or images names "
+        "unknown entities; what is dropped is in problems.tsv",
+    )
     train.add_argument("--seed", type=int, default=0, help="seed of the model")
     train.add_argument("--device", help="where to train (default: CUDA if available)")
     Options.add_flags(train, iterative=True, refits=3)

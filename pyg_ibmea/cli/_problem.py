@@ -92,7 +92,7 @@ def remembered_problem(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def read_remembered(
-    remembered: Mapping[str, Any], progress: bool = False
+    remembered: Mapping[str, Any], progress: bool = False, allow_dropped: bool = False
 ) -> KnowledgeGraphs:
     """The problem that a run remembers.
 
@@ -100,6 +100,8 @@ def read_remembered(
         remembered (dict): What :func:`remembered_problem` returned.
         progress (bool, optional): Whether to show the progress of encoding.
             (default: :obj:`False`)
+        allow_dropped (bool, optional): Whether more than a tenth of a table may name
+            unknown entities. (default: :obj:`False`)
     """
     files = graph_files(remembered)
     names = [f.name for f in files]
@@ -112,6 +114,7 @@ def read_remembered(
         features = [m for m in options["modalities"] if m != GRAPH]
         options["modalities"] = features
     cache = Path(remembered["cache"])
+    options["allow_dropped"] = allow_dropped
     return read_problem(files, links, cache, progress, alone, **options)
 
 
@@ -121,7 +124,7 @@ def read_again(run: Path, config: Mapping[str, Any]) -> HeteroData:
         raise ValueError(f"{run} was not written by `pyg-ibmea train`")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # The training has given the warnings.
-        return read_remembered(config)[0]
+        return read_remembered(config, allow_dropped=True)[0]
 
 
 def graph_files(config: Mapping[str, Any]) -> list[GraphFiles]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,10 @@ from pyg_ibmea.data import (
 from pyg_ibmea.data.builder import without_leaves
 from pyg_ibmea.data.features import encoders
 from pyg_ibmea.data.features.literals import names_of
-from pyg_ibmea.data.readers.image_files import find_images
+from pyg_ibmea.data.readers.image_files import find_images, named_by_images
 from pyg_ibmea.data.readers.link_tables import read_link_table, read_pairs
 from pyg_ibmea.data.readers.tables import find_table
+from pyg_ibmea.datasets._dropped import Losses
 from pyg_ibmea.datasets.knowledge_graphs import KnowledgeGraphs
 from pyg_ibmea.problem import Pair
 
@@ -120,10 +121,7 @@ class GraphFiles:
     def read(self) -> KnowledgeGraph:
         """Reads the graph, without names, images and features."""
         if self.rdf is not None:
-            left_out = []
-            if self.exclude is not None:
-                left_out = read_tables("", entities=self.exclude).entities
-            return read_rdf(self.name, self.rdf, left_out)
+            return read_rdf(self.name, self.rdf, self.left_out())
         if self.folder is not None:
             return read_folder(self.name, self.folder, self.exclude)
         tables = (self.triples, self.attributes, self.entities, self.exclude)
@@ -136,15 +134,25 @@ class GraphFiles:
             return inside if inside.is_dir() else find_table(self.folder, "images")
         return self.images
 
+    def names_file(self) -> Path | None:
+        """The file of names, if there is one."""
+        if self.names is None and self.folder is not None:
+            return find_table(self.folder, "names")
+        return self.names
+
+    def left_out(self) -> list[str]:
+        """The entities that are left out on purpose."""
+        if self.exclude is None:
+            return []
+        return read_tables("", entities=self.exclude).entities
+
     def read_names(self, graph: KnowledgeGraph) -> dict[str, str]:
         """Reads names of entities by URI, from the file of names or the graph's values.
 
         Raises:
             ValueError: If the file names no entity of the graph.
         """
-        path = self.names
-        if path is None and self.folder is not None:
-            path = find_table(self.folder, "names")
+        path = self.names_file()
         if path is None:
             return names_of(graph)
         known = set(graph.entities)
@@ -166,6 +174,7 @@ def read_problem(
     dangling: Mapping[Pair, PathLike] | None = None,
     image_encoder: str = "colours",
     name_encoder: str = "ngrams",
+    allow_dropped: bool = False,
     **options: Any,
 ) -> KnowledgeGraphs:
     """Reads graphs and the known pairs between them.
@@ -187,11 +196,16 @@ def read_problem(
         name_encoder (str, optional): See
             :func:`~pyg_ibmea.data.features.encoders.name_encoder`.
             (default: :obj:`"ngrams"`)
+        allow_dropped (bool, optional): Whether more than a tenth of a table of links,
+            names or images may name unknown entities. What is dropped is counted in
+            warnings, and listed in the ``dropped`` of what is returned.
+            (default: :obj:`False`)
         **options (optional): See :class:`~pyg_ibmea.datasets.KnowledgeGraphs`.
 
     Raises:
         FileNotFoundError: If a file is missing.
-        ValueError: If a file is malformed, or the links are between unknown graphs.
+        ValueError: If a file is malformed, the links are between unknown graphs, or
+            too much is dropped.
     """
     encoder = encoders.image_encoder(image_encoder)
     options["name_encoder"] = encoders.name_encoder(name_encoder, cache)
@@ -202,6 +216,12 @@ def read_problem(
                 raise ValueError(
                     f"links name the graph '{name}'; there are {', '.join(graphs)}"
                 )
+    losses = Losses(
+        {name: graph.entities for name, graph in graphs.items()},
+        {f.name: set(f.left_out()) for f in files},
+    )
+    # A file of names or images may be of several graphs.
+    everywhere = frozenset(e for graph in graphs.values() for e in graph.entities)
     wanted = options.get("modalities")
     names: dict[str, dict[str, str]] = {}
     pictures: dict[str, dict[str, Path]] = {}
@@ -209,9 +229,19 @@ def read_problem(
         graph = graphs[f.name]
         if wanted is None or "name" in wanted:
             names[f.name] = f.read_names(graph)
+            if (path := f.names_file()) is not None:
+                keys = [str(key) for key, _ in read_names(path)]
+                losses.add("names", path, len(keys), _rows(keys, everywhere, f.name))
         source = f.image_source()
         if source is not None and (wanted is None or "image" in wanted):
             pictures[f.name] = find_images(source, graph.entities)
+            keys = named_by_images(source)
+            if source.is_dir():
+                used = {p.stem for p in find_images(source, [*everywhere]).values()}
+                lost = [(0, f.name, stem) for stem in keys if stem not in used]
+            else:
+                lost = _rows(keys, everywhere, f.name)
+            losses.add("images", source, len(keys), lost)
         for modality, path in f.features.items():
             ids = torch.arange(graph.num_nodes)
             graph.features[modality] = read_features(path, ids, graph.entities)
@@ -227,17 +257,49 @@ def read_problem(
             arguments = (pictures[f.name], graph.entities, cache, encoder)
             graph.features["image"] = encode_images(*arguments, progress=progress)
     edges = {
-        pair: read_link_table(path, graphs[pair[0]], graphs[pair[1]])
+        pair: _read_links(path, graphs[pair[0]], graphs[pair[1]], losses)
         for pair, path in links.items()
     }
     alone = {
-        pair: _nodes(path, graphs[pair[0]]) for pair, path in (dangling or {}).items()
+        pair: _nodes(path, graphs[pair[0]], losses)
+        for pair, path in (dangling or {}).items()
     }
-    return KnowledgeGraphs(list(graphs.values()), edges, alone, names, **options)
+    losses.tell(allow_dropped)
+    problem = KnowledgeGraphs(list(graphs.values()), edges, alone, names, **options)
+    problem.dropped = tuple(losses.rows)
+    problem.notes = tuple(losses.sentences)
+    return problem
 
 
-def _nodes(path: PathLike, graph: KnowledgeGraph) -> Tensor:
-    """Node ids of the entities in a table."""
+def _rows(
+    keys: Sequence[str], known: Collection[str], graph: str
+) -> list[tuple[int, str, str]]:
+    """Row, graph and id of those keys that are not known."""
+    return [(i, graph, key) for i, key in enumerate(keys, 1) if key not in known]
+
+
+def _read_links(
+    path: PathLike, source: KnowledgeGraph, target: KnowledgeGraph, losses: Losses
+) -> Tensor:
+    """Node ids of known pairs, long ``[2, L]``; those of unknown entities are lost."""
+    lost: dict[int, tuple[str, str]] = {}
+    edges = read_link_table(path, source, target, lost)
+    if lost:
+        known = [frozenset(graph.entities) for graph in (source, target)]
+        unknown = [
+            (row, graph.name, entity)
+            for row, pair in lost.items()
+            for graph, entity, there in zip((source, target), pair, known, strict=True)
+            if entity not in there
+        ]
+        exchanged = sum(a in known[1] and b in known[0] for a, b in lost.values())
+        total = sum(1 for _ in read_pairs(path))
+        losses.add("links", path, total, unknown, exchanged)
+    return edges
+
+
+def _nodes(path: PathLike, graph: KnowledgeGraph, losses: Losses) -> Tensor:
+    """Node ids of the entities in a table; unknown entities are lost."""
     number = {entity: i for i, entity in enumerate(graph.entities)}
     listed = read_tables("", entities=path).entities
     found = [number[entity] for entity in listed if entity in number]
@@ -246,6 +308,7 @@ def _nodes(path: PathLike, graph: KnowledgeGraph) -> Tensor:
             f"{path} names no entity of graph '{graph.name}'; the file begins "
             f"with {listed[0]!r}"
         )
+    losses.add("alone", path, len(listed), _rows(listed, number, graph.name))
     return torch.tensor(found)
 
 

@@ -15,6 +15,7 @@ from pyg_ibmea.data.features.encoders import NameEncoder
 from pyg_ibmea.data.features.literals import names_of, numbers_of
 from pyg_ibmea.data.gaps import describe_gaps
 from pyg_ibmea.data.joint_links import close_links, split_jointly
+from pyg_ibmea.datasets._dropped import Dropped
 from pyg_ibmea.problem import Pair, linked_pairs, links_between
 
 
@@ -68,6 +69,10 @@ class KnowledgeGraphs(InMemoryDataset):
         >>> data["en", "same_as", "nl"].test_mask.sum().item()
         2
     """
+
+    # What reading files lost, row by row, and in sentences; see read_problem.
+    dropped: tuple[Dropped, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __init__(
         self,

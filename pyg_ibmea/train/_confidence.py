@@ -263,8 +263,8 @@ def number_alike(z: Tensor, evidence: Evidence) -> Tensor:
     rows = torch.cat([*columns, place], dim=1).mul(1e6).round()
     _, group, count = rows.unique(dim=0, return_inverse=True, return_counts=True)
     tied = (evidence.runner_up >= 0) & (evidence.margin <= 0)
-    shared: Tensor = count[group] * (1 + tied.long())
-    return shared
+    alike: Tensor = count[group] * (1 + tied.long())
+    return alike
 
 
 def confidence_metrics(

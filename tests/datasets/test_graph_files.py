@@ -241,14 +241,18 @@ def test_entities_without_counterpart(folder: Path) -> None:
     links = {("a", "b"): folder / "links.tsv"}
     (folder / "alone.tsv").write_text("entity\naleaf0\naleaf1\nnobody\nahub\naleaf2\n")
     alone = {("a", "b"): folder / "alone.tsv"}
-    data = read_problem(files, links, dangling=alone, ratio=0.5, val_ratio=0.4)[0]
+    split = {"ratio": 0.5, "val_ratio": 0.4}
+    told = "dropped 1 of 5 entities .*'nobody' is not an entity of 'a'"
+    with pytest.warns(UserWarning, match=told):
+        data = read_problem(files, links, dangling=alone, **split)[0]
     store = data["a", "same_as", "b"]
     names = [data.uri["a"][i] for i in store.dangling.tolist()]
     assert sorted(names) == ["ahub", "aleaf0", "aleaf1", "aleaf2"]
     assert sorted(store.dangling_part.tolist()) == [0, 1, 2, 2]
     # A leaf of which this is known is not dropped.
     dropping = [GraphFiles(f.name, triples=f.triples, leaves="drop") for f in files]
-    data = read_problem(dropping, links, dangling=alone)[0]
+    with pytest.warns(UserWarning, match=told):
+        data = read_problem(dropping, links, dangling=alone)[0]
     assert "aleaf0" in data.uri["a"]
     assert not any("leaf" in uri for uri in data.uri["b"])
     (folder / "alone.tsv").write_text("a1\n")

@@ -62,3 +62,20 @@ def find_images(source: PathLike, entities: Sequence[str]) -> dict[str, Path]:
             else f"{source}: there are no entities to find images of"
         )
     return found
+
+
+def named_by_images(source: PathLike) -> list[str]:
+    """What the rows of a table of images name, or the files of a folder without their
+    suffix.
+
+    Args:
+        source (str or Path): As for :func:`find_images`.
+    """
+    source = Path(source)
+    if source.is_dir():
+        return [
+            path.stem
+            for path in sorted(source.rglob("*"))
+            if path.suffix.lower() in _SUFFIXES and path.is_file()
+        ]
+    return [entity for entity, _ in read_rows(source, ("entity", "file"))]

@@ -25,7 +25,10 @@ _LONGEST_HEADER = 1 << 10
 
 
 def read_link_table(
-    path: PathLike, source: KnowledgeGraph, target: KnowledgeGraph
+    path: PathLike,
+    source: KnowledgeGraph,
+    target: KnowledgeGraph,
+    unknown: dict[int, tuple[str, str]] | None = None,
 ) -> Tensor:
     """Reads the known pairs of two graphs from a table ``source``, ``target``, or from
     the ``owl:sameAs`` statements of an RDF file.
@@ -38,6 +41,8 @@ def read_link_table(
             :func:`~pyg_ibmea.data.read_tables` and :func:`~pyg_ibmea.data.read_rdf`.
         source (KnowledgeGraph): One graph.
         target (KnowledgeGraph): The other graph.
+        unknown (dict, optional): Gets, by the number of the row, the pairs that are
+            dropped, in the place of a warning. (default: :obj:`None`)
 
     Returns:
         Node ids, long ``[2, L]``.
@@ -49,7 +54,8 @@ def read_link_table(
     """
     node = [{e: i for i, e in enumerate(g.entities)} for g in (source, target)]
     links: dict[tuple[int, int], None] = {}
-    unknown, first, rows = 0, "there is none", 0
+    lost: dict[int, tuple[str, str]] = {} if unknown is None else unknown
+    first, rows = "there is none", 0
     left = right = ""
     for left, right in read_pairs(path):
         rows += 1
@@ -57,8 +63,8 @@ def read_link_table(
         if pair[0] is not None and pair[1] is not None:
             links[pair[0], pair[1]] = None
             continue
-        unknown += 1
-        if unknown == 1:
+        lost[rows] = left, right
+        if len(lost) == 1:
             entity, graph = (left, source) if pair[0] is None else (right, target)
             first = f"row {rows}: {entity!r} is not an entity of '{graph.name}'"
     if not links:
@@ -67,9 +73,9 @@ def read_link_table(
             f"{path} has no pair of known entities ({first})"
             f"{'; are the columns swapped?' if swapped else ''}"
         )
-    if unknown:
+    if lost and unknown is None:
         warnings.warn(
-            f"{path}: dropped {unknown} of {rows} pairs that name an entity of no "
+            f"{path}: dropped {len(lost)} of {rows} pairs that name an entity of no "
             f"graph ({first})",
             stacklevel=2,
         )
