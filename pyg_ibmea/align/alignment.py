@@ -276,9 +276,9 @@ class Alignment:
             form (str, optional): ``'tsv'``, ``'csv'``, ``'parquet'`` or ``'nt'``.
                 (default: by the suffix)
             safe_cells (bool, optional): Whether an apostrophe is put before each name
-                that begins with ``=``, ``+``, ``-``, ``@``, a tab or a line end, which a
-                spreadsheet would take for a formula. For people to look at: such a name
-                is read back with its apostrophe. (default: no)
+                that begins with ``=``, ``+``, ``-``, ``@``, a tab or a line end, which
+                a spreadsheet would take for a formula. For people to look at: such a
+                name is read back with its apostrophe. (default: no)
 
         Returns:
             Path: The path of the file.
