@@ -7,7 +7,8 @@ layout is defined in one place.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 
 import torch
@@ -20,6 +21,7 @@ __all__ = [
     "Pair",
     "add_validation_pairs",
     "alignment_pair",
+    "check_names",
     "check_problem",
     "dangling_of",
     "linked_pairs",
@@ -40,6 +42,11 @@ PARTS = ("train", "val", "test")
 
 GRAPH = "graph"
 """The name of the structural modality, the only one without an ``x_`` key."""
+
+# What HeteroData holds beside its graphs, under names that no graph can have then.
+_TAKEN_BY_DATA = ("uri", "relation_uri", "column_uri", "_global_store")
+# The structure, and what stands for all other modalities in the option beta.
+_TAKEN_BY_MODEL = (GRAPH, "*")
 
 _TRIPLES = "rel"
 _LINKS = "same_as"
@@ -304,6 +311,45 @@ def dangling_of(data: HeteroData, part: str) -> Tensor:
     return found
 
 
+def check_names(graphs: Iterable[str] = (), modalities: Iterable[str] = ()) -> None:
+    """Checks that graphs and modalities can be called so.
+
+    Any text will do that has a visible character and no control characters or line
+    breaks, which tables cannot hold, except for a few names that are taken.
+
+    Args:
+        graphs (iterable of str, optional): Names of graphs. (default: none)
+        modalities (iterable of str, optional): Names of modalities. (default: none)
+
+    Raises:
+        ValueError: If a name cannot be used.
+
+    Example:
+        >>> check_names(["zh", "en"], ["image", "a/b"])
+        >>> check_names(modalities=["graph"])
+        Traceback (most recent call last):
+        ...
+        ValueError: the modality name 'graph' is taken; choose another
+    """
+    for what, names, taken in (
+        ("graph", graphs, _TAKEN_BY_DATA),
+        ("modality", modalities, _TAKEN_BY_MODEL),
+    ):
+        for name in names:
+            if not name.strip():
+                raise ValueError(f"a {what} needs a name, got {name!r}")
+            kinds = {unicodedata.category(character) for character in name}
+            if "Cs" in kinds:
+                raise ValueError(f"the {what} name {name!r} is not UTF-8")
+            if kinds & {"Cc", "Zl", "Zp"}:
+                raise ValueError(
+                    f"the {what} name {name!r} holds a control character or line "
+                    "break; choose another"
+                )
+            if name in taken:
+                raise ValueError(f"the {what} name {name!r} is taken; choose another")
+
+
 def check_problem(data: HeteroData) -> None:
     """Checks that data has the layout of an alignment problem.
 
@@ -335,6 +381,7 @@ both long; give a graph without triples empty ones
             "an alignment problem needs two or more graphs, as node types of the "
             f"HeteroData, got {list(data.node_types)}"
         )
+    check_names(data.node_types, modalities_of(data))
     for kg in data.node_types:
         _check_graph(data, kg)
     feature_channels(data)

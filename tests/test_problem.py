@@ -4,6 +4,7 @@ from three_graphs import three_graphs
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.datasets import SyntheticMMKG
+from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.problem import (
     add_validation_pairs,
     alignment_pair,
@@ -213,3 +214,31 @@ def test_entities_are_numbered_graph_after_graph(small):
     assert entity_counts(small) == {"zh": 5, "type": 6}
     assert first_numbers({"a": 2, "b": 0, "c": 3}) == {"a": 0, "b": 2, "c": 2}
     assert modalities_of(small) == ["image", "attribute"]
+
+
+def renamed(data, change):
+    """The same data with other names of graphs."""
+    other = HeteroData()
+    for store in (*data.node_stores, *data.edge_stores):
+        key = store._key
+        names = (change(key),) if isinstance(key, str) else map(change, key)
+        names = tuple(names)
+        other[names[0] if len(names) == 1 else names].update(dict(store))
+    return other
+
+
+@pytest.mark.parametrize("name", ["uri", "", "a\nb", "\udc80"])
+def test_names_that_cannot_be_used_are_no_problem_of_the_model(name):
+    data = SyntheticMMKG(num_entities=60)[0]
+    check_problem(renamed(data, lambda kg: kg.replace("source", "a/b")))
+    with pytest.raises(ValueError, match=r"graph name|a graph needs a name"):
+        check_problem(renamed(data, lambda kg: name if kg == "source" else kg))
+
+
+def test_features_of_the_structure_are_refused_not_ignored():
+    data = SyntheticMMKG(num_entities=60)[0]
+    for kg in data.node_types:
+        data[kg].x_graph, data[kg].mask_graph = data[kg].x_image, data[kg].mask_image
+    for check in (check_problem, IBMEA.from_data):
+        with pytest.raises(ValueError, match="modality name 'graph' is taken"):
+            check(data)

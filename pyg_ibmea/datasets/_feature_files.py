@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pyg_ibmea.data import KnowledgeGraph, read_features
+from pyg_ibmea.problem import check_names
 
 PathLike = str | os.PathLike[str]
 
@@ -19,20 +20,30 @@ def given_files(features: Mapping[str, PathLike | None]) -> dict[str, Path]:
 
     Raises:
         FileNotFoundError: If a file does not exist.
-        ValueError: If a modality is one that is made from the graphs.
+        ValueError: If a modality is one that is made from the graphs, or cannot be
+            called so.
     """
     given = {m: Path(path) for m, path in features.items() if path is not None}
+    check_given(given)
     for modality, path in given.items():
-        if modality in ("relation", "attribute"):
-            raise ValueError(
-                f"modality '{modality}' is made from the graphs, not from a feature "
-                "file; give yours another name"
-            )
         if not path.is_file():
             raise FileNotFoundError(
                 f"there is no file {path} for modality '{modality}'"
             )
     return given
+
+
+def check_given(modalities: Iterable[str]) -> None:
+    """Raises ValueError for a modality that cannot be given as features: one that is
+    made from the graphs, or whose name cannot be used.
+    """
+    check_names(modalities=modalities)
+    for modality in modalities:
+        if modality in ("relation", "attribute"):
+            raise ValueError(
+                f"modality '{modality}' is made from the graphs, not from given "
+                "features; give yours another name"
+            )
 
 
 def check_asked_for(features: Iterable[str], modalities: Sequence[str]) -> None:

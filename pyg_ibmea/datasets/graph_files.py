@@ -27,8 +27,9 @@ from pyg_ibmea.data.readers.image_files import find_images, named_by_images
 from pyg_ibmea.data.readers.link_tables import read_link_table, read_pairs
 from pyg_ibmea.data.readers.tables import find_table
 from pyg_ibmea.datasets._dropped import Losses
+from pyg_ibmea.datasets._feature_files import check_given
 from pyg_ibmea.datasets.knowledge_graphs import KnowledgeGraphs
-from pyg_ibmea.problem import Pair
+from pyg_ibmea.problem import Pair, check_names
 
 PathLike = str | os.PathLike[str]
 
@@ -58,10 +59,12 @@ class GraphFiles:
         leaves (str, optional): ``'keep'``, or ``'drop'`` to leave out entities known
             only as the tail of a single triple. (default: :obj:`"keep"`)
         features (dict, optional): File of vectors by modality; see
-            :func:`~pyg_ibmea.data.read_features`. (default: none)
+            :func:`~pyg_ibmea.data.read_features`; ``relation`` and ``attribute`` are
+            made from the graph. (default: none)
 
     Raises:
-        ValueError: If the graph has no source, or several, or an option is unknown.
+        ValueError: If the graph has no source, or several, an option is unknown, or a
+            name cannot be used (see :func:`~pyg_ibmea.problem.check_names`).
     """
 
     name: str
@@ -77,8 +80,14 @@ class GraphFiles:
     features: Mapping[str, Path] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.name:
-            raise ValueError("a graph needs a name")
+        check_names([self.name])
+        check_given(self.features)
+        for modality, beside in (("image", self.images), ("name", self.names)):
+            if beside is not None and modality in self.features:
+                raise ValueError(
+                    f"graph '{self.name}': give either {modality}s or the vectors "
+                    f"feature:{modality}, not both"
+                )
         tables = self.triples or self.attributes or self.entities
         sources = [source for source in (self.folder, self.rdf, tables) if source]
         if len(sources) != 1:
@@ -233,7 +242,8 @@ def read_problem(
                 keys = [str(key) for key, _ in read_names(path)]
                 losses.add("names", path, len(keys), _rows(keys, everywhere, f.name))
         source = f.image_source()
-        if source is not None and (wanted is None or "image" in wanted):
+        given = "image" in f.features
+        if source is not None and not given and (wanted is None or "image" in wanted):
             pictures[f.name] = find_images(source, graph.entities)
             keys = named_by_images(source)
             if source.is_dir():

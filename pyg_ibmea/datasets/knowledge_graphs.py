@@ -16,7 +16,8 @@ from pyg_ibmea.data.features.literals import names_of, numbers_of
 from pyg_ibmea.data.gaps import describe_gaps
 from pyg_ibmea.data.joint_links import close_links, split_jointly
 from pyg_ibmea.datasets._dropped import Dropped
-from pyg_ibmea.problem import Pair, linked_pairs, links_between
+from pyg_ibmea.datasets._feature_files import check_given
+from pyg_ibmea.problem import Pair, check_names, linked_pairs, links_between
 
 
 class KnowledgeGraphs(InMemoryDataset):
@@ -56,7 +57,9 @@ class KnowledgeGraphs(InMemoryDataset):
             (default: :obj:`None`)
 
     Raises:
-        ValueError: If names repeat, links do not fit the graphs, a modality asked for
+        ValueError: If names repeat or cannot be used (see
+            :func:`~pyg_ibmea.problem.check_names`), features are given in the place of
+            a bag, links do not fit the graphs, a modality asked for
             is absent, or the split is impossible.
 
     Example:
@@ -89,6 +92,9 @@ class KnowledgeGraphs(InMemoryDataset):
         transform: Callable[[HeteroData], HeteroData] | None = None,
     ) -> None:
         super().__init__(None, transform)
+        check_names([graph.name for graph in graphs])
+        for graph in graphs:
+            check_given(graph.features)
         if not links:
             raise ValueError(
                 "there are no links between the graphs; give those of at least one pair"

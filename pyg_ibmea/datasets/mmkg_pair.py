@@ -14,6 +14,7 @@ from pyg_ibmea.datasets._feature_files import PathLike
 from pyg_ibmea.datasets._jape_dataset import JapeDataset
 from pyg_ibmea.datasets.graph_files import GraphFiles, read_problem
 from pyg_ibmea.datasets.knowledge_graphs import KnowledgeGraphs
+from pyg_ibmea.problem import check_names
 
 
 class MMKGPair(JapeDataset):
@@ -56,8 +57,10 @@ class MMKGPair(JapeDataset):
     Raises:
         FileNotFoundError: If raw or feature files are missing; the message says which,
             where to put them and where they are published.
-        ValueError: If the names are equal, a file is malformed (the message names file
-            and line), a modality asked for is absent, or the split is impossible.
+        ValueError: If the names are equal or cannot be used (see
+            :func:`~pyg_ibmea.problem.check_names`), a file is malformed (the message
+            names file and line), a modality asked for is absent, or the split is
+            impossible.
 
     Example:
         >>> MMKGPair("cache", raw="no such folder")  # doctest: +ELLIPSIS
@@ -84,6 +87,7 @@ class MMKGPair(JapeDataset):
     ) -> None:
         if len(names) != 2 or names[0] == names[1]:
             raise ValueError(f"names must be two different names, got {names}")
+        check_names(names)
         super().__init__(
             root,
             Path(root) / "raw" if raw is None else raw,

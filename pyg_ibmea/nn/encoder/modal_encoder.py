@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch_geometric.nn.module_dict import ModuleDict
 
+from pyg_ibmea.nn._named_modules import NamedModules
 from pyg_ibmea.nn._sparse import row_lengths
 from pyg_ibmea.nn.posterior import GaussianPosterior
 
@@ -76,11 +76,10 @@ class ModalVIBEncoder(nn.Module):
         self.with_residual = residual
         self.dropout = dropout
         self.init_logstd = init_logstd
-        # PyG's ModuleDict takes names with dots and names such as 'type'.
-        self.hidden = ModuleDict()
-        self.mean = ModuleDict()
-        self.logstd = ModuleDict()
-        self.residual = ModuleDict()
+        self.hidden = NamedModules()
+        self.mean = NamedModules()
+        self.logstd = NamedModules()
+        self.residual = NamedModules()
         for modality, channels in self.in_channels.items():
             self.hidden[modality] = nn.Linear(channels, out_channels)
             self.mean[modality] = nn.Linear(out_channels, out_channels)

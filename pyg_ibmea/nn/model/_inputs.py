@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.nn.model._neighbors import PREFIX, NeighborFeatures
-from pyg_ibmea.problem import GRAPH, feature_channels
+from pyg_ibmea.problem import GRAPH, check_names, feature_channels
 
 
 def chosen_channels(
@@ -24,9 +24,10 @@ def chosen_channels(
             (default: all that the data has)
 
     Raises:
-        ValueError: If the data has no such modality.
+        ValueError: If the data has no such modality, or one whose name is taken.
     """
     available = feature_channels(data)
+    check_names(modalities=available)
     wanted = [GRAPH, *available] if modalities is None else list(modalities)
     for modality in wanted:
         if modality != GRAPH and modality not in available:

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
-from torch_geometric.nn.module_dict import ModuleDict
 
+from pyg_ibmea.nn._named_modules import NamedModules
 from pyg_ibmea.nn.encoder.entity_embedding import EntityEmbedding, seed_rows
 from pyg_ibmea.nn.encoder.protocols import GraphEncoder, ModalityEncoder
 from pyg_ibmea.nn.model._built_in import (
@@ -125,7 +125,7 @@ class IBMEA(EntityModel):
             self.graph_encoder = graph_encoder
         built_in = {m: width for m, width in channels.items() if m not in own}
         self.modal_encoder = built_in_modal_encoder(self.options, built_in, chosen)
-        self.encoders = ModuleDict(own)
+        self.encoders = NamedModules(own)
         self.fusion = ModalFusion(self.modalities)
 
     @classmethod
