@@ -148,7 +148,12 @@ def _named(process: dict[str, Any]) -> str:
 
 
 def _in_use(path: Path) -> BlockingIOError:
+    for _ in range(25):  # Its owner may be about to write who it is.
+        found = _read(path)
+        if found["pid"]:
+            break
+        time.sleep(_PATIENCE / 25)
     return BlockingIOError(
-        f"{path.parent} is being written by {_named(_read(path))}; wait until it has "
+        f"{path.parent} is being written by {_named(found)}; wait until it has "
         "ended or choose another folder"
     )

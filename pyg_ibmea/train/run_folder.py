@@ -107,7 +107,8 @@ class RunFolder:
         # Lines of later epochs will be computed again.
         lines = [line for line in self.read_metrics() if line["epoch"] <= done]
         text = "".join(json.dumps(line) + "\n" for line in lines)
-        self._write("metrics.jsonl", text)
+        if (self.path / "metrics.jsonl").exists():
+            self._write("metrics.jsonl", text)
         return checkpoint
 
     def part(self, name: str, **changes: Any) -> RunFolder:
