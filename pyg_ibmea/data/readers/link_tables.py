@@ -16,6 +16,9 @@ from pyg_ibmea.data.readers.rdf import is_rdf, read_same_as
 
 PathLike = str | os.PathLike[str]
 
+LINKS = (("source", "target"),)
+"""The layout of a table of known pairs."""
+
 
 def read_link_table(
     path: PathLike,
@@ -91,4 +94,4 @@ def read_pairs(path: PathLike) -> Iterator[tuple[str, ...]]:
     """
     if is_rdf(path):
         return read_same_as(path)
-    return read_rows(Path(path), ("source", "target"))
+    return read_rows(Path(path), *LINKS)
