@@ -68,6 +68,7 @@ def test_inspect(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "42 training, 18 validation, 60 test pairs" in text
     assert "relation names shared by all graphs: 4" in text
     assert "18 validation pairs can hardly" in text
+    assert "a.tsv: no header recognised; the first row is head 'a" in text
     assert main(["inspect", *problem(files), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["graphs"]["b"]["coverage"]["name"] == pytest.approx(1 / 3, abs=1e-3)

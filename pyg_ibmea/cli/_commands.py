@@ -30,6 +30,8 @@ from pyg_ibmea.cli._problem import (
 from pyg_ibmea.data.readers.link_tables import read_pairs
 from pyg_ibmea.datasets import inspect_problem
 from pyg_ibmea.datasets._dropped import write_dropped
+from pyg_ibmea.datasets._understood import first_rows
+from pyg_ibmea.datasets.inspection import exchanged_columns
 from pyg_ibmea.problem import Pair, linked_pairs, links_of, pair_problems
 from pyg_ibmea.report.page import read_json
 from pyg_ibmea.train import Options, RunFolder, Stopped
@@ -43,6 +45,7 @@ def inspect(args: argparse.Namespace) -> int:
         dataset = read_remembered(remembered, not args.json, allow_dropped=True)
     found = inspect_problem(dataset[0])
     found["problems"] = [*dataset.notes, *found["problems"]]
+    found["first_rows"] = _first_rows(remembered)
     found["dropped"] = [asdict(row) for row in dataset.dropped]
     if args.json:
         print(json.dumps(found, indent=2))
@@ -69,9 +72,14 @@ def inspect(args: argparse.Namespace) -> int:
             f"{parts['test']} test pairs"
         )
     print(f"relation names shared by all graphs: {found['shared_relations']}")
-    for problem in found["problems"]:
-        print(f"note: {problem}")
+    for note in (*found["first_rows"], *found["problems"]):
+        print(f"note: {note}")
     return 0
+
+
+def _first_rows(remembered: dict[str, Any]) -> list[str]:
+    links = [Path(file) for _, _, file in remembered["links"]]
+    return first_rows(graph_files(remembered), links)
 
 
 def train(args: argparse.Namespace) -> int:
@@ -87,6 +95,9 @@ def train(args: argparse.Namespace) -> int:
     aligner.check(out, args.resume, remembered)
     dataset = read_remembered(remembered, not args.json, args.allow_dropped)
     data = dataset[0]
+    if not args.resume:
+        for note in (*_first_rows(remembered), *exchanged_columns(data)):
+            print(f"note: {note}", file=sys.stderr)
     try:
         aligner.fit(data, out, args.resume, about=remembered)
     except Stopped as where:

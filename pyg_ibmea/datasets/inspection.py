@@ -42,7 +42,7 @@ def inspect_problem(data: HeteroData) -> dict[str, Any]:
     }
     uris = getattr(data, "relation_uri", None) or {}
     names = [set(uris.get(name, ())) for name in data.node_types]
-    problems = describe_gaps(data)
+    problems = exchanged_columns(data) + describe_gaps(data)
     for name, graph in graphs.items():
         if graph["isolated"] > 0.2 * graph["entities"]:
             problems.append(
@@ -88,6 +88,23 @@ def inspect_problem(data: HeteroData) -> dict[str, Any]:
         "shared_relations": len(set.intersection(*names)),
         "problems": problems,
     }
+
+
+def exchanged_columns(data: HeteroData) -> list[str]:
+    """Says which graphs look as if two columns of their triples were exchanged.
+
+    Args:
+        data (HeteroData): The problem.
+    """
+    said = []
+    for name in data.node_types:
+        relations = int(triples_of(data, name).edge_type.unique().numel())
+        if relations > data[name].num_nodes:
+            said.append(
+                f"Graph '{name}' has more relations ({relations}) than entities "
+                f"({data[name].num_nodes}): are the columns of its triples exchanged?"
+            )
+    return said
 
 
 def _graph(data: HeteroData, name: str) -> dict[str, Any]:

@@ -45,3 +45,19 @@ def test_what_may_go_wrong_is_said():
         "differ greatly in size (40, 100)",
     ):
         assert text in problems
+
+
+def test_more_relations_than_entities_look_exchanged():
+    triples = torch.tensor([[0, i, 1] for i in range(50)])
+    relations = [f"r{i}" for i in range(50)]
+    graphs = [
+        KnowledgeGraph("a", [f"a{i}" for i in range(40)], relations, triples),
+        KnowledgeGraph("b", [f"b{i}" for i in range(60)], relations, triples),
+    ]
+    links = {("a", "b"): torch.arange(20).repeat(2, 1)}
+    found = inspect_problem(KnowledgeGraphs(graphs, links)[0])["problems"]
+    said = [text for text in found if "exchanged" in text]
+    assert said == [
+        "Graph 'a' has more relations (50) than entities (40): are the columns of its "
+        "triples exchanged?"
+    ]

@@ -12,6 +12,7 @@ from pyg_ibmea.data._boundary import (
     check_regular,
     reading,
 )
+from pyg_ibmea.data.readers._headers import place_of_columns
 
 PARQUET = (".parquet", ".pq")
 TEXT = (".csv", ".tsv", ".txt")
@@ -26,8 +27,9 @@ def read_rows(
 ) -> Iterator[Row]:
     """Reads a table in one of several layouts, without holding it in memory.
 
-    A first row that holds the names of a layout's columns, in upper or lower case, is
-    a header; the columns may then be in any order, with others beside them. Without a
+    A first row that holds the names of a layout's columns, in upper or lower case, or
+    usual names of theirs (see :data:`~pyg_ibmea.data.readers._headers.ALIASES`), is a
+    header; the columns may then be in any order, with others beside them. Without a
     header, the number of fields in the first row tells the layout.
 
     Args:
@@ -101,11 +103,29 @@ def _header(
     fields: Sequence[str], layouts: Sequence[Sequence[str]]
 ) -> tuple[Sequence[str], dict[str, int]]:
     """The layout that a header names and the place of its columns."""
-    names = [field.strip().lower() for field in fields]
     for layout in layouts:
-        if set(layout) <= set(names):
-            return layout, {name: names.index(name) for name in layout}
+        place = place_of_columns(fields, layout)
+        if place is not None:
+            return layout, place
     return (), {}
+
+
+def first_row(path: Path, *layouts: Sequence[str]) -> dict[str, str] | None:
+    """The first row of a table as it is understood, by column; ``None`` if a header
+    names the columns.
+
+    Args:
+        path (Path): As for :func:`read_rows`.
+        *layouts (sequence of str): Likewise.
+    """
+    if suffix_of(path) in PARQUET:
+        return None
+    rows = _split_csv(path) if suffix_of(path) == ".csv" else _split_tabs(path)
+    _, fields = next(rows, (0, []))
+    if _header(fields, layouts)[0]:
+        return None
+    layout = next((x for x in layouts if len(x) == len(fields)), ())
+    return dict(zip(layout, fields, strict=False))
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

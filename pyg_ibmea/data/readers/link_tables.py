@@ -22,6 +22,8 @@ PathLike = str | os.PathLike[str]
 # The last columns of the tables of pairs that runs and exports write.
 _OURS = [b"source_graph", b"target_graph"]
 _LONGEST_HEADER = 1 << 10
+LINKS = (("source", "target"),)
+"""The layout of a table of known pairs."""
 
 
 def read_link_table(
@@ -101,7 +103,7 @@ def read_pairs(path: PathLike) -> Iterator[tuple[str, ...]]:
     """
     if is_rdf(path):
         return read_same_as(path)
-    rows = read_rows(Path(path), ("source", "target"))
+    rows = read_rows(Path(path), *LINKS)
     return map(_names_of_fields, rows) if _written_by_us(Path(path)) else rows
 
 

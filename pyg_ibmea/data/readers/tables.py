@@ -14,10 +14,14 @@ from pyg_ibmea.files import replacing
 
 PathLike = str | os.PathLike[str]
 
-_TRIPLE = ("head", "relation", "tail")
-_EDGE = ("head", "tail")
+TRIPLES = (("head", "relation", "tail"), ("head", "tail"))
+"""The layouts of a table of triples."""
+
+_TRIPLE, _EDGE = TRIPLES
 _ENTITY = ("entity",)
 _FACT = ("entity", "attribute", "value")
+FACTS = (_FACT, _FACT[:2])
+"""Those of a table of attributes."""
 
 
 def read_tables(
@@ -34,8 +38,9 @@ def read_tables(
     - entities, exclude: ``entity``
 
     A table is ``.csv``, ``.parquet`` or text with tabs (``.tsv``, ``.txt`` or no
-    suffix), text also compressed as ``.gz``. A first row with the names of the columns
-    is a header: the columns may then be in any order, with others beside them. Tables
+    suffix), text also compressed as ``.gz``. A first row with the names of the columns,
+    or usual ones such as subject, predicate, object or from_node, rel, to_node, is a
+    header: the columns may then be in any order, with others beside them. Tables
     are read row by row.
 
     Args:
@@ -72,10 +77,10 @@ def read_tables(
         for (entity,) in read_rows(Path(entities), _ENTITY):
             builder.add_entity(entity)
     if triples is not None:
-        for head, relation, tail in read_rows(Path(triples), _TRIPLE, _EDGE):
+        for head, relation, tail in read_rows(Path(triples), *TRIPLES):
             builder.add_triple(head, relation or UNNAMED, tail)
     if attributes is not None:
-        rows = read_rows(Path(attributes), _FACT, _FACT[:2], may_be_empty=["value"])
+        rows = read_rows(Path(attributes), *FACTS, may_be_empty=["value"])
         for entity, attribute, value in rows:
             builder.add_attribute(entity, attribute, value)
     return builder.build()
