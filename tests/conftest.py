@@ -8,6 +8,7 @@ import random
 for name in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
+import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
@@ -22,3 +23,11 @@ def pytest_runtest_setup(item):
     # PyG names the code that it generates by Python's generator: two tests that left it
     # in one state would get each other's.
     random.seed(item.nodeid)
+
+
+@pytest.fixture(scope="session")
+def graph_files(tmp_path_factory):
+    """Tables of three tiny graphs, for the trainings that are attacked."""
+    from attacked_runs import write_graphs  # Beside the tests that ask for it.
+
+    return write_graphs(tmp_path_factory.mktemp("graphs"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote, unquote
 
 from torch_geometric.nn.module_dict import Key, ModuleDict
@@ -22,6 +24,12 @@ class NamedModules(ModuleDict):
         >>> modules.keys()
         ['a.b', 'a#b', 'training']
     """
+
+    def __init__(self, modules: Mapping[str, Any] | None = None):
+        super().__init__()
+        # One by one: the parent would encode the names twice.
+        for name, module in (modules or {}).items():
+            self[name] = module
 
     @classmethod
     def to_internal_key(cls, key: Key) -> str:

@@ -46,7 +46,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         state.keys()
     except Exception as error:  # Whatever comes of unpickling what it should not.
         raise ValueError(
-            f"{path} is no checkpoint of this program, or damaged ({error})"
+            f"{path} is not a checkpoint of this program, or is damaged ({error})"
         ) from error
     return state
 
@@ -68,9 +68,9 @@ def way_out(path: Path) -> str:
         try:
             epoch = read_checkpoint(previous)["epoch"]
         except (ValueError, KeyError):
-            return f"remove it and {previous.name} to start the run anew with --resume"
+            return f"remove it and {previous.name} to start the run over with --resume"
         return (
             f"remove it, and --resume goes on from {previous.name}, of epoch {epoch}, "
             "to the same results"
         )
-    return "remove it to start the run anew with --resume"
+    return "remove it to start the run over with --resume"

@@ -6,7 +6,7 @@ import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -80,10 +80,16 @@ class RunFolder:
         Raises:
             BlockingIOError: If another process writes into it.
         """
+        made = not self.path.exists()
         self.path.mkdir(parents=True, exist_ok=True)
-        with locked(self.path):
-            self._check()  # Another may have been at work since.
-            yield
+        try:
+            with locked(self.path):
+                self._check()  # Another may have been at work since.
+                yield
+        finally:
+            if made:
+                with suppress(OSError):  # Unless something was written.
+                    self.path.rmdir()
 
     def start(self) -> dict[str, Any] | None:
         """Creates the folder, or reads the checkpoint of the training it holds.

@@ -13,7 +13,7 @@ from pyg_ibmea.datasets import MMKGPair
 
 pytestmark = pytest.mark.attack
 FLIPS = 50  # Of each file.
-TOLD_AS_DAMAGED = "checkpoint.pt is no checkpoint of this program, or damaged"
+TOLD_AS_DAMAGED = "checkpoint.pt is not a checkpoint of this program, or is damaged"
 
 
 def flip(path, draw):

@@ -64,7 +64,7 @@ def test_pairs_are_a_table_whatever_the_names(started):
     text = (started.path / "pairs.tsv").read_text(encoding="utf-8")
     assert text == (
         "source\ttarget\tsource_graph\ttarget_graph\n"
-        "x\té\ta\tb\ntab here\tline end\ta\tb\n"
+        "x\té\ta\tb\ntab\\there\tline\\nend\ta\tb\n"
     )
 
 
@@ -75,7 +75,9 @@ def test_clusters_are_a_table_with_a_column_for_each_graph(started):
     score = torch.tensor([0.25, torch.inf])
     started.write_clusters(data, Clusters(("a", "b", "c"), members, score))
     text = (started.path / "clusters.tsv").read_text(encoding="utf-8")
-    assert text == ("a\tb\tc\tconfidence\nx\t\tz\t0.250000\ny\tline end\té\t1.000000\n")
+    assert text == (
+        "a\tb\tc\tconfidence\nx\t\tz\t0.250000\ny\tline\\nend\té\t1.000000\n"
+    )
 
 
 def test_resume_restores_the_checkpoint_and_drops_later_lines(started):
