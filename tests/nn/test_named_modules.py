@@ -26,8 +26,9 @@ def test_every_name_is_a_module_of_its_own(names):
         assert name in modules
         assert modules[name].in_features == size
     assert len(modules.state_dict()) == len(names)
-    again = copy.deepcopy(modules)
-    again.load_state_dict(modules.state_dict())
+    for again in (copy.deepcopy(modules), NamedModules(dict(modules.items()))):
+        assert list(again.keys()) == names
+        again.load_state_dict(modules.state_dict())
 
 
 @given(st.text("ab.é/ -", min_size=1) | st.sampled_from(["type", "keys", "forward"]))
@@ -35,6 +36,8 @@ def test_keys_of_ordinary_names_are_as_in_pyg(name):
     mine, theirs = NamedModules(), ModuleDict()
     mine[name], theirs[name] = torch.nn.Linear(1, 1), torch.nn.Linear(1, 1)
     assert list(mine.state_dict()) == list(theirs.state_dict())
+    given = {name: torch.nn.Linear(1, 1)}
+    assert list(NamedModules(given).state_dict()) == list(theirs.state_dict())
 
 
 def test_the_modal_encoder_keeps_names_apart():
