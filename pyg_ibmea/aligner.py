@@ -18,7 +18,13 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.align import Alignment, Clusters, Decoder
 from pyg_ibmea.align.decoders import as_decoder
 from pyg_ibmea.nn import IBMEA, GraphEncoder, ModalityEncoder
-from pyg_ibmea.problem import Pair, check_problem, linked_pairs, modalities_of
+from pyg_ibmea.problem import (
+    Pair,
+    check_problem,
+    linked_pairs,
+    modalities_of,
+    seed_pairs,
+)
 from pyg_ibmea.report.table import metrics_html, metrics_table
 from pyg_ibmea.train import Objective, Options, RunFolder
 from pyg_ibmea.train._checkpoint import read_checkpoint
@@ -165,6 +171,11 @@ class Aligner:
                 options.
         """
         check_problem(data)
+        if not any(links.size(1) for links in seed_pairs(data).values()):
+            raise ValueError(
+                "there are no training pairs to learn from; give more known pairs, or "
+                "a smaller share of validation pairs (--val-ratio)"
+            )
         if resume and out is None:
             raise ValueError("to resume, say which run folder: fit(data, out=...)")
         device = usable_device(self._device())

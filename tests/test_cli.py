@@ -412,3 +412,43 @@ def test_module_is_the_command() -> None:
         check=True,
     )
     assert done.stdout.strip() == __version__
+
+
+def test_what_is_our_fault_is_a_traceback_that_asks_for_a_report(
+    trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(path: object) -> None:
+        raise KeyError("a bug")
+
+    monkeypatch.setattr("pyg_ibmea.cli._commands.read_config", fail)
+    assert main(["evaluate", str(trained)]) == 1
+    err = capsys.readouterr().err
+    assert "Traceback" in err
+    assert "KeyError: 'a bug'" in err
+    assert "please report it" in err.splitlines()[-1]
+
+
+def test_what_a_user_can_put_right_has_a_traceback_only_if_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for debug in ([], ["--debug"]):
+        assert main(["evaluate", str(tmp_path), *debug]) == 1
+        err = capsys.readouterr().err
+        assert ("Traceback" in err) == bool(debug)
+        assert err.splitlines()[-1].startswith("error: ")
+
+    def too_much(path: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("pyg_ibmea.cli._commands.read_config", too_much)
+    assert main(["evaluate", str(tmp_path)]) == 1
+    assert "the memory is used up" in capsys.readouterr().err
+
+
+def test_all_known_pairs_as_validation_pairs_leave_nothing_to_learn_from(
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [*problem(files), *TINY, "--val-ratio", "1", "--out", str(tmp_path / "run")]
+    assert main(["train", *words]) == 1
+    assert "there are no training pairs to learn from" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import traceback
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +14,10 @@ from pyg_ibmea.cli import _commands
 from pyg_ibmea.cli._problem import add_problem_flags
 from pyg_ibmea.train import Options
 
+_REPORT = (
+    "this is a fault of pyg-ibmea: please report it, with the lines above and the "
+    "command"
+)
 GRAPH_HELP = """\
   --graph NAME KEY=FILE ...   a knowledge graph. Keys:
       folder      folder with triples, attributes, entities, names (.tsv, .csv,
@@ -55,11 +60,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         command: Callable[[argparse.Namespace], int] = args.command
         return command(args)
+    except MemoryError:
+        return _refuse(
+            args, "the memory is used up; see docs/faq.md for what takes less"
+        )
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        return _refuse(args, str(error))
+    except Exception:
+        traceback.print_exc()
+        print(_REPORT, file=sys.stderr)
         return 1
     finally:
         warnings.formatwarning = told
+
+
+def _refuse(args: argparse.Namespace, why: str) -> int:
+    """Says what a user has to put right and, with ``--debug``, where it was noticed."""
+    if args.debug:
+        traceback.print_exc()
+    print(f"error: {why}", file=sys.stderr)
+    return 1
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -84,6 +104,9 @@ def make_parser() -> argparse.ArgumentParser:
         )
         command.set_defaults(command=run)
         command.add_argument("--json", action="store_true", help="write JSON to stdout")
+        command.add_argument(
+            "--debug", action="store_true", help="show where an error was noticed"
+        )
         return command
 
     inspect = add("inspect", _commands.inspect, "say what graphs hold, before training")

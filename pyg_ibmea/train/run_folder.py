@@ -75,21 +75,21 @@ class RunFolder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keeps other processes from writing into the folder, by a file ``run.lock``;
-        the folder is made if it does not exist.
+        the folder is made if it does not exist, and removed if nothing was written.
 
         Raises:
             BlockingIOError: If another process writes into it.
         """
-        made = not self.path.exists()
+        new = [path for path in (self.path, *self.path.parents) if not path.exists()]
         self.path.mkdir(parents=True, exist_ok=True)
         try:
             with locked(self.path):
                 self._check()  # Another may have been at work since.
                 yield
         finally:
-            if made:
-                with suppress(OSError):  # Unless something was written.
-                    self.path.rmdir()
+            with suppress(OSError):  # Something was written.
+                for path in new:
+                    path.rmdir()
 
     def start(self) -> dict[str, Any] | None:
         """Creates the folder, or reads the checkpoint of the training it holds.
