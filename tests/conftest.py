@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 
 # Small problems are fastest on one thread, and two test processes side by side do not
 # wait for each other then. Before torch and numba are imported.
@@ -23,6 +24,8 @@ def pytest_runtest_setup(item):
     # PyG names the code that it generates by Python's generator: two tests that left it
     # in one state would get each other's.
     random.seed(item.nodeid)
+    # A shell that starts the tests in the background has them ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
