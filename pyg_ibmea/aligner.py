@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
 from collections.abc import Collection, Mapping
 from html import escape
@@ -25,6 +24,7 @@ from pyg_ibmea.problem import (
     modalities_of,
     seed_pairs,
 )
+from pyg_ibmea.report.page import read_json
 from pyg_ibmea.report.table import metrics_html, metrics_table
 from pyg_ibmea.train import Objective, Options, RunFolder
 from pyg_ibmea.train._checkpoint import read_checkpoint
@@ -288,7 +288,7 @@ class Aligner:
         aligner.history_ = RunFolder(folder, config, resume=True).read_metrics()
         metrics = folder / "metrics.json"
         if metrics.is_file():
-            aligner.metrics_ = json.loads(metrics.read_text(encoding="utf-8"))
+            aligner.metrics_ = read_json(metrics)
             aligner.best_epoch_ = aligner.metrics_.get("best_epoch", 0)
             aligner.seconds_ = aligner.metrics_.get("seconds", 0.0)
         if data is not None:
@@ -601,11 +601,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     path = folder / "config.json"
     if not path.is_file():
         raise FileNotFoundError(f"{folder} is not a run folder: it has no config.json")
-    try:
-        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
-    return config
+    return read_json(path)
 
 
 def _done(log: MemoryLog | RunFolder) -> str:
