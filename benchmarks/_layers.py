@@ -37,7 +37,12 @@ def _conv_step(layer, size, edge_index=None) -> Step:
 def _variational(size) -> VariationalIBConv:
     torch.manual_seed(0)
     return VariationalIBConv(
-        size.channels, size.channels, heads=2, add_self_loops=False
+        size.channels,
+        size.channels,
+        heads=2,
+        add_self_loops=False,
+        bias=False,
+        weight="diagonal",
     )
 
 

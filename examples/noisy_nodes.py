@@ -56,8 +56,8 @@ class Network(torch.nn.Module):
             self.first = GATConv(CHANNELS, 64, heads=2, concat=False)
             self.second = GATConv(64, NUM_CLASSES, heads=2, concat=False)
         else:
-            self.first = kind(CHANNELS, 64, heads=2)
-            self.second = kind(64, NUM_CLASSES, heads=2)
+            self.first = kind(CHANNELS, 64, heads=2, bias=False)
+            self.second = kind(64, NUM_CLASSES, heads=2, bias=False)
 
     def forward(self, x, edge_index):
         """Scores of the classes, ``[N, NUM_CLASSES]``."""

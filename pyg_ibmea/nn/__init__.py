@@ -3,6 +3,7 @@
 from pyg_ibmea.nn.conv import (
     DiagonalGATConv,
     VariationalIBConv,
+    collect_kl,
     set_backend,
     use_backend,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "RelationalGraph",
     "RelationalVIBEncoder",
     "VariationalIBConv",
+    "collect_kl",
     "set_backend",
     "use_backend",
 ]

@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True)
+# Compared and hashed by identity: tensors have no single truth value.
+@dataclass(frozen=True, eq=False)
 class GaussianPosterior:
     r"""A diagonal Gaussian :math:`q(z|x) = \mathcal{N}(\mu, \mathrm{diag}\,\sigma^2)`
     for each row of a batch.
 
     Args:
-        mean (torch.Tensor): :math:`\mu`, of shape :math:`(N, C)`.
-        logstd (torch.Tensor): :math:`\log\sigma`, of shape :math:`(N, C)`.
+        mean (torch.Tensor): :math:`\mu`, of shape :math:`(*, N, C)`.
+        logstd (torch.Tensor): :math:`\log\sigma`, of shape :math:`(*, N, C)`.
 
     Example:
         >>> posterior = GaussianPosterior(torch.zeros(2, 3), torch.zeros(2, 3))
@@ -47,14 +48,13 @@ class GaussianPosterior:
         """
         if num_samples is None:
             return self.mean + self.std * torch.randn_like(self.mean)
-        if num_samples < 1:
-            raise ValueError(f"num_samples must be at least 1, got {num_samples}")
+        _check_number(num_samples)
         shape = (num_samples, *self.mean.shape)
         noise = torch.randn(shape, dtype=self.mean.dtype, device=self.mean.device)
         return self.mean + self.std * noise
 
     def latent(self, training: bool, num_samples: int | None = None) -> Tensor:
-        """A sample in training and the mean in evaluation.
+        """A sample in training and a copy of the mean in evaluation.
 
         Args:
             training (bool): The ``training`` flag of the module that asks.
@@ -65,9 +65,11 @@ class GaussianPosterior:
         """
         if training:
             return self.rsample(num_samples)
+        # A copy, so that writing to it leaves the posterior as it is.
         if num_samples is None:
-            return self.mean
-        return self.mean.expand(num_samples, *self.mean.shape)
+            return self.mean.clone()
+        _check_number(num_samples)
+        return self.mean.repeat(num_samples, *[1] * self.mean.dim())
 
     def kl(self) -> Tensor:
         r"""The Kullback-Leibler divergence from the prior
@@ -89,3 +91,8 @@ class GaussianPosterior:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({list(self.mean.shape)})"
+
+
+def _check_number(num_samples: int) -> None:
+    if num_samples < 1:
+        raise ValueError(f"num_samples must be at least 1, got {num_samples}")

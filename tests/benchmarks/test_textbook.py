@@ -13,7 +13,9 @@ TINY = cases.TINY
 
 @pytest.mark.parametrize("kind", [textbook.TextbookStack, textbook.PublishedStack])
 def test_layers_compute_the_same(kind):
-    conv = VariationalIBConv(6, 6, heads=2, add_self_loops=False).double()
+    conv = VariationalIBConv(
+        6, 6, heads=2, add_self_loops=False, bias=False, weight="diagonal"
+    ).double()
     torch.nn.init.normal_(conv.scale)
     twin = textbook.TwoStacks(conv, kind)
     edge_index = graph(30, 90)

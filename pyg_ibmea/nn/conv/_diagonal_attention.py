@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import torch
 import torch.nn.functional as F
@@ -11,24 +13,51 @@ from torch.nn import Parameter
 from torch_geometric.nn import MessagePassing
 from torch_geometric.nn.dense import Linear
 from torch_geometric.nn.inits import glorot, ones, zeros
-from torch_geometric.typing import Adj
+from torch_geometric.typing import Adj, SparseTensor
+from torch_geometric.utils import is_sparse, softmax
 
 from pyg_ibmea.nn.conv._attention import Scores, coefficients, diagonal_attention
 from pyg_ibmea.nn.conv._edge_inputs import check_edge_inputs
-from pyg_ibmea.nn.conv._structure import (
-    Structure,
+from pyg_ibmea.nn.conv._graph_inputs import (
+    EdgeInputs,
+    attention_as,
     check_device,
-    check_index_range,
-    replace_self_loops,
-    to_coo,
+    number_of_nodes,
+    plain,
 )
+from pyg_ibmea.nn.conv._message_passing import is_traced, wants_messages
+from pyg_ibmea.nn.conv._structure import Structure, check_graph
 
 NodeInput = Tensor | tuple[Tensor, Tensor | None]
+
+# Attention coefficients, with the edges that they belong to.
+Weights: TypeAlias = tuple[Adj, Tensor] | SparseTensor
+
+# The features of the nodes at the first end of the edges and at the second.
+Ends = tuple[Tensor, Tensor | None]
+
+
+class Attended(NamedTuple):
+    """What the stacks of a layer make of a graph.
+
+    Attributes:
+        outputs (list): One per stack, ``[*, N, C]``, or ``[*, N, heads * C]``.
+        weights (tuple or SparseTensor or None): If asked for, edges and coefficients
+            ``[E, *, heads]`` of the first stack, or ``[E, *, stacks, heads]`` of all.
+    """
+
+    outputs: list[Tensor]
+    weights: Weights | None
 
 
 class DiagonalAttention(MessagePassing):
     """What the attention layers of this package share: a number of *stacks*, each with
     its own heads, that read one graph.
+
+    Where nothing asks for single messages, a fused operator computes all stacks at
+    once. A subclass's own ``message()``, hooks, explainers, other aggregations and
+    ``torch.func`` transforms ask for them: then messages are
+    ``[E, stacks * heads, C]``, and all goes through :meth:`propagate`.
 
     Subclasses decide how many stacks there are and what their outputs mean.
     """
@@ -37,54 +66,55 @@ class DiagonalAttention(MessagePassing):
         self,
         in_channels: int | tuple[int, int],
         out_channels: int,
+        heads: int,
+        *,
         num_stacks: int,
-        heads: int = 1,
-        weight: str | None = None,
-        add_self_loops: bool = True,
-        negative_slope: float = 0.2,
-        dropout: float = 0.0,
-        edge_dim: int | None = None,
-        num_relations: int | None = None,
+        concat: bool,
+        negative_slope: float,
+        dropout: float,
+        add_self_loops: bool,
+        edge_dim: int | None,
+        fill_value: float | Tensor | str,
+        bias: bool,
+        residual: bool,
+        share_weights: bool | None,
+        weight: str,
+        num_relations: int | None,
+        **kwargs: Any,
     ):
-        super().__init__(aggr="add", node_dim=-2)
-        channels = (
-            (in_channels, in_channels) if isinstance(in_channels, int) else in_channels
-        )
-        same = channels[0] == channels[1] == out_channels
-        if weight is None:
-            weight = "diagonal" if same else "full"
-        if weight not in ("diagonal", "full"):
-            raise ValueError(f"weight must be 'diagonal' or 'full', got {weight!r}")
-        if weight == "diagonal" and not same:
-            raise ValueError(
-                "diagonal weights only scale channels, so in_channels must equal "
-                f"out_channels, got {in_channels} and {out_channels}; use weight='full'"
-            )
+        kwargs.setdefault("aggr", "add")
+        super().__init__(node_dim=0, **kwargs)
         if heads < 1 or out_channels < 1:
             raise ValueError(
                 f"heads and out_channels must be positive, got {heads}, {out_channels}"
             )
+        given_apart = not isinstance(in_channels, int)
+        channels = in_channels if given_apart else (in_channels, in_channels)
+        channels = cast(tuple[int, int], channels)
+        _check_weight(weight, channels, out_channels, share_weights)
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.heads = heads
-        self.weight = weight
-        self.add_self_loops = add_self_loops
+        self.concat = concat
         self.negative_slope = negative_slope
         self.dropout = dropout
+        self.add_self_loops = add_self_loops
         self.edge_dim = edge_dim
+        self.fill_value = fill_value
+        self.residual = residual
+        # As in GATConv, one weight serves both ends unless they are given apart.
+        self.share_weights = not given_apart if share_weights is None else share_weights
+        self.weight = weight
         self.num_relations = num_relations
 
-        # As in GATConv, one weight serves both ends unless they are given apart.
         self.lins_src = torch.nn.ModuleList()
         self.lins_dst = torch.nn.ModuleList()
-        if weight == "full":
-            for _ in range(num_stacks):
-                lin = _linear(channels[0], out_channels)
-                shared = isinstance(in_channels, int)
-                self.lins_src.append(lin)
-                self.lins_dst.append(
-                    lin if shared else _linear(channels[1], out_channels)
-                )
+        for _ in range(num_stacks if weight == "full" else 0):
+            lin = _linear(channels[0], out_channels)
+            self.lins_src.append(lin)
+            self.lins_dst.append(
+                lin if self.share_weights else _linear(channels[1], out_channels)
+            )
         shape = (num_stacks, heads, out_channels)
         self.scale = Parameter(torch.empty(shape))
         self.att_src = Parameter(torch.empty(shape))
@@ -98,12 +128,15 @@ class DiagonalAttention(MessagePassing):
             if num_relations is None
             else Parameter(torch.empty(num_relations + 1, num_stacks * heads))
         )
+        width = out_channels * (heads if concat else 1)
+        self.res = _linear(channels[self._receiver], width) if residual else None
+        self.bias = Parameter(torch.empty(width)) if bias else None
         # MessagePassing has no reset of its own parameters before this point.
         DiagonalAttention.reset_parameters(self)
 
     def reset_parameters(self) -> None:
-        """Resets all parameters: ones for the scales, zeros for the scores of the
-        relations, Glorot for the rest.
+        """Resets all parameters: ones for the scales, zeros for bias and the scores of
+        the relations, Glorot for the rest.
         """
         super().reset_parameters()
         for lin in [*self.lins_src, *self.lins_dst]:
@@ -115,75 +148,69 @@ class DiagonalAttention(MessagePassing):
             self.lin_edge.reset_parameters()
         if self.relation_score is not None:
             zeros(self.relation_score)
+        if self.res is not None:
+            self.res.reset_parameters()
+        zeros(self.bias)
 
-    def run_stacks(
+    def attend(
         self,
         inputs: list[NodeInput],
         edge_index: Adj,
-        edge_weight: Tensor | None,
-        edge_attr: Tensor | None,
+        edge_attr: Tensor | None = None,
         size: tuple[int, int] | None = None,
+        edge_weight: Tensor | None = None,
         edge_type: Tensor | None = None,
-    ) -> list[Tensor]:
-        """One output ``[N_t, C]`` per stack; stacks whose input is the same tensor
-        share one pass over it.
-        """
-        pairs = [self._project(stack, x) for stack, x in enumerate(inputs)]
-        x_src, x_dst = pairs[0]
-        num_source = x_src.size(0)
-        if x_dst is not None:
-            num_target = x_dst.size(0)
-        else:
-            num_target = num_source if size is None else size[1]
-        edge_index, edge_weight = to_coo(edge_index, edge_weight)
-        check_device(edge_index, x_src)
-        if not torch.compiler.is_compiling():
-            check_index_range(edge_index, num_source, num_target)
-        check_edge_inputs(
-            edge_index.size(1),
-            edge_weight,
-            edge_attr,
-            edge_type,
-            self.edge_dim,
-            self.num_relations,
-        )
-        edge_index, edge_weight, edge_attr, edge_type = self._with_self_loops(
-            edge_index, edge_weight, edge_attr, edge_type, min(num_source, num_target)
-        )
-        gate = self._gate(edge_weight, edge_index)
-        if self.explain:
-            # An explainer masks messages edge by edge, in the order it knows.
-            source, target = edge_index
-            scores = self._scores(pairs, edge_attr, edge_type, gate)
-            alpha = coefficients(
-                scores, source, target, num_target, self.negative_slope
-            )
-            alpha = (alpha if gate is None else alpha * gate).t()
-            size = (num_source, num_target)
-            aggregated = [
-                self.propagate(edge_index, x=x_src, alpha=weight, size=size)
-                for (x_src, _), weight in zip(
-                    pairs, alpha.split(self.heads), strict=True
-                )
-            ]
-            return [
-                (agg * scale.unsqueeze(1)).mean(dim=0)
-                for agg, scale in zip(aggregated, self.scale, strict=True)
-            ]
-        structure = Structure.from_edge_index(edge_index, num_source, num_target)
-        if structure.perm is not None:
-            edge_attr = _permute(edge_attr, structure.perm)
-            edge_type = _permute(edge_type, structure.perm)
-            gate = _permute(gate, structure.perm)
-        scores = self._scores(pairs, edge_attr, edge_type, gate)
-        if all(x_src is pairs[0][0] for x_src, _ in pairs):
-            return list(self._attend(pairs[0][0], slice(None), scores, structure))
-        return [
-            self._attend(x_src, slice(stack, stack + 1), scores, structure)[0]
-            for stack, (x_src, _) in enumerate(pairs)
-        ]
+        return_weights: bool | str | None = None,
+    ) -> Attended:
+        """Runs all stacks over a graph; residual and bias go to the first.
 
-    def _project(self, stack: int, x: NodeInput) -> tuple[Tensor, Tensor | None]:
+        Args:
+            inputs (list): The input of each stack; stacks with the same tensor share
+                one pass over it.
+            edge_index (torch.Tensor, EdgeIndex or SparseTensor): The graph.
+            edge_attr (torch.Tensor, optional): ``[E, edge_dim]``.
+            size (tuple, optional): Nodes at both ends.
+            edge_weight (torch.Tensor, optional): ``[E]``.
+            edge_type (torch.Tensor, optional): Long ``[E]``.
+            return_weights (bool or str, optional): Whether to return the coefficients
+                of the first stack, or of ``'all'``.
+        """
+        if is_sparse(edge_index) and self._receiver == 0:
+            raise ValueError(
+                "a sparse edge_index is read along flow='source_to_target' only; pass "
+                "its transposed matrix to a layer with that flow"
+            )
+        pairs = [self._project(stack, x) for stack, x in enumerate(inputs)]
+        edges = EdgeInputs.read(
+            edge_index, edge_weight, edge_attr, edge_type, self.edge_dim is not None
+        )
+        sizes = self._sizes(pairs, size, edges)
+        check_device(edges.edge_index, pairs[0][0])
+        if not is_traced():
+            check_graph(edges.edge_index, *sizes)
+            check_edge_inputs(
+                edges.edge_index.size(1), *edges[1:4], self.edge_dim, self.num_relations
+            )
+        if self.add_self_loops:
+            loop_type = self.num_relations
+            edges = edges.with_self_loops(min(sizes), self.fill_value, loop_type)
+        outputs, alpha = self._run(pairs, edges, sizes, bool(return_weights))
+        outputs[0] = self._with_residual(outputs[0], inputs[0])
+        if alpha is None:
+            return Attended(outputs, None)
+        alpha = alpha.unflatten(-1, (-1, self.heads))
+        if return_weights != "all":
+            alpha = alpha[..., 0, :]
+        return Attended(
+            outputs, attention_as(edge_index, edges.edge_index, alpha, sizes)
+        )
+
+    @property
+    def _receiver(self) -> int:
+        """Which end of the edges receives, 1 along ``flow='source_to_target'``."""
+        return 1 if self.flow == "source_to_target" else 0
+
+    def _project(self, stack: int, x: NodeInput) -> Ends:
         x_src, x_dst = (x, x) if isinstance(x, Tensor) else x
         if self.weight == "diagonal":
             self._check_channels(x_src, self.out_channels)
@@ -202,101 +229,280 @@ class DiagonalAttention(MessagePassing):
         return h_src, lin_dst(x_dst)
 
     def _check_channels(self, x: Tensor, channels: int) -> None:
-        if x.dim() != 2 or (channels > 0 and x.size(1) != channels):
+        if x.dim() < 2 or (channels > 0 and x.size(-1) != channels):
             wanted = channels if channels > 0 else "channels"
             raise ValueError(
                 f"{self!r} needs node features [num_nodes, {wanted}], got "
                 f"{list(x.shape)}"
             )
 
-    def _with_self_loops(
-        self,
-        edge_index: Tensor,
-        edge_weight: Tensor | None,
-        edge_attr: Tensor | None,
-        edge_type: Tensor | None,
-        num_nodes: int,
-    ) -> tuple[Tensor, Tensor | None, Tensor | None, Tensor | None]:
-        if not self.add_self_loops:
-            return edge_index, edge_weight, edge_attr, edge_type
-        if edge_type is not None:
-            kept = edge_type[edge_index[0] != edge_index[1]]
-            assert self.num_relations is not None
-            loops = kept.new_full((num_nodes,), self.num_relations)
-            edge_type = torch.cat([kept, loops])
-        return *replace_self_loops(
-            edge_index, edge_weight, edge_attr, num_nodes
-        ), edge_type
+    def _sizes(
+        self, pairs: list[Ends], size: tuple[int, int] | None, edges: EdgeInputs
+    ) -> tuple[int, int]:
+        lead = pairs[0][0].shape[:-2]
+        for x_src, x_dst in pairs:
+            told = [x_src.size(-2), None if x_dst is None else x_dst.size(-2)]
+            sizes = number_of_nodes(told, size, edges.sizes)
+            for x in (x_src, x_dst):
+                if x is not None and x.shape[:-2] != lead:
+                    raise ValueError(
+                        "all node features must have the same leading dimensions, "
+                        f"got {list(lead)} and {list(x.shape[:-2])}"
+                    )
+            if self._receiver == 0 and x_dst is None:
+                raise ValueError(
+                    "along flow='target_to_source' the target nodes send, so they need "
+                    "features: pass x as (x_source, x_target)"
+                )
+        num_source = cast(int, sizes[0])
+        return num_source, num_source if sizes[1] is None else sizes[1]
 
-    def _gate(self, edge_weight: Tensor | None, edge_index: Tensor) -> Tensor | None:
-        """What multiplies the coefficients after the softmax, ``[E, K]``."""
-        shape = (edge_index.size(1), self.scale.size(0) * self.heads)
-        gate = None
-        if edge_weight is not None:
-            gate = edge_weight.to(self.scale.dtype)[:, None].expand(shape)
-        if self.dropout > 0 and self.training:
-            kept = F.dropout(self.scale.new_ones(shape), self.dropout)
-            gate = kept if gate is None else gate * kept
-        return gate
-
-    def _scores(
+    def _run(
         self,
-        pairs: list[tuple[Tensor, Tensor | None]],
-        edge_attr: Tensor | None,
-        edge_type: Tensor | None,
-        gate: Tensor | None,
-    ) -> Scores:
-        """What decides the coefficients of all stacks and heads, side by side."""
+        pairs: list[Ends],
+        edges: EdgeInputs,
+        sizes: tuple[int, int],
+        with_alpha: bool,
+    ) -> tuple[list[Tensor], Tensor | None]:
+        """The outputs of all stacks and, if asked for, the coefficients
+        ``[E, *, stacks * heads]``.
+        """
+        run: Callable[[list[Ends]], tuple[list[Tensor], Tensor | None]]
+        if wants_messages(self, DiagonalAttention):
+            run = partial(self._by_messages, edges, sizes, with_alpha)
+        else:
+            sender, receiver = 1 - self._receiver, self._receiver
+            index = (
+                edges.edge_index if receiver == 1 else plain(edges.edge_index).flip(0)
+            )
+            structure = Structure.from_edge_index(index, sizes[sender], sizes[receiver])
+            run = partial(self._fused, edges, structure, with_alpha)
+        lead = pairs[0][0].shape[:-2]
+        if not lead:
+            return run(pairs)
+        results = [run(_graph_of(pairs, place)) for place in range(lead.numel())]
+        outputs, alphas = zip(*results, strict=True)
+        stacked = [
+            torch.stack(stack).unflatten(0, lead)
+            for stack in zip(*outputs, strict=True)
+        ]
+        if not with_alpha:
+            return stacked, None
+        return stacked, torch.stack(alphas, dim=1).unflatten(1, lead)
+
+    def _fused(
+        self,
+        edges: EdgeInputs,
+        structure: Structure,
+        with_alpha: bool,
+        pairs: list[Ends],
+    ) -> tuple[list[Tensor], Tensor | None]:
+        """All stacks by the operator."""
+        sender, receiver = 1 - self._receiver, self._receiver
+        at_ends = self._node_scores(pairs)
+        at_edges = self._edge_scores(edges.attr, edges.type, pairs[0][0].dtype)
+        kept = self._dropout_mask(edges.edge_index.size(1))
+        at_sender = cast(Tensor, at_ends[sender])
+        scores = Scores(at_sender, at_ends[receiver], *at_edges)
+        alpha = None
+        if with_alpha:
+            index = plain(edges.edge_index)
+            alpha = coefficients(
+                scores,
+                index[sender],
+                index[receiver],
+                structure.ptr.size(0) - 1,
+                self.negative_slope,
+            )
+            alpha = alpha if kept is None else alpha * kept
+        scores = scores._replace(gate=self._gate(edges.weight, kept))
+        if structure.perm is not None:
+            in_order = [
+                None if at is None else at.index_select(0, structure.perm)
+                for at in scores[2:]
+            ]
+            scores = Scores(*scores[:2], *in_order)
+        x = [cast(Tensor, pair[sender]) for pair in pairs]
+        if all(one is x[0] for one in x):
+            # One pass for all stacks.
+            x = x[:1]
+        columns = self.scale.size(0) * self.heads // len(x)
+        outputs = []
+        for place, one in enumerate(x):
+            part = slice(place * columns, (place + 1) * columns)
+            out = diagonal_attention(
+                one,
+                self.scale.flatten(0, 1)[part],
+                scores if len(x) == 1 else scores.of(part),
+                structure,
+                1 if self.concat else self.heads,
+                self.negative_slope,
+            )
+            if self.concat:
+                # One output for each head.
+                out = out.unflatten(0, (-1, self.heads)).transpose(1, 2).flatten(2)
+            # Not unbind(), whose views cannot be written to.
+            outputs += [out[stack] for stack in range(out.size(0))]
+        return outputs, alpha
+
+    def _by_messages(
+        self,
+        edges: EdgeInputs,
+        sizes: tuple[int, int],
+        with_alpha: bool,
+        pairs: list[Ends],
+    ) -> tuple[list[Tensor], Tensor | None]:
+        """All stacks side by side through PyG's message passing."""
+        index = plain(edges.edge_index)
+        alpha: Tensor = self.edge_updater(
+            index,
+            alpha=self._node_scores(pairs),
+            edge_attr=edges.attr,
+            edge_type=edges.type,
+            size=sizes,
+        )
+        gated = alpha if edges.weight is None else alpha * edges.weight[:, None]
+        x = tuple(self._scaled([pair[end] for pair in pairs]) for end in (0, 1))
+        out = self.propagate(index, x=x, alpha=gated, size=sizes)
+        out = out.unflatten(1, (-1, self.heads))
+        out = out.flatten(2) if self.concat else out.mean(dim=2)
+        outputs = [out[:, stack] for stack in range(out.size(1))]
+        return outputs, alpha if with_alpha else None
+
+    def _scaled(self, x: list[Tensor | None]) -> Tensor | None:
+        """The features that all heads of all stacks pass on, ``[N, K, C]``."""
+        scaled = [
+            one.unsqueeze(1) * scale
+            for one, scale in zip(x, self.scale, strict=True)
+            if one is not None
+        ]
+        return torch.cat(scaled, dim=1) if scaled else None
+
+    def _node_scores(self, pairs: list[Ends]) -> tuple[Tensor, Tensor | None]:
+        """What nodes at both ends add to the scores of all stacks and heads, ``[N, K]``
+        each.
+        """
         src, dst = self.scale * self.att_src, self.scale * self.att_dst
         x = pairs[0][0]
-        at_target: Tensor | None
         if all(x_src is x and x_dst is x for x_src, x_dst in pairs):
             # One product for both ends of all stacks.
             weight = torch.cat([src.flatten(0, 1), dst.flatten(0, 1)])
             at_source, at_target = (x @ weight.t()).chunk(2, dim=1)
-        else:
-            at_source = torch.cat(
-                [x_src @ w.t() for (x_src, _), w in zip(pairs, src, strict=True)], dim=1
-            )
-            target = [
-                x_dst @ w.t()
-                for (_, x_dst), w in zip(pairs, dst, strict=True)
-                if x_dst is not None
-            ]
-            at_target = torch.cat(target, dim=1) if target else None
+            return at_source, at_target
+        at_source = torch.cat(
+            [x_src @ w.t() for (x_src, _), w in zip(pairs, src, strict=True)], dim=1
+        )
+        at_targets = [
+            x_dst @ w.t()
+            for (_, x_dst), w in zip(pairs, dst, strict=True)
+            if x_dst is not None
+        ]
+        return at_source, torch.cat(at_targets, dim=1) if at_targets else None
+
+    def _edge_scores(
+        self, edge_attr: Tensor | None, edge_type: Tensor | None, dtype: torch.dtype
+    ) -> tuple[Tensor | None, Tensor | None]:
+        """What edges add before the nonlinearity and after it, ``[E, K]`` each."""
         inner = outer = None
         if edge_attr is not None and self.lin_edge is not None:
-            edge_attr = edge_attr.view(edge_attr.size(0), -1)
-            inner = self.lin_edge(edge_attr.to(at_source.dtype))
+            inner = self.lin_edge(edge_attr.flatten(1).to(dtype))
         if edge_type is not None and self.relation_score is not None:
-            outer = self.relation_score[edge_type]
-        return Scores(at_source, at_target, inner, outer, gate)
+            # The gradient of indexing adds up in no fixed order on several threads.
+            outer = self.relation_score.index_select(0, edge_type)
+        return inner, outer
 
-    def _attend(
-        self, x: Tensor, stacks: slice, scores: Scores, structure: Structure
+    def _dropout_mask(self, num_edges: int) -> Tensor | None:
+        """What dropout multiplies the coefficients with, ``[E, K]``."""
+        if self.dropout == 0 or not self.training:
+            return None
+        shape = (num_edges, self.scale.size(0) * self.heads)
+        return F.dropout(self.scale.new_ones(shape), self.dropout)
+
+    def _gate(self, edge_weight: Tensor | None, kept: Tensor | None) -> Tensor | None:
+        """What multiplies the coefficients after the softmax, ``[E, K]``."""
+        if edge_weight is None:
+            return kept
+        columns = self.scale.size(0) * self.heads
+        gate = edge_weight.to(self.scale.dtype)[:, None].expand(-1, columns)
+        return gate if kept is None else gate * kept
+
+    def _with_residual(self, out: Tensor, x: NodeInput) -> Tensor:
+        """Adds the receivers' own features and the bias, where the layer has them."""
+        receivers = x if isinstance(x, Tensor) else x[self._receiver]
+        if self.res is not None and receivers is not None:
+            out = out + self.res(receivers)
+        return out if self.bias is None else out + self.bias
+
+    def edge_update(
+        self,
+        alpha_j: Tensor,
+        alpha_i: Tensor | None,
+        edge_attr: Tensor | None,
+        edge_type: Tensor | None,
+        index: Tensor,
+        ptr: Tensor | None,
+        dim_size: int | None,
     ) -> Tensor:
-        """The outputs of some stacks, ``[stacks, N_t, C]``."""
-        scale = self.scale[stacks].flatten(0, 1)
-        if stacks != slice(None):
-            columns = slice(stacks.start * self.heads, stacks.stop * self.heads)
-            scores = scores.of(columns)
-        return diagonal_attention(
-            x, scale, scores, structure, self.heads, self.negative_slope
-        )
+        """The coefficient of each edge for all heads of all stacks, ``[E, K]``."""
+        score = alpha_j if alpha_i is None else alpha_j + alpha_i
+        inner, outer = self._edge_scores(edge_attr, edge_type, score.dtype)
+        score = score if inner is None else score + inner
+        score = -F.leaky_relu(score, self.negative_slope)
+        score = score if outer is None else score + outer
+        alpha = softmax(score, index, ptr, dim_size)
+        return F.dropout(alpha, self.dropout, self.training)
 
     def message(self, x_j: Tensor, alpha: Tensor) -> Tensor:
-        """One message per attention coefficient and edge, ``[heads, E, C]``."""
+        """One message per edge and coefficient, ``[E, K, C]``."""
         return alpha.unsqueeze(-1) * x_j
 
     def __repr__(self) -> str:
+        diagonal = ", weight='diagonal'" if self.weight == "diagonal" else ""
         return (
             f"{type(self).__name__}({self.in_channels}, {self.out_channels}, "
-            f"heads={self.heads}, weight={self.weight!r})"
+            f"heads={self.heads}{diagonal})"
         )
 
 
-def _permute(value: Tensor | None, perm: Tensor) -> Tensor | None:
-    return None if value is None else value[perm]
+def _graph_of(pairs: list[Ends], place: int) -> list[Ends]:
+    """One of the graphs of static inputs; what was one tensor stays one."""
+    parts: dict[int, Tensor] = {}
+
+    def part(x: Tensor | None) -> Tensor | None:
+        if x is None:
+            return None
+        if id(x) not in parts:
+            parts[id(x)] = x.flatten(0, -3)[place]
+        return parts[id(x)]
+
+    return [(cast(Tensor, part(x_src)), part(x_dst)) for x_src, x_dst in pairs]
+
+
+def _check_weight(
+    weight: str,
+    channels: tuple[int, int],
+    out_channels: int,
+    share_weights: bool | None,
+) -> None:
+    if weight not in ("diagonal", "full"):
+        raise ValueError(f"weight must be 'diagonal' or 'full', got {weight!r}")
+    if weight == "diagonal":
+        if not channels[0] == channels[1] == out_channels:
+            raise ValueError(
+                "diagonal weights only scale channels, so in_channels must equal "
+                f"out_channels, got {channels[0]} and {channels[1]} for "
+                f"{out_channels}; use weight='full'"
+            )
+        if share_weights is False:
+            raise ValueError(
+                "diagonal weights serve both ends; share_weights=False needs "
+                "weight='full'"
+            )
+    elif share_weights and channels[0] != channels[1]:
+        raise ValueError(
+            "share_weights=True needs as many channels at both ends, got "
+            f"{channels[0]} and {channels[1]}"
+        )
 
 
 def _linear(in_channels: int, out_channels: int) -> Linear:

@@ -19,7 +19,7 @@ def check_edge_inputs(
     Args:
         num_edges (int): Number of edges :math:`E`.
         edge_weight (torch.Tensor or None): ``[E]``.
-        edge_attr (torch.Tensor or None): ``[E, edge_dim]`` or ``[E]``.
+        edge_attr (torch.Tensor or None): ``[E, edge_dim]``; may be left out.
         edge_type (torch.Tensor or None): Long ``[E]``, below ``num_relations``.
         edge_dim (int or None): The layer's option.
         num_relations (int or None): The layer's option.
@@ -32,19 +32,24 @@ def check_edge_inputs(
     for name, value in given.items():
         if value is not None and value.size(0) != num_edges:
             raise ValueError(f"{name} has {value.size(0)} rows for {num_edges} edges")
-    for name, value, option, wanted in (
-        ("edge_attr", edge_attr, "edge_dim", edge_dim),
-        ("edge_type", edge_type, "num_relations", num_relations),
-    ):
-        if (value is None) != (wanted is None):
-            raise ValueError(
-                f"{name} and {option} go together: got {option}={wanted} "
-                f"{'without' if value is None else 'with'} {name}"
-            )
-    if edge_type is None or num_relations is None or torch.compiler.is_compiling():
+    if edge_attr is not None and edge_dim is None:
+        raise ValueError(
+            "edge_attr is given, but the layer was made without edge_dim; "
+            f"pass edge_dim={edge_attr.size(-1)} to it"
+        )
+    if (edge_type is None) != (num_relations is None):
+        raise ValueError(
+            f"edge_type and num_relations go together: got "
+            f"num_relations={num_relations} "
+            f"{'without' if edge_type is None else 'with'} edge_type"
+        )
+    if edge_type is None or num_relations is None:
         return
     outside = (edge_type < 0) | (edge_type >= num_relations)
-    if outside.any():
+    if edge_type.device.type == "cuda":
+        # No waiting for the result, as in PyTorch's own indexing.
+        torch._assert_async(~outside.any())
+    elif outside.any():
         edge = int(outside.nonzero()[0])
         raise ValueError(
             f"edge {edge} has the type {int(edge_type[edge])}, but there are "

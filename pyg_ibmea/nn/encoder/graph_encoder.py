@@ -69,11 +69,18 @@ class GraphVIBEncoder(torch.nn.Module):
         self.separate_stacks = separate_stacks
         self.bottleneck = bottleneck
 
-        def hidden(num_convs: int) -> torch.nn.ModuleList:
-            return torch.nn.ModuleList(
-                DiagonalGATConv(channels, channels, heads, "diagonal", add_self_loops)
-                for _ in range(num_convs)
+        def deterministic() -> DiagonalGATConv:
+            return DiagonalGATConv(
+                channels,
+                channels,
+                heads,
+                add_self_loops=add_self_loops,
+                bias=False,
+                weight="diagonal",
             )
+
+        def hidden(num_convs: int) -> torch.nn.ModuleList:
+            return torch.nn.ModuleList(deterministic() for _ in range(num_convs))
 
         self.hidden_mean = hidden(num_layers - 1)
         self.hidden_logstd = (
@@ -85,14 +92,13 @@ class GraphVIBEncoder(torch.nn.Module):
                 channels,
                 channels,
                 heads,
-                "diagonal",
-                add_self_loops,
+                add_self_loops=add_self_loops,
+                bias=False,
+                weight="diagonal",
                 init_logstd=init_logstd,
             )
         else:
-            self.conv = DiagonalGATConv(
-                channels, channels, heads, "diagonal", add_self_loops
-            )
+            self.conv = deterministic()
         self.norm = torch.nn.LayerNorm(channels)
 
     def reset_parameters(self) -> None:

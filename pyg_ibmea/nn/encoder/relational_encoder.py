@@ -82,6 +82,8 @@ class RelationalVIBEncoder(nn.Module):
                     channels,
                     heads,
                     add_self_loops=False,
+                    bias=False,
+                    weight="diagonal",
                     num_relations=num_relations,
                 )
             return VariationalIBConv(
@@ -89,6 +91,8 @@ class RelationalVIBEncoder(nn.Module):
                 channels,
                 heads,
                 add_self_loops=False,
+                bias=False,
+                weight="diagonal",
                 num_relations=num_relations,
                 init_logstd=init_logstd,
             )

@@ -46,7 +46,7 @@ def test_sparse_layouts(graph, loops):
     conv = conv_of(add_self_loops=loops)
     expected = conv(x, edge_index)
     weight = torch.rand(edge_index.size(1))
-    weighted = conv(x, edge_index, weight)
+    weighted = conv(x, edge_index, edge_weight=weight)
     size = (NUM_NODES, NUM_NODES)
     for to_tensor in (to_torch_csr_tensor, to_torch_csc_tensor, to_torch_coo_tensor):
         adj_t = to_tensor(edge_index.flip(0), size=size)
@@ -65,7 +65,8 @@ def test_sparse_tensor_of_torch_sparse(graph, loops):
         adj_t = torch_sparse.SparseTensor.from_edge_index(
             edge_index.flip(0), value, (NUM_NODES, NUM_NODES)
         )
-        torch.testing.assert_close(conv(x, adj_t), conv(x, edge_index, value))
+        expected = conv(x, edge_index, edge_weight=value)
+        torch.testing.assert_close(conv(x, adj_t), expected)
 
 
 @pytest.mark.parametrize("sort_order", [None, "row", "col"])

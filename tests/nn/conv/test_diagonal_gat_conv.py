@@ -45,11 +45,15 @@ def random_conv(*args, **kwargs):
     return conv
 
 
+def diagonal_conv(channels, **kwargs):
+    return random_conv(channels, channels, weight="diagonal", **kwargs)
+
+
 @pytest.mark.parametrize("heads", [1, 3])
 @pytest.mark.parametrize("loops", [True, False])
 def test_equals_dense_masked_softmax(heads, loops):
     torch.manual_seed(heads)
-    conv = random_conv(8, 8, heads=heads, add_self_loops=loops)
+    conv = diagonal_conv(8, heads=heads, add_self_loops=loops)
     x = torch.randn(5, 8, dtype=torch.float64)
     expected = dense_attention(conv, x, x, adjacency_of(EDGE_INDEX, 5, loops))
     out = conv(x, EDGE_INDEX)
@@ -70,7 +74,7 @@ def test_full_weight_puts_one_linear_map_first():
 
 
 def test_edge_weight_multiplies_after_the_softmax():
-    conv = random_conv(4, 4, heads=2)
+    conv = diagonal_conv(4, heads=2)
     x = torch.randn(5, 4, dtype=torch.float64)
     weight = torch.rand(6, dtype=torch.float64)
     dense = torch.eye(5, dtype=torch.float64)
@@ -78,11 +82,11 @@ def test_edge_weight_multiplies_after_the_softmax():
         if i != j:  # Self-loops are replaced by ones of weight 1.
             dense[i, j] = weight[edge]
     expected = dense_attention(conv, x, x, adjacency_of(EDGE_INDEX, 5), dense)
-    torch.testing.assert_close(conv(x, EDGE_INDEX, weight), expected)
+    torch.testing.assert_close(conv(x, EDGE_INDEX, edge_weight=weight), expected)
 
 
 def test_edge_features_enter_the_score():
-    conv = random_conv(4, 4, heads=2, edge_dim=3, add_self_loops=False)
+    conv = diagonal_conv(4, heads=2, edge_dim=3, add_self_loops=False)
     x = torch.randn(4, 4, dtype=torch.float64)
     edge_attr = torch.randn(6, 3, dtype=torch.float64)
     scores = torch.zeros(2, 4, 4, dtype=torch.float64)
@@ -94,7 +98,7 @@ def test_edge_features_enter_the_score():
 
 
 def test_self_loops_get_the_mean_of_the_edge_features():
-    conv = random_conv(4, 4, edge_dim=3)
+    conv = diagonal_conv(4, edge_dim=3)
     x = torch.randn(5, 4, dtype=torch.float64)
     edge_attr = torch.randn(6, 3, dtype=torch.float64)
     kept = EDGE_INDEX[0] != EDGE_INDEX[1]
@@ -128,7 +132,7 @@ def test_bipartite(with_target):
 def test_parallel_edges_count_separately_as_in_gat_conv():
     x = torch.randn(2, 4)
     twice = torch.tensor([[0, 0, 1], [1, 1, 1]])
-    conv = DiagonalGATConv(4, 4, add_self_loops=False)
+    conv = DiagonalGATConv(4, 4, add_self_loops=False, weight="diagonal")
     torch.nn.init.zeros_(conv.att_src)
     gat = GATConv(4, 4, bias=False, add_self_loops=False)
     torch.nn.init.eye_(gat.lin.weight)
@@ -143,7 +147,7 @@ def test_pyg_conformance():
 
 
 def test_plain_messages_of_explain_mode_equal_the_operator():
-    conv = random_conv(6, 6, heads=2, edge_dim=2)
+    conv = diagonal_conv(6, heads=2, edge_dim=2)
     x = torch.randn(5, 6, dtype=torch.float64)
     options = {
         "edge_weight": torch.rand(6, dtype=torch.float64),
@@ -159,7 +163,7 @@ def test_plain_messages_of_explain_mode_equal_the_operator():
 
 
 def test_node_permutation():
-    conv = random_conv(8, 8, heads=2)
+    conv = diagonal_conv(8, heads=2)
     x = torch.randn(5, 8, dtype=torch.float64)
     perm = torch.tensor([3, 0, 4, 1, 2])
     renamed = perm.argsort()[EDGE_INDEX]
@@ -185,7 +189,8 @@ def test_gradcheck(weight):
         return torch.func.functional_call(
             conv,
             dict(zip(names, parameters, strict=True)),
-            (x, EDGE_INDEX, edge_weight, edge_attr),
+            (x, EDGE_INDEX, edge_attr),
+            {"edge_weight": edge_weight},
         )
 
     assert torch.autograd.gradcheck(call, (x, edge_weight, edge_attr, *values))
@@ -202,7 +207,7 @@ def test_attention_dropout_is_for_training_only():
 def test_empty_graph():
     empty = torch.empty(2, 0, dtype=torch.long)
     x = torch.randn(3, 4)
-    torch.testing.assert_close(DiagonalGATConv(4, 4)(x, empty), x)
+    torch.testing.assert_close(DiagonalGATConv(4, 4, weight="diagonal")(x, empty), x)
     conv = DiagonalGATConv(4, 4, add_self_loops=False)
     x.requires_grad_()
     out = conv(x, empty)
@@ -212,13 +217,15 @@ def test_empty_graph():
 
 
 def test_state_survives_copy_and_reset_draws_anew():
-    conv = DiagonalGATConv(4, 4)
+    conv = DiagonalGATConv(4, 4, weight="diagonal")
     twin = copy.deepcopy(conv)
     x = torch.randn(4, 4)
     assert conv(x, EDGE_INDEX).equal(twin(x, EDGE_INDEX))
     conv.reset_parameters()
     assert not conv.att_src.equal(twin.att_src)
     assert repr(conv) == "DiagonalGATConv(4, 4, heads=1, weight='diagonal')"
+    # As GATConv's where nothing is unlike it.
+    assert repr(DiagonalGATConv(4, 4)) == "DiagonalGATConv(4, 4, heads=1)"
 
 
 @pytest.mark.parametrize(
@@ -227,6 +234,8 @@ def test_state_survives_copy_and_reset_draws_anew():
         ({"weight": "sparse"}, "'diagonal' or 'full', got 'sparse'"),
         ({"in_channels": 3, "weight": "diagonal"}, "in_channels must equal"),
         ({"heads": 0}, "must be positive"),
+        ({"weight": "diagonal", "share_weights": False}, "weights serve both ends"),
+        ({"in_channels": (4, 3), "share_weights": True}, "got 4 and 3"),
     ],
 )
 def test_bad_options(kwargs, message):
@@ -239,9 +248,8 @@ def test_bad_options(kwargs, message):
     [
         (torch.ones(4, 3), {}, r"needs node features \[num_nodes, 4\], got \[4, 3\]"),
         (torch.ones(4), {}, r"got \[4\]"),
-        (torch.ones(3, 4), {}, "edge 3 has the source node 3"),
         (torch.ones(4, 4), {"edge_weight": torch.ones(5)}, "5 rows for 6 edges"),
-        (torch.ones(4, 4), {"edge_attr": torch.ones(6, 2)}, "go together"),
+        (torch.ones(4, 4), {"edge_attr": torch.ones(6, 2)}, "pass edge_dim=2"),
     ],
 )
 def test_bad_input(x, kwargs, message):
@@ -249,13 +257,20 @@ def test_bad_input(x, kwargs, message):
         DiagonalGATConv(4, 4)(x, EDGE_INDEX, **kwargs)
 
 
-def test_missing_edge_features():
-    with pytest.raises(ValueError, match="got edge_dim=2 without edge_attr"):
-        DiagonalGATConv(4, 4, edge_dim=2)(torch.ones(4, 4), EDGE_INDEX)
+def test_nodes_that_do_not_exist():
+    with pytest.raises(IndexError, match="edge 3 has the source node 3"):
+        DiagonalGATConv(4, 4)(torch.ones(3, 4), EDGE_INDEX)
+
+
+def test_edge_features_may_be_left_out():
+    conv = random_conv(4, 4, edge_dim=2)
+    x = torch.randn(4, 4, dtype=torch.float64)
+    zeros = torch.zeros(6, 2, dtype=torch.float64)
+    torch.testing.assert_close(conv(x, EDGE_INDEX), conv(x, EDGE_INDEX, zeros))
 
 
 def test_relations_enter_after_the_nonlinearity():
-    conv = random_conv(4, 4, heads=2, num_relations=3)
+    conv = diagonal_conv(4, heads=2, num_relations=3)
     torch.nn.init.normal_(conv.relation_score)
     x = torch.randn(5, 4, dtype=torch.float64)
     edge_type = torch.tensor([0, 1, 2, 0, 1, 0])  # The last edge is a self-loop.

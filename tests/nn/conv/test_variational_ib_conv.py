@@ -17,7 +17,7 @@ EDGE_INDEX = torch.tensor([[0, 1, 2, 3, 0], [1, 2, 0, 2, 3]])
 def single_stack(conv, stack):
     """A DiagonalGATConv with the weights of one stack."""
     single = DiagonalGATConv(
-        conv.in_channels, conv.out_channels, conv.heads, conv.weight
+        conv.in_channels, conv.out_channels, conv.heads, weight=conv.weight
     ).to(conv.scale)
     for name in ("scale", "att_src", "att_dst"):
         getattr(single, name).data = getattr(conv, name)[stack : stack + 1]
@@ -26,9 +26,11 @@ def single_stack(conv, stack):
     return single
 
 
-@pytest.mark.parametrize("in_channels", [6, 3])
-def test_mean_and_logstd_are_two_attention_stacks(in_channels):
-    conv = VariationalIBConv(in_channels, 6, heads=2).double()
+@pytest.mark.parametrize(
+    ("in_channels", "weight"), [(6, "diagonal"), (6, "full"), (3, "full")]
+)
+def test_mean_and_logstd_are_two_attention_stacks(in_channels, weight):
+    conv = VariationalIBConv(in_channels, 6, heads=2, weight=weight).double()
     torch.nn.init.normal_(conv.scale)
     x = torch.randn(4, in_channels, dtype=torch.float64)
     _, posterior = conv(x, EDGE_INDEX, return_posterior=True)
@@ -125,7 +127,8 @@ def test_edge_index_and_cached_structure_give_the_same():
     torch.testing.assert_close(conv(x, cached), conv(x, EDGE_INDEX))
     weight = torch.rand(5)
     torch.testing.assert_close(
-        conv(x, cached, weight[order]), conv(x, EDGE_INDEX, weight)
+        conv(x, cached, edge_weight=weight[order]),
+        conv(x, EDGE_INDEX, edge_weight=weight),
     )
 
 
@@ -164,13 +167,14 @@ def test_reset_parameters():
 
 
 def test_each_stack_has_its_own_scores_of_relations():
-    conv = VariationalIBConv(6, 6, heads=2, num_relations=2).double().eval()
+    options = {"heads": 2, "num_relations": 2, "weight": "diagonal"}
+    conv = VariationalIBConv(6, 6, **options).double().eval()
     torch.nn.init.normal_(conv.relation_score)
     x = torch.randn(4, 6, dtype=torch.float64)
     edge_type = torch.tensor([0, 1, 1, 0, 1])
     z, posterior = conv(x, EDGE_INDEX, edge_type=edge_type, return_posterior=True)
     for stack, out in enumerate((z, posterior.logstd + 3.0)):
-        single = DiagonalGATConv(6, 6, heads=2, num_relations=2).double()
+        single = DiagonalGATConv(6, 6, **options).double()
         for name in ("scale", "att_src", "att_dst"):
             getattr(single, name).data = getattr(conv, name)[stack : stack + 1]
         single.relation_score.data = conv.relation_score[:, 2 * stack : 2 * stack + 2]
