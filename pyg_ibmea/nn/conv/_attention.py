@@ -8,6 +8,7 @@ on the kernels of :mod:`pyg_ibmea.nn.conv._attention_numba` on the CPU.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -266,12 +267,49 @@ def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
 
 
 def _gradients(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-    grads = torch.ops.pyg_ibmea.diagonal_attention_backward(
-        grad.contiguous(), *ctx.saved_tensors, *ctx.options
-    )
+    alpha, *tensors = ctx.saved_tensors
     needed = ctx.needs_input_grad
-    wanted = [g if n else None for g, n in zip(grads, needed, strict=False)]
+    if torch.is_grad_enabled():  # The gradients are to be differentiated again.
+        wanted = _differentiable_gradients(grad, tensors, needed, *ctx.options)
+    else:
+        grads = torch.ops.pyg_ibmea.diagonal_attention_backward(
+            grad.contiguous(), alpha, *tensors, *ctx.options
+        )
+        wanted = [g if n else None for g, n in zip(grads, needed, strict=False)]
     return (*wanted, *[None] * (len(needed) - len(wanted)))
+
+
+def _differentiable_gradients(
+    grad: Tensor,
+    tensors: Sequence[Any],
+    needed: Sequence[bool],
+    heads: int,
+    negative_slope: float,
+) -> list[Tensor | None]:
+    """The gradients by PyTorch's own operations, which know their own gradients; their
+    memory grows with edges times channels.
+    """
+    # Aliases, as the inputs may depend on each other, scores on features.
+    inputs: list[Any] = [None if t is None else t.view_as(t) for t in tensors[:7]]
+    x, scale = inputs[0], inputs[1]
+    scores = Scores(*inputs[2:])
+    source, target, ptr = tensors[7:10]
+    num_targets = ptr.numel() - 1
+    alpha = coefficients(scores, source, target, num_targets, negative_slope)
+    alpha = alpha if scores.gate is None else alpha * scores.gate
+    x_j = x.index_select(0, source)
+    outputs: list[Tensor] = [
+        x.new_zeros(num_targets, x.size(1)) for _ in range(scale.size(0) // heads)
+    ]
+    for k, w in enumerate(scale):
+        message = alpha[:, k, None] * x_j * (w / heads)
+        outputs[k // heads] = outputs[k // heads].index_add(0, target, message)
+    asked = [t for t, n in zip(inputs, needed, strict=False) if n]
+    found = torch.autograd.grad(
+        torch.stack(outputs), asked, grad, create_graph=True, materialize_grads=True
+    )
+    by_place = iter(found)
+    return [next(by_place) if n else None for n in needed[:7]]
 
 
 _forward.register_autograd(_gradients, setup_context=_setup_context)
