@@ -15,6 +15,7 @@ from pyg_ibmea.nn.encoder import (
     ModalVIBEncoder,
     RelationalGraph,
     RelationalVIBEncoder,
+    VariationalGNN,
 )
 from pyg_ibmea.nn.loss import HybridContrastiveLoss
 from pyg_ibmea.nn.model import (
@@ -42,6 +43,7 @@ __all__ = [
     "ModelOptions",
     "RelationalGraph",
     "RelationalVIBEncoder",
+    "VariationalGNN",
     "VariationalIBConv",
     "collect_kl",
     "set_backend",

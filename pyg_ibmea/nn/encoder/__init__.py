@@ -6,6 +6,7 @@ from pyg_ibmea.nn.encoder.graphs import RelationalGraph
 from pyg_ibmea.nn.encoder.modal_encoder import ModalVIBEncoder
 from pyg_ibmea.nn.encoder.protocols import GraphEncoder, ModalityEncoder
 from pyg_ibmea.nn.encoder.relational_encoder import RelationalVIBEncoder
+from pyg_ibmea.nn.encoder.variational_gnn import VariationalGNN
 
 __all__ = [
     "EntityEmbedding",
@@ -15,4 +16,5 @@ __all__ = [
     "ModalityEncoder",
     "RelationalGraph",
     "RelationalVIBEncoder",
+    "VariationalGNN",
 ]
