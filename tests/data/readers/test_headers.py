@@ -1,3 +1,4 @@
+import re
 from itertools import permutations
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from pyg_ibmea.data import read_tables
 from pyg_ibmea.data.readers._headers import ALIASES
 from pyg_ibmea.data.readers._rows import first_row
 from pyg_ibmea.data.readers.link_tables import read_pairs
+from pyg_ibmea.data.readers.name_files import NAMES
 from pyg_ibmea.data.readers.tables import FACTS, TRIPLES
 
 ROW = ("Louvre", "in", "Paris")
@@ -79,9 +81,9 @@ def test_an_entity_of_a_list_may_be_called_node(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "layout", [*TRIPLES, *FACTS, ("source", "target"), ("entity", "file")]
+    "layout", [*TRIPLES, *FACTS, ("source", "target"), ("entity", "file"), *NAMES]
 )
 def test_no_name_means_two_columns_of_a_layout(layout) -> None:
     names = [name for column in layout for name in ALIASES[column].split()]
     assert len(names) == len(set(names))
-    assert all(name.isalnum() and name == name.lower() for name in names)
+    assert all(re.fullmatch("[a-z0-9:]+", name) for name in names)
