@@ -3,6 +3,7 @@ from itertools import permutations
 from pathlib import Path
 
 import pytest
+from torch_geometric.testing import withPackage
 
 from pyg_ibmea.data import read_tables
 from pyg_ibmea.data.readers._headers import ALIASES
@@ -10,6 +11,8 @@ from pyg_ibmea.data.readers._rows import first_row
 from pyg_ibmea.data.readers.link_tables import read_pairs
 from pyg_ibmea.data.readers.name_files import NAMES
 from pyg_ibmea.data.readers.tables import FACTS, TRIPLES
+from pyg_ibmea.datasets import GraphFiles
+from pyg_ibmea.datasets._understood import first_rows
 
 ROW = ("Louvre", "in", "Paris")
 
@@ -70,6 +73,30 @@ def test_what_is_no_header_is_shown_as_it_was_understood(tmp_path: Path) -> None
     assert len(read_tables("en", triples=path).entities) == 4
     path.write_text("Louvre\tbuilt\n")
     assert first_row(path, *FACTS) == {"entity": "Louvre", "attribute": "built"}
+
+
+def test_the_first_row_of_names_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "t.tsv").write_text("head\ttail\na\tb\n")
+    names = tmp_path / "n.csv"
+    names.write_text("what,called\na,Anna\n")
+    files = [GraphFiles("en", triples=tmp_path / "t.tsv", names=names)]
+    assert first_rows(files, []) == [
+        f"{names}: no header recognised; the first row is entity 'what', name 'called'"
+    ]
+    names.write_text("called;id,label,id\n;,Anna,a\n")
+    assert first_rows(files, []) == []
+
+
+@withPackage("pyarrow")
+def test_columns_of_parquet_that_are_not_recognised_are_named(tmp_path: Path) -> None:
+    from pyarrow import parquet, table
+
+    path = tmp_path / "t.parquet"
+    parquet.write_table(table({"who": ["a"], "does": ["r"], "what": ["b"]}), path)
+    with pytest.raises(ValueError, match="head, tail; it has who, does, what"):
+        read_tables("en", triples=path)
+    files = [GraphFiles("en", triples=path)]
+    assert first_rows(files, []) == []  # Reading says what is wrong.
 
 
 def test_an_entity_of_a_list_may_be_called_node(tmp_path: Path) -> None:
