@@ -145,6 +145,7 @@ class Aligner:
         out: str | os.PathLike[str] | None = None,
         resume: bool = False,
         about: Mapping[str, Any] | None = None,
+        files: Mapping[str, str] | None = None,
     ) -> Aligner:
         """Trains on the known pairs of a problem.
 
@@ -158,6 +159,8 @@ class Aligner:
                 (default: :obj:`False`)
             about (dict, optional): Further entries of ``config.json``, of JSON types,
                 such as where the data came from. (default: none)
+            files (dict, optional): Further texts to write into ``out`` before the first
+                epoch, by name of their file. (default: none)
 
         Returns:
             Aligner: Itself.
@@ -183,7 +186,7 @@ class Aligner:
         log: MemoryLog | RunFolder = MemoryLog()
         if out is not None:
             refuse_if_locked(Path(out))
-            log = RunFolder(out, config, resume)
+            log = RunFolder(out, config, resume, files)
         keep_freed_memory()
         with InterruptGuard(lambda: _done(log)), log.locked():
             self._fit(data.to(device), log, device)

@@ -106,7 +106,12 @@ def test_a_match_for_every_entity_outside_the_seed_pairs(fitted, data):
 
 
 def test_with_and_without_a_run_folder(fitted, data, tmp_path):
-    again = Aligner(**SMALL).fit(data, tmp_path / "run", about={"from": "a test"})
+    beside = {"notes.txt": "läßt\r\n"}
+    again = Aligner(**SMALL).fit(
+        data, tmp_path / "run", about={"from": "a test"}, files=beside
+    )
+    assert (tmp_path / "run" / "notes.txt").read_bytes() == b"l\xc3\xa4\xc3\x9ft\r\n"
+    (tmp_path / "run" / "notes.txt").unlink()
     assert str(again.align()) == str(fitted.align())
     assert again.evaluate("val") == fitted.evaluate("val")
     assert again.history_[-1]["loss"] == fitted.history_[-1]["loss"]

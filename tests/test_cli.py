@@ -123,6 +123,31 @@ def test_dropped_links_are_listed(
         capsys.readouterr()
 
 
+@pytest.mark.filterwarnings("ignore:.*dropped")
+def test_dropped_links_are_listed_before_the_first_epoch(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links = tmp_path / "links.tsv"
+    links.write_text((files / "links.tsv").read_text() + "A0\tb0\n")
+    words = [str(links) if w.endswith("links.tsv") else w for w in problem(files)]
+    out = tmp_path / "run"
+    words = ["train", *words, *TINY, "--refits", "0", "--out", str(out)]
+    table = out / "problems.tsv"
+
+    def crashes(training: Training) -> dict[str, float]:
+        assert "A0" in table.read_text()
+        raise SystemExit(9)
+
+    monkeypatch.setattr(Training, "train_epoch", crashes)
+    with pytest.raises(SystemExit):
+        main(words)
+    written = table.read_text()
+    table.unlink()  # Of a run from before it was written so early.
+    monkeypatch.undo()
+    assert main([*words, "--resume"]) == 0
+    assert table.read_text() == written
+
+
 def test_align_gives_the_same_again(
     trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

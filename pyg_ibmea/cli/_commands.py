@@ -29,7 +29,7 @@ from pyg_ibmea.cli._problem import (
 )
 from pyg_ibmea.data.readers.link_tables import read_pairs
 from pyg_ibmea.datasets import inspect_problem
-from pyg_ibmea.datasets._dropped import write_dropped
+from pyg_ibmea.datasets._dropped import table_of
 from pyg_ibmea.datasets._understood import first_rows
 from pyg_ibmea.datasets.inspection import exchanged_columns
 from pyg_ibmea.problem import Pair, linked_pairs, links_of, pair_problems
@@ -98,18 +98,15 @@ def train(args: argparse.Namespace) -> int:
     if not args.resume:
         for note in (*_first_rows(remembered), *exchanged_columns(data)):
             print(f"note: {note}", file=sys.stderr)
+    lost = {"problems.tsv": table_of(dataset.dropped)} if dataset.dropped else {}
     try:
-        aligner.fit(data, out, args.resume, about=remembered)
+        aligner.fit(data, out, args.resume, about=remembered, files=lost)
     except Stopped as where:
-        if dataset.dropped:
-            write_dropped(out / "problems.tsv", dataset.dropped)
         print(
             f"stopped after {where}; resume the run with --resume --out {out}",
             file=sys.stderr,
         )
         return 130
-    if dataset.dropped:
-        write_dropped(out / "problems.tsv", dataset.dropped)
     if aligner.history_:  # Without validation pairs there is no curve.
         try:
             report.plot_curves(out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 import re
 import warnings
@@ -11,8 +12,6 @@ from dataclasses import asdict, dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import unquote
-
-from pyg_ibmea.files import replacing
 
 _ROWS = {"links": "pairs", "alone": "entities"}
 _MOST = 0.1  # Of the rows of a table; more is an error.
@@ -153,17 +152,15 @@ class Losses:
         return "", ""
 
 
-def write_dropped(path: Path, rows: Sequence[Dropped]) -> None:
-    """Writes what was dropped as a table with tabs, quoted where it must be."""
-    with (
-        replacing(path) as unfinished,
-        unfinished.open("w", encoding="utf-8", newline="") as file,
-    ):
-        writer = csv.writer(
-            file, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_ALL
-        )
-        writer.writerow([field.name for field in fields(Dropped)])
-        writer.writerows(list(asdict(row).values()) for row in rows)
+def table_of(rows: Sequence[Dropped]) -> str:
+    """What was dropped as a table with tabs and quotes."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(
+        text, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_ALL
+    )
+    writer.writerow([field.name for field in fields(Dropped)])
+    writer.writerows(list(asdict(row).values()) for row in rows)
+    return text.getvalue()
 
 
 def _said(dropped: Dropped) -> str:

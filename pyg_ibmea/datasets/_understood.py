@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pyg_ibmea.data.readers._rows import first_row
 from pyg_ibmea.data.readers.link_tables import LINKS
+from pyg_ibmea.data.readers.name_files import NAMES
 from pyg_ibmea.data.readers.rdf import is_rdf
 from pyg_ibmea.data.readers.tables import FACTS, TRIPLES, find_table
 from pyg_ibmea.datasets.graph_files import GraphFiles
@@ -28,6 +29,8 @@ def first_rows(files: Sequence[GraphFiles], links: Iterable[Path]) -> list[str]:
             attributes = find_table(f.folder, "attributes")
         tables += [(triples, TRIPLES)] if triples else []
         tables += [(attributes, FACTS)] if attributes else []
+        names = f.names_file()
+        tables += [(names, NAMES)] if names and names.suffix != ".json" else []
     tables += [(path, LINKS) for path in links if not is_rdf(path)]
     said = []
     for path, layouts in tables:

@@ -1,4 +1,4 @@
-"""Products with sparse matrices whose values change at each call, and unit rows."""
+"""Products with sparse matrices whose values change at each call, and rows."""
 
 from __future__ import annotations
 
@@ -58,6 +58,19 @@ def sampled_products(
     )
     values: Tensor = product.values()
     return values
+
+
+def rows_of(x: Tensor, index: Tensor | None) -> Tensor:
+    """Rows of a matrix; one may be taken many times.
+
+    The gradient is summed up in a fixed order: that of ``x[index]`` depends, on several
+    threads of a CPU, on which comes first.
+
+    Args:
+        x (torch.Tensor): ``[N, ...]``.
+        index (torch.Tensor, optional): Long ``[n]``. (default: all rows)
+    """
+    return x if index is None else x.index_select(0, index)
 
 
 def row_lengths(x: Tensor) -> Tensor:

@@ -87,6 +87,10 @@ class GaussianPosterior:
 
     def __getitem__(self, rows: Tensor | slice) -> GaussianPosterior:
         """The posterior of a subset of the rows."""
+        if isinstance(rows, Tensor) and rows.dtype == torch.long and rows.dim() == 1:
+            # Its gradient is summed up in a fixed order.
+            mean, logstd = (x.index_select(0, rows) for x in (self.mean, self.logstd))
+            return GaussianPosterior(mean, logstd)
         return GaussianPosterior(self.mean[rows], self.logstd[rows])
 
     def __repr__(self) -> str:

@@ -45,6 +45,9 @@ class RunFolder:
         config (dict): The configuration of the run, of JSON types.
         resume (bool, optional): Whether the folder may hold this run already.
             (default: :obj:`False`)
+        files (dict, optional): Further texts by name of their file, such as what was
+            dropped when the data were read; they are there before the first epoch.
+            (default: none)
 
     Raises:
         FileExistsError: If the folder holds a run, or anything else, and ``resume`` is
@@ -66,10 +69,12 @@ class RunFolder:
         path: str | os.PathLike[str],
         config: Mapping[str, Any],
         resume: bool = False,
+        files: Mapping[str, str] | None = None,
     ):
         self.path = Path(path)
         self.config = dict(config)
         self.resume = resume
+        self.files = dict(files or {})
         self._check()
 
     @contextmanager
@@ -102,6 +107,9 @@ class RunFolder:
         remove_leftovers(self.path)
         if not self.resume:
             self._write("config.json", json.dumps(self.config, indent=2) + "\n")
+        for name, text in self.files.items():
+            self._write(name, text)
+        if not self.resume:
             return None
         checkpoint = self.load_checkpoint()
         if checkpoint is not None and "epoch" not in checkpoint:
@@ -306,7 +314,7 @@ class RunFolder:
 
     def _write(self, name: str, text: str) -> None:
         with replacing(self.path / name) as unfinished:
-            unfinished.write_text(text, encoding="utf-8")
+            unfinished.write_text(text, encoding="utf-8", newline="")
 
 
 def _comparable(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,8 @@ ALIASES: dict[str, str] = {
     "value": "value object obj val literal attributevalue",
     "source": _SOURCE,
     "target": _TARGET,
+    "name": "name label title entityname entitylabel preflabel rdfs:label "
+    "skos:preflabel",
     "file": "file path image filename imagefile imagepath filepath",
 }
 """By column the usual names of it, the surest first."""

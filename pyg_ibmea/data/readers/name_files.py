@@ -1,4 +1,4 @@
-"""Names of entities from JSON or tab-separated text."""
+"""Names of entities from JSON or a table."""
 
 from __future__ import annotations
 
@@ -7,28 +7,50 @@ from pathlib import Path
 from typing import Any
 
 from pyg_ibmea.data._boundary import open_regular, reading
+from pyg_ibmea.data.readers._headers import place_of_columns
 from pyg_ibmea.data.readers._lines import read_lines
+from pyg_ibmea.data.readers._rows import PARQUET, read_rows, suffix_of
 
 Names = list[tuple[int | str, str]]
+
+NAMES = (("entity", "name"),)
+"""The layout of a table of names."""
 
 
 def read_names(path: Path) -> Names:
     """Reads the names of entities.
 
     A ``.json`` file holds ``{id or URI: name}`` or ``[[id or URI, name], ...]``, a
-    name being a text or a list of words; any other file has a line
-    ``id or URI <TAB> name`` for each entity.
+    name being a text or a list of words. Any other file is a table: ``.csv``,
+    ``.parquet``, or text with a line ``id or URI <TAB> name`` for each entity, also
+    compressed (``.gz``). A first row that names the columns, such as entity, name or
+    label, uri, is a header; the columns may then be in any order, with others beside
+    them.
 
     Raises:
+        FileNotFoundError: If the file does not exist.
+        ImportError: If it is Parquet and pyarrow is not installed.
         ValueError: If the file is malformed; the message names the entry or line.
     """
     with reading(path):
-        return _from_json(path) if path.suffix.lower() == ".json" else _from_text(path)
+        if path.suffix.lower() == ".json":
+            return _from_json(path)
+        if suffix_of(path) in (".csv", *PARQUET) or path.suffix.lower() == ".gz":
+            return _from_table(path)
+        return _from_text(path)
+
+
+def _from_table(path: Path) -> Names:
+    rows = read_rows(path, *NAMES, may_be_empty=["name"])
+    return [(_key(key.strip()), name.strip()) for key, name in rows]
 
 
 def _from_text(path: Path) -> Names:
     names: Names = []
-    for number, line in enumerate(read_lines(path), start=1):
+    lines = read_lines(path)
+    if place_of_columns(lines[0].split("\t"), NAMES[0]):
+        return _from_table(path)
+    for number, line in enumerate(lines, start=1):
         key, tab, name = line.partition("\t")
         if not tab or not key.strip():
             raise ValueError(

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch_geometric.utils import scatter, softmax
 
-from pyg_ibmea.nn._sparse import csr, sampled_products
+from pyg_ibmea.nn._sparse import csr, rows_of, sampled_products
 from pyg_ibmea.nn.conv._backend import runs_numba
 from pyg_ibmea.nn.conv._structure import Structure
 
@@ -332,9 +332,9 @@ def coefficients(
 
 def _before(scores: Scores, source: Tensor, target: Tensor) -> Tensor:
     """The scores before the nonlinearity, ``[E, K]``."""
-    score = scores.source[source]
+    score = rows_of(scores.source, source)
     if scores.target is not None:
-        score = score + scores.target[target]
+        score = score + rows_of(scores.target, target)
     return score if scores.inner is None else score + scores.inner
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from pyg_ibmea.nn.conv._compiled import compiled
 from pyg_ibmea.nn.conv._prefetch import prefetch
 
 Array = Any  # numpy arrays; empty ones stand for what is not given
@@ -30,13 +31,8 @@ def pieces(ptr: Array) -> Array:
     return borders
 
 
-def _compiled(function: Any) -> Any:
-    # Sums may be regrouped, but NaN and infinity keep their meaning.
-    options = {"parallel": True, "fastmath": {"nsz", "contract", "reassoc"}}
-    try:
-        return numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # There is no folder to keep the compiled code in.
-        return numba.njit(**options)(function)
+# Sums may be regrouped, but NaN and infinity keep their meaning.
+_compiled = compiled(parallel=True, fastmath={"nsz", "contract", "reassoc"})
 
 
 @_compiled

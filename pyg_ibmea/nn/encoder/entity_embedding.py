@@ -8,6 +8,7 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
+from pyg_ibmea.nn._sparse import rows_of
 from pyg_ibmea.problem import (
     entity_counts,
     first_numbers,
@@ -82,7 +83,7 @@ class EntityEmbedding(nn.Module):
             seen = torch.ones_like(weight[:, :1])
             seen[self.row[withheld]] = 0
             weight = weight * seen
-        return weight[self.row]
+        return rows_of(weight, self.row)
 
     def __repr__(self) -> str:
         return (

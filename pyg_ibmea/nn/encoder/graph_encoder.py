@@ -9,6 +9,7 @@ from torch_geometric import EdgeIndex
 from torch_geometric.data import HeteroData
 from torch_geometric.typing import Adj
 
+from pyg_ibmea.nn._sparse import rows_of
 from pyg_ibmea.nn.conv.diagonal_gat_conv import DiagonalGATConv
 from pyg_ibmea.nn.conv.variational_ib_conv import VariationalIBConv
 from pyg_ibmea.nn.encoder.graphs import union_graph
@@ -133,15 +134,15 @@ class GraphVIBEncoder(torch.nn.Module):
             nodes (torch.Tensor, optional): Long ``[n]``, the nodes to return.
                 (default: all)
         """
-        rows: Tensor | slice = slice(None) if nodes is None else nodes
         x_mean = self._hidden(self.hidden_mean, x, edge_index)
         if isinstance(self.conv, DiagonalGATConv):
-            return self.norm(self.conv(x_mean, edge_index)[rows]), None
+            return self.norm(rows_of(self.conv(x_mean, edge_index), nodes)), None
         x_logstd = None
         if self.hidden_logstd is not None:
             x_logstd = self._hidden(self.hidden_logstd, x, edge_index)
-        posterior = self.conv.encode(x_mean, edge_index, x_logstd=x_logstd)[rows]
-        posterior = GaussianPosterior(self.norm(posterior.mean), posterior.logstd)
+        every = self.conv.encode(x_mean, edge_index, x_logstd=x_logstd)
+        mean = self.norm(rows_of(every.mean, nodes))
+        posterior = GaussianPosterior(mean, rows_of(every.logstd, nodes))
         return posterior.latent(self.training), posterior
 
     def _hidden(self, convs: torch.nn.ModuleList, x: Tensor, edge_index: Adj) -> Tensor:

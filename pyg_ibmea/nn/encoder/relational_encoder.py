@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.nn._sparse import unit_rows
+from pyg_ibmea.nn._sparse import rows_of, unit_rows
 from pyg_ibmea.nn.conv._diagonal_attention import NodeInput
 from pyg_ibmea.nn.conv.diagonal_gat_conv import DiagonalGATConv
 from pyg_ibmea.nn.conv.variational_ib_conv import VariationalIBConv
@@ -147,7 +147,6 @@ class RelationalVIBEncoder(nn.Module):
             nodes (torch.Tensor, optional): Long ``[n]``, the nodes to return.
                 (default: all)
         """
-        rows: Tensor | slice = slice(None) if nodes is None else nodes
         size = (self.num_edge_types, x.size(0))
         relations = (self.relation_embedding, None)
         weight = (self.score.softmax(0) * len(self.norms)).sqrt()
@@ -157,9 +156,9 @@ class RelationalVIBEncoder(nn.Module):
         def add(part: GaussianPosterior) -> None:
             # Normalised right away, so that no part is held in memory twice.
             number = len(means)
-            means.append(self.norms[number](part.mean[rows]) * weight[number])
+            means.append(self.norms[number](rows_of(part.mean, nodes)) * weight[number])
             if self.bottleneck:
-                logstds.append(part.logstd[rows])
+                logstds.append(rows_of(part.logstd, nodes))
 
         add(GaussianPosterior(x, self._own_logstd(x)))
         add(self._run(self.relation_conv, relations, graph.incidence, None, size))

@@ -1,13 +1,18 @@
+import re
 from itertools import permutations
 from pathlib import Path
 
 import pytest
+from torch_geometric.testing import withPackage
 
 from pyg_ibmea.data import read_tables
 from pyg_ibmea.data.readers._headers import ALIASES
 from pyg_ibmea.data.readers._rows import first_row
 from pyg_ibmea.data.readers.link_tables import read_pairs
+from pyg_ibmea.data.readers.name_files import NAMES
 from pyg_ibmea.data.readers.tables import FACTS, TRIPLES
+from pyg_ibmea.datasets import GraphFiles
+from pyg_ibmea.datasets._understood import first_rows
 
 ROW = ("Louvre", "in", "Paris")
 
@@ -70,6 +75,30 @@ def test_what_is_no_header_is_shown_as_it_was_understood(tmp_path: Path) -> None
     assert first_row(path, *FACTS) == {"entity": "Louvre", "attribute": "built"}
 
 
+def test_the_first_row_of_names_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "t.tsv").write_text("head\ttail\na\tb\n")
+    names = tmp_path / "n.csv"
+    names.write_text("what,called\na,Anna\n")
+    files = [GraphFiles("en", triples=tmp_path / "t.tsv", names=names)]
+    assert first_rows(files, []) == [
+        f"{names}: no header recognised; the first row is entity 'what', name 'called'"
+    ]
+    names.write_text("called;id,label,id\n;,Anna,a\n")
+    assert first_rows(files, []) == []
+
+
+@withPackage("pyarrow")
+def test_columns_of_parquet_that_are_not_recognised_are_named(tmp_path: Path) -> None:
+    from pyarrow import parquet, table
+
+    path = tmp_path / "t.parquet"
+    parquet.write_table(table({"who": ["a"], "does": ["r"], "what": ["b"]}), path)
+    with pytest.raises(ValueError, match="head, tail; it has who, does, what"):
+        read_tables("en", triples=path)
+    files = [GraphFiles("en", triples=path)]
+    assert first_rows(files, []) == []  # Reading says what is wrong.
+
+
 def test_an_entity_of_a_list_may_be_called_node(tmp_path: Path) -> None:
     path = tmp_path / "entities.tsv"
     path.write_text("node\nitem\n")
@@ -79,9 +108,9 @@ def test_an_entity_of_a_list_may_be_called_node(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "layout", [*TRIPLES, *FACTS, ("source", "target"), ("entity", "file")]
+    "layout", [*TRIPLES, *FACTS, ("source", "target"), ("entity", "file"), *NAMES]
 )
 def test_no_name_means_two_columns_of_a_layout(layout) -> None:
     names = [name for column in layout for name in ALIASES[column].split()]
     assert len(names) == len(set(names))
-    assert all(name.isalnum() and name == name.lower() for name in names)
+    assert all(re.fullmatch("[a-z0-9:]+", name) for name in names)

@@ -1,7 +1,9 @@
+import gzip
 import json
 
 import pytest
 import torch
+from torch_geometric.testing import withPackage
 
 from pyg_ibmea.data import encode_names, read_features, read_names
 
@@ -26,6 +28,41 @@ def test_formats(file, content, tmp_path):
     assert x[1:].equal(expected)
 
 
+@pytest.mark.parametrize(
+    "header",
+    ["entity name", "id label", "uri LABEL", "Entity_ID Entity-Name", "IRI rdfs:label"],
+)
+@pytest.mark.parametrize("file", ["n.tsv", "n.txt", "n.csv", "n.tsv.gz", "n.csv.gz"])
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_headers_in_any_order(header, file, order, tmp_path):
+    rows = [header.split(), ["7", "kim dae"], ["http://x/a", "Seoul"], ["b", ""]]
+    sign = "," if ".csv" in file else "\t"
+    lines = [sign.join([row[i] for i in order] + ["more"]) + "\r\n" for row in rows]
+    text = "".join(lines).encode("utf-8-sig")
+    path = tmp_path / file
+    path.write_bytes(gzip.compress(text) if file.endswith(".gz") else text)
+    assert read_names(path) == [(7, "kim dae"), ("http://x/a", "Seoul"), ("b", "")]
+
+
+@pytest.mark.parametrize("file", ["n.tsv", "n.csv", "n.tsv.gz"])
+def test_a_first_row_that_is_no_header(file, tmp_path):
+    sign = b"," if file == "n.csv" else b"\t"
+    text = sign.join([b"name", b"Name"]) + b"\n" + sign.join([b"id", b"Freud"]) + b"\n"
+    path = tmp_path / file
+    path.write_bytes(gzip.compress(text) if file.endswith(".gz") else text)
+    assert read_names(path) == [("name", "Name"), ("id", "Freud")]
+
+
+@withPackage("pyarrow")
+def test_parquet(tmp_path):
+    from pyarrow import parquet, table
+
+    path = tmp_path / "n.parquet"
+    columns = {"label": ["kim dae", None], "id": [7, 8], "lang": ["en", "en"]}
+    parquet.write_table(table(columns), path)
+    assert read_names(path) == [(7, "kim dae"), (8, "")]
+
+
 def test_an_entity_with_an_empty_name_has_none(tmp_path):
     path = tmp_path / "n.json"
     path.write_text('[[0, ""], [1, "Seoul"]]')
@@ -43,6 +80,8 @@ def test_an_entity_with_an_empty_name_has_none(tmp_path):
         ("n.json", "[[1, 2]]", "a text or a list of words"),
         ("n.tsv", "1\ta\nb\n", "line 2: expected an entity id or URI, a tab"),
         ("n.json", "[]", "holds no vector"),
+        ("n.tsv", "id\tlabel\na\n", r"line 2: expected 2 fields as in the first row"),
+        ("n.tsv", "label\tid\nSeoul\t\n", "line 2: the entity is empty"),
     ],
 )
 def test_malformed(file, content, message, tmp_path):
