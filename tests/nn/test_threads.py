@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from pyg_ibmea.nn import (
+    DiagonalGATConv,
     EntityEmbedding,
     GaussianPosterior,
     GraphVIBEncoder,
@@ -55,8 +56,16 @@ def relational_encoder(index, x):
     return encoder(x, graph, index)[0], x
 
 
+def relations(index, x):
+    conv = DiagonalGATConv(CHANNELS, CHANNELS, num_relations=3, add_self_loops=False)
+    nodes = torch.arange(len(index))
+    features = x.detach().index_select(0, index)
+    out = conv(features, torch.stack([nodes, index]), edge_type=nodes % 3)
+    return out, conv.relation_score
+
+
 @pytest.mark.parametrize(
-    "rows", [embedding, posterior, graph_encoder, relational_encoder]
+    "rows", [relations, embedding, posterior, graph_encoder, relational_encoder]
 )
 def test_they_are_the_same_bits_each_time(rows, index):
     gradients = []
