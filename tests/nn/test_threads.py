@@ -57,10 +57,16 @@ def relational_encoder(index, x):
 
 
 def relations(index, x):
-    conv = DiagonalGATConv(CHANNELS, CHANNELS, num_relations=3, add_self_loops=False)
-    nodes = torch.arange(len(index))
-    features = x.detach().index_select(0, index)
-    out = conv(features, torch.stack([nodes, index]), edge_type=nodes % 3)
+    conv = DiagonalGATConv(
+        CHANNELS, CHANNELS, heads=4, num_relations=7, add_self_loops=False
+    )
+    torch.nn.init.normal_(conv.relation_score)
+    senders = torch.arange(100_000)
+    edges = torch.stack([senders, senders % len(index)])
+    features = torch.randn(len(senders), CHANNELS)
+    out = conv(
+        (features, None), edges, size=(len(senders), len(index)), edge_type=senders % 7
+    )
     return out, conv.relation_score
 
 
