@@ -24,8 +24,8 @@ from pyg_ibmea.problem import (
     modalities_of,
     seed_pairs,
 )
-from pyg_ibmea.report.page import read_json
 from pyg_ibmea.report.table import metrics_html, metrics_table
+from pyg_ibmea.run_files import METRICS, read_config, read_history, read_metrics
 from pyg_ibmea.train import Objective, Options, RunFolder
 from pyg_ibmea.train._checkpoint import read_checkpoint
 from pyg_ibmea.train._device import usable_device
@@ -285,10 +285,9 @@ class Aligner:
             **objects,
         )
         aligner._folder = folder
-        aligner.history_ = RunFolder(folder, config, resume=True).read_metrics()
-        metrics = folder / "metrics.json"
-        if metrics.is_file():
-            aligner.metrics_ = read_json(metrics)
+        aligner.history_ = read_history(folder, ("hits@1", "mrr"))
+        if (folder / METRICS).is_file():
+            aligner.metrics_ = read_metrics(folder)
             aligner.best_epoch_ = aligner.metrics_.get("best_epoch", 0)
             aligner.seconds_ = aligner.metrics_.get("seconds", 0.0)
         if data is not None:
@@ -589,19 +588,6 @@ class Metrics(dict[str, Any]):
 
     def _first(self, pair: Pair) -> tuple[Mapping[str, Any] | None, str]:
         return self.matches.get(pair), self.part
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """What ``config.json`` of a run folder holds.
-
-    Raises:
-        FileNotFoundError: If there is none.
-        ValueError: If it is damaged.
-    """
-    path = folder / "config.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"{folder} is not a run folder: it has no config.json")
-    return read_json(path)
 
 
 def _done(log: MemoryLog | RunFolder) -> str:

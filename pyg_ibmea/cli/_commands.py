@@ -17,7 +17,7 @@ from torch_geometric.data import HeteroData
 
 from pyg_ibmea import report
 from pyg_ibmea.align import Alignment
-from pyg_ibmea.aligner import Aligner, read_config
+from pyg_ibmea.aligner import Aligner
 from pyg_ibmea.cli._endings import ENDINGS, PAIRS, check_ending
 from pyg_ibmea.cli._examples import hard_examples
 from pyg_ibmea.cli._exports import join_known, write_embeddings, write_merged
@@ -33,7 +33,7 @@ from pyg_ibmea.datasets._dropped import write_dropped
 from pyg_ibmea.datasets._understood import first_rows
 from pyg_ibmea.datasets.inspection import exchanged_columns
 from pyg_ibmea.problem import Pair, linked_pairs, links_of, pair_problems
-from pyg_ibmea.report.page import read_json
+from pyg_ibmea.run_files import METRICS, read_config, read_metrics
 from pyg_ibmea.train import Options, RunFolder, Stopped
 
 
@@ -189,7 +189,7 @@ def evaluate(args: argparse.Namespace) -> int:
     """Judges the matches of a run by known pairs."""
     config = read_config(args.run)
     if args.pairs is None:
-        metrics = read_json(args.run / "metrics.json")
+        metrics = read_metrics(args.run)
         if args.json:
             print(json.dumps(metrics, indent=2))
         else:
@@ -246,8 +246,7 @@ def _not_calibrated(run: Path) -> list[str]:
     """The pairs of graphs of a run whose confidence is not calibrated; ``''`` for the
     only one.
     """
-    path = run / "metrics.json"
-    metrics = read_json(path) if path.is_file() else {}
+    metrics = read_metrics(run) if (run / METRICS).is_file() else {}
     return [
         graphs
         for graphs, figures in (metrics.get("pairs") or {"": metrics}).items()

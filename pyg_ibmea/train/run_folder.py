@@ -16,6 +16,7 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.align import Clusters
 from pyg_ibmea.files import is_leftover, remove_leftovers, replacing, sync
 from pyg_ibmea.problem import Pair
+from pyg_ibmea.run_files import CONFIG, HISTORY, METRICS, read_any_config, read_history
 from pyg_ibmea.tab_fields import field_of
 from pyg_ibmea.train._checkpoint import (
     CHECKPOINT,
@@ -101,7 +102,7 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         remove_leftovers(self.path)
         if not self.resume:
-            self._write("config.json", json.dumps(self.config, indent=2) + "\n")
+            self._write(CONFIG, json.dumps(self.config, indent=2) + "\n")
             return None
         checkpoint = self.load_checkpoint()
         if checkpoint is not None and "epoch" not in checkpoint:
@@ -113,8 +114,8 @@ class RunFolder:
         # Lines of later epochs will be computed again.
         lines = [line for line in self.read_metrics() if line["epoch"] <= done]
         text = "".join(json.dumps(line) + "\n" for line in lines)
-        if (self.path / "metrics.jsonl").exists():
-            self._write("metrics.jsonl", text)
+        if (self.path / HISTORY).exists():
+            self._write(HISTORY, text)
         return checkpoint
 
     def part(self, name: str, **changes: Any) -> RunFolder:
@@ -126,7 +127,7 @@ class RunFolder:
             **changes: Entries of the configuration that differ.
         """
         path = self.path / name
-        resume = self.resume and (path / "config.json").exists()
+        resume = self.resume and (path / CONFIG).exists()
         return RunFolder(path, {**self.config, "part": name, **changes}, resume)
 
     def append_metrics(
@@ -156,17 +157,17 @@ class RunFolder:
             "weights": dict(weights),
             "information": dict(information or {}),
         }
-        with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
+        with open(self.path / HISTORY, "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
-        sync(self.path / "metrics.jsonl")  # Before the checkpoint that counts on it.
+        sync(self.path / HISTORY)  # Before the checkpoint that counts on it.
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """The lines of ``metrics.jsonl``; a last line cut short is dropped."""
-        path = self.path / "metrics.jsonl"
-        if not path.exists():
-            return []
-        text = path.read_text(encoding="utf-8")
-        return [json.loads(line) for line in text.split("\n")[:-1]]
+        """The lines of ``metrics.jsonl``; a last line cut short is dropped.
+
+        Raises:
+            ValueError: If it was edited or damaged.
+        """
+        return read_history(self.path)
 
     def write_metrics(
         self, metrics: Mapping[str, Any], best_epoch: int, seconds: float
@@ -184,7 +185,7 @@ class RunFolder:
             "seconds": seconds,
             "peak_rss_mb": peak_rss_mib(),
         }
-        self._write("metrics.json", json.dumps(final, indent=2) + "\n")
+        self._write(METRICS, json.dumps(final, indent=2) + "\n")
         return final
 
     def write_clusters(self, data: HeteroData, clusters: Clusters) -> None:
@@ -266,17 +267,13 @@ class RunFolder:
             raise FileExistsError(f"{holder} is a file; choose a folder to write to")
         if not os.access(holder, os.W_OK | os.X_OK):
             raise PermissionError(f"{holder} cannot be written; choose another folder")
-        config = self.path / "config.json"
+        config = self.path / CONFIG
         if self.resume:
             if not config.exists():
                 raise FileNotFoundError(
                     f"{self.path} holds no run to resume: it has no config.json"
                 )
-            try:
-                found = json.loads(config.read_text(encoding="utf-8"))
-            except ValueError as error:
-                raise ValueError(f"{config} is not JSON: {error}") from error
-            self._compare(found, config)
+            self._compare(read_any_config(self.path), config)
         elif self._holds_something():
             what = "another run" if config.exists() else "other files"
             raise FileExistsError(
