@@ -25,7 +25,14 @@ from pyg_ibmea.problem import (
     seed_pairs,
 )
 from pyg_ibmea.report.table import metrics_html, metrics_table
-from pyg_ibmea.run_files import METRICS, read_config, read_history, read_metrics
+from pyg_ibmea.run_files import (
+    CONFIG,
+    METRICS,
+    RESTORE,
+    read_config,
+    read_history,
+    read_metrics,
+)
 from pyg_ibmea.train import Objective, Options, RunFolder
 from pyg_ibmea.train._checkpoint import read_checkpoint
 from pyg_ibmea.train._device import usable_device
@@ -38,6 +45,7 @@ from pyg_ibmea.train._stages import Stages, Trained, best_pseudo_seeds, parts_of
 from pyg_ibmea.train._trained import TrainedModels
 from pyg_ibmea.train.evaluation import encode_entities
 from pyg_ibmea.train.objective import Loss
+from pyg_ibmea.train.run_folder import refuse_if_edited
 
 # What is given as an object, and a run folder therefore cannot hold.
 _OBJECTS = ("loss", "decoder", "encoders", "graph_encoder", "model")
@@ -281,7 +289,7 @@ class Aligner:
         aligner = cls(
             modalities=modalities,
             seed=config.get("seed", 0),
-            options=Options.from_flat(config),
+            options=_options(config, folder),
             **objects,
         )
         aligner._folder = folder
@@ -461,6 +469,7 @@ class Aligner:
         check_problem(data)
         assert self._folder is not None
         data = data.to(usable_device(self._device()))
+        refuse_if_edited(self._folder)
         models: dict[bool, list[Module]] = {True: [], False: []}
         for name, (problem, judged) in parts_of(data, self.options).items():
             path = self._folder / name / "checkpoint.pt"
@@ -470,9 +479,10 @@ class Aligner:
             model = self._new_model(problem)
             try:
                 model.load_state_dict(state["best_weights"])
-            except (RuntimeError, KeyError) as error:
+            except (RuntimeError, KeyError, TypeError, AttributeError) as error:
+                why = " ".join(str(error).split())
                 raise ValueError(
-                    f"{path} is of another model or other data: {error}"
+                    f"{path} is of another model or other data: {why}"
                 ) from error
             models[judged].append(model.to(self._device()).eval())
         final = models[False] or models[True]
@@ -588,6 +598,14 @@ class Metrics(dict[str, Any]):
 
     def _first(self, pair: Pair) -> tuple[Mapping[str, Any] | None, str]:
         return self.matches.get(pair), self.part
+
+
+def _options(config: Mapping[str, Any], folder: Path) -> Options:
+    """The options of a run folder."""
+    try:
+        return Options.from_flat(config)
+    except ValueError as error:
+        raise ValueError(f"{folder / CONFIG}: {error}; {RESTORE}") from error
 
 
 def _done(log: MemoryLog | RunFolder) -> str:

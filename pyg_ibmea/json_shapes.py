@@ -222,7 +222,6 @@ def parse_json(content: bytes, name: str, shape: Shape, way_out: str) -> Any:
     try:
         # Editors of some systems put a mark first.
         value = json.loads(content.decode("utf-8-sig"))
-        misfit = None if _is_flat(value) else Misfit("", "fewer brackets", "too many")
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{name} is not UTF-8 (byte {error.start}); {way_out}"
@@ -230,6 +229,23 @@ def parse_json(content: bytes, name: str, shape: Shape, way_out: str) -> Any:
     except (ValueError, RecursionError) as error:
         why = "nested too deeply" if isinstance(error, RecursionError) else error
         raise ValueError(f"{name} is not JSON: {why}; {way_out}") from error
+    check_shape(value, name, shape, way_out)
+    return value
+
+
+def check_shape(value: Any, name: str, shape: Shape, way_out: str) -> None:
+    """Checks what was parsed.
+
+    Args:
+        value (Any): What was parsed.
+        name (str): What a message calls the file.
+        shape (Shape): What it holds.
+        way_out (str): What to do if it holds something else.
+
+    Raises:
+        ValueError: As for :func:`read_json`.
+    """
+    misfit = None if _is_flat(value) else Misfit("", "fewer brackets", "too many")
     misfit = misfit or shape.misfit(value)
     if misfit is not None:
         under = f" under {misfit.where}" if misfit.where else ""
@@ -237,7 +253,6 @@ def parse_json(content: bytes, name: str, shape: Shape, way_out: str) -> Any:
             f"{name}: expected {misfit.expected}{under}, found {misfit.found}; "
             f"{way_out}"
         )
-    return value
 
 
 def _is_flat(value: Any) -> bool:

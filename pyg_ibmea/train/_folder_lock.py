@@ -13,6 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pyg_ibmea.json_shapes import TEXT, WHOLE, Record, read_json
+
 try:
     import fcntl
 except ImportError:  # Windows.
@@ -21,6 +23,7 @@ except ImportError:  # Windows.
 LOCK = "run.lock"
 # Others look at the lock for an instant, for which its owner is not to be refused.
 _PATIENCE = 0.5  # s
+_OWNER = Record({}, {"pid": WHOLE, "host": TEXT, "boot": TEXT, "since": TEXT})
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -114,7 +117,7 @@ def _runs(number: int) -> bool:
         return True
     try:
         os.kill(number, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # No process has so large a number.
         return False
     except PermissionError:
         pass
@@ -132,12 +135,13 @@ def _this_process() -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """What a lock says; nothing if its owner was killed, or is, while writing it."""
+    """What a lock says; nothing if its owner was killed, or is, while writing it, or
+    it was edited.
+    """
     nothing = {"pid": 0, "host": "", "boot": "", "since": ""}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return {**nothing, **found}
-    except (OSError, ValueError, TypeError):
+        return {**nothing, **read_json(path, _OWNER, "remove it")}
+    except (OSError, ValueError):
         return nothing
 
 

@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,14 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.align import Clusters
 from pyg_ibmea.files import is_leftover, remove_leftovers, replacing, sync
 from pyg_ibmea.problem import Pair
-from pyg_ibmea.run_files import CONFIG, HISTORY, METRICS, read_any_config, read_history
+from pyg_ibmea.run_files import (
+    CONFIG,
+    HISTORY,
+    METRICS,
+    RESTORE,
+    read_any_config,
+    read_history,
+)
 from pyg_ibmea.tab_fields import field_of
 from pyg_ibmea.train._checkpoint import (
     CHECKPOINT,
@@ -28,7 +36,15 @@ from pyg_ibmea.train._checkpoint import (
 )
 from pyg_ibmea.train._folder_lock import LOCK, locked
 from pyg_ibmea.train._memory import peak_rss_mib
+from pyg_ibmea.train.decoding import DecodingOptions
 from pyg_ibmea.train.options import Options
+
+# What may be changed in a configuration without changing the models: where files are,
+# and who encoded them.
+_MOVED = ("graphs", "links", "alone", "cache", "image_encoder", "name_encoder")
+# A refit differs in these from the run that it is a part of.
+_REFIT, _OF_PART = "refit_0", ("part", "epochs", "iterative")
+_SHOWN = 200  # Characters of a value in a message.
 
 
 class RunFolder:
@@ -288,13 +304,8 @@ class RunFolder:
         found = self.path.iterdir() if self.path.exists() else ()
         return not all(path.name == LOCK or is_leftover(path) for path in found)
 
-    def _compare(self, found: Mapping[str, Any], path: Path) -> None:
-        found, wanted = _comparable(found), _comparable(self.config)
-        different = [
-            f"{key}: {found.get(key)!r} there, {wanted.get(key)!r} now"
-            for key in sorted({*found, *wanted})
-            if found.get(key) != wanted.get(key)
-        ]
+    def _compare(self, found: Any, path: Path) -> None:
+        different = _differences(found, self.config)
         if different:
             raise ValueError(
                 f"{path} belongs to another configuration ({'; '.join(different)}); "
@@ -304,6 +315,55 @@ class RunFolder:
     def _write(self, name: str, text: str) -> None:
         with replacing(self.path / name) as unfinished:
             unfinished.write_text(text, encoding="utf-8")
+
+
+def refuse_if_edited(folder: Path) -> None:
+    """Compares what ``config.json`` of a run says with what its checkpoint was trained
+    with: options, shares and seeds, but not where files are and how matches are made,
+    which may be changed.
+
+    Raises:
+        ValueError: If they differ; the message names the keys.
+    """
+    path = next(
+        (p for p in (folder / _REFIT / CHECKPOINT, folder / CHECKPOINT) if p.exists()),
+        None,
+    )
+    if path is None:
+        return
+    trained = read_checkpoint(path).get("config")
+    if not isinstance(trained, Mapping):  # Weights that another program saved.
+        return
+    free = {*_MOVED, *(found.name for found in fields(DecodingOptions))}
+    if path.parent != folder:
+        free |= {*_OF_PART}
+    told, known = (
+        {key: value for key, value in given.items() if key not in free}
+        for given in (read_any_config(folder), trained)
+    )
+    if different := _differences(told, known, "in the checkpoint"):
+        raise ValueError(
+            f"{folder / CONFIG} is not that of {path} ({'; '.join(different)}); "
+            f"{RESTORE}"
+        )
+
+
+def _differences(
+    found: Mapping[str, Any], wanted: Mapping[str, Any], then: str = "now"
+) -> list[str]:
+    """The entries of two configurations that differ, each with both values."""
+    found, wanted = _comparable(found), _comparable(wanted)
+    return [
+        f"{_short(key)[1:-1]}: {_short(found.get(key))} there, "
+        f"{_short(wanted.get(key))} {then}"
+        for key in sorted({*found, *wanted})
+        if found.get(key) != wanted.get(key)
+    ]
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
 def _comparable(config: Mapping[str, Any]) -> dict[str, Any]:
