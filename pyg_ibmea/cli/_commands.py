@@ -28,12 +28,13 @@ from pyg_ibmea.cli._problem import (
     remembered_problem,
 )
 from pyg_ibmea.data.readers.link_tables import read_pairs
-from pyg_ibmea.datasets import inspect_problem
+from pyg_ibmea.datasets import KnowledgeGraphs, inspect_problem
 from pyg_ibmea.datasets._dropped import write_dropped
 from pyg_ibmea.datasets._understood import first_rows
 from pyg_ibmea.datasets.inspection import exchanged_columns
+from pyg_ibmea.files import FullDiskError
 from pyg_ibmea.problem import Pair, linked_pairs, links_of, pair_problems
-from pyg_ibmea.run_files import METRICS, read_config, read_metrics
+from pyg_ibmea.run_files import CONFIG, METRICS, read_config, read_metrics
 from pyg_ibmea.train import Options, RunFolder, Stopped
 
 
@@ -99,7 +100,10 @@ def train(args: argparse.Namespace) -> int:
         for note in (*_first_rows(remembered), *exchanged_columns(data)):
             print(f"note: {note}", file=sys.stderr)
     try:
-        aligner.fit(data, out, args.resume, about=remembered)
+        _fit(aligner, dataset, out, args.resume, remembered)
+    except FullDiskError as error:
+        again = ", with --resume" if (out / CONFIG).exists() else ""
+        raise OSError(f"{error}{again}") from error
     except Stopped as where:
         if dataset.dropped:
             write_dropped(out / "problems.tsv", dataset.dropped)
@@ -108,13 +112,6 @@ def train(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 130
-    if dataset.dropped:
-        write_dropped(out / "problems.tsv", dataset.dropped)
-    if aligner.history_:  # Without validation pairs there is no curve.
-        try:
-            report.plot_curves(out)
-        except ImportError as error:
-            warnings.warn(str(error), stacklevel=1)
     metrics = aligner.metrics_
     if args.json:
         print(json.dumps({"run": str(out), **metrics}, indent=2))
@@ -125,6 +122,24 @@ def train(args: argparse.Namespace) -> int:
         f"{out / 'alignment.tsv'}"
     )
     return 0
+
+
+def _fit(
+    aligner: Aligner,
+    dataset: KnowledgeGraphs,
+    out: Path,
+    resume: bool,
+    remembered: dict[str, Any],
+) -> None:
+    """Trains, and writes all files of the run."""
+    aligner.fit(dataset[0], out, resume, about=remembered)
+    if dataset.dropped:
+        write_dropped(out / "problems.tsv", dataset.dropped)
+    if aligner.history_:  # Without validation pairs there is no curve.
+        try:
+            report.plot_curves(out)
+        except ImportError as error:
+            warnings.warn(str(error), stacklevel=1)
 
 
 def print_metrics(metrics: dict[str, Any], pair: str) -> None:

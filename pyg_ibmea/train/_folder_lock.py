@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pyg_ibmea.files import naming
 from pyg_ibmea.json_shapes import TEXT, WHOLE, Record, read_json
 
 try:
@@ -43,9 +44,10 @@ def locked(folder: Path) -> Iterator[None]:
     number, certain = _acquire(path)
     try:
         _take_over(path, certain)
-        os.ftruncate(number, 0)
-        os.write(number, json.dumps(_this_process()).encode())
         try:
+            with naming(path):
+                os.ftruncate(number, 0)
+                os.write(number, json.dumps(_this_process()).encode())
             yield
         finally:
             path.unlink(missing_ok=True)

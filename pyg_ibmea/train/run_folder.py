@@ -15,7 +15,7 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Clusters
-from pyg_ibmea.files import is_leftover, remove_leftovers, replacing, sync
+from pyg_ibmea.files import is_leftover, naming, remove_leftovers, replacing, sync
 from pyg_ibmea.problem import Pair
 from pyg_ibmea.run_files import (
     CONFIG,
@@ -173,9 +173,11 @@ class RunFolder:
             "weights": dict(weights),
             "information": dict(information or {}),
         }
-        with open(self.path / HISTORY, "a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-        sync(self.path / HISTORY)  # Before the checkpoint that counts on it.
+        path = self.path / HISTORY
+        with naming(path):
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+            sync(path)  # Before the checkpoint that counts on it.
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """The lines of ``metrics.jsonl``; a last line cut short is dropped.
