@@ -24,8 +24,15 @@ from pyg_ibmea.problem import (
     modalities_of,
     seed_pairs,
 )
-from pyg_ibmea.report.page import read_json
 from pyg_ibmea.report.table import metrics_html, metrics_table
+from pyg_ibmea.run_files import (
+    CONFIG,
+    METRICS,
+    RESTORE,
+    read_config,
+    read_history,
+    read_metrics,
+)
 from pyg_ibmea.train import Objective, Options, RunFolder
 from pyg_ibmea.train._checkpoint import read_checkpoint
 from pyg_ibmea.train._device import usable_device
@@ -38,6 +45,7 @@ from pyg_ibmea.train._stages import Stages, Trained, best_pseudo_seeds, parts_of
 from pyg_ibmea.train._trained import TrainedModels
 from pyg_ibmea.train.evaluation import encode_entities
 from pyg_ibmea.train.objective import Loss
+from pyg_ibmea.train.run_folder import refuse_if_edited
 
 # What is given as an object, and a run folder therefore cannot hold.
 _OBJECTS = ("loss", "decoder", "encoders", "graph_encoder", "model")
@@ -284,14 +292,13 @@ class Aligner:
         aligner = cls(
             modalities=modalities,
             seed=config.get("seed", 0),
-            options=Options.from_flat(config),
+            options=_options(config, folder),
             **objects,
         )
         aligner._folder = folder
-        aligner.history_ = RunFolder(folder, config, resume=True).read_metrics()
-        metrics = folder / "metrics.json"
-        if metrics.is_file():
-            aligner.metrics_ = read_json(metrics)
+        aligner.history_ = read_history(folder, ("hits@1", "mrr"))
+        if (folder / METRICS).is_file():
+            aligner.metrics_ = read_metrics(folder)
             aligner.best_epoch_ = aligner.metrics_.get("best_epoch", 0)
             aligner.seconds_ = aligner.metrics_.get("seconds", 0.0)
         if data is not None:
@@ -465,6 +472,7 @@ class Aligner:
         check_problem(data)
         assert self._folder is not None
         data = data.to(usable_device(self._device()))
+        refuse_if_edited(self._folder)
         models: dict[bool, list[Module]] = {True: [], False: []}
         for name, (problem, judged) in parts_of(data, self.options).items():
             path = self._folder / name / "checkpoint.pt"
@@ -474,9 +482,10 @@ class Aligner:
             model = self._new_model(problem)
             try:
                 model.load_state_dict(state["best_weights"])
-            except (RuntimeError, KeyError) as error:
+            except (RuntimeError, KeyError, TypeError, AttributeError) as error:
+                why = " ".join(str(error).split())
                 raise ValueError(
-                    f"{path} is of another model or other data: {error}"
+                    f"{path} is of another model or other data: {why}"
                 ) from error
             models[judged].append(model.to(self._device()).eval())
         final = models[False] or models[True]
@@ -594,17 +603,12 @@ class Metrics(dict[str, Any]):
         return self.matches.get(pair), self.part
 
 
-def read_config(folder: Path) -> dict[str, Any]:
-    """What ``config.json`` of a run folder holds.
-
-    Raises:
-        FileNotFoundError: If there is none.
-        ValueError: If it is damaged.
-    """
-    path = folder / "config.json"
-    if not path.is_file():
-        raise FileNotFoundError(f"{folder} is not a run folder: it has no config.json")
-    return read_json(path)
+def _options(config: Mapping[str, Any], folder: Path) -> Options:
+    """The options of a run folder."""
+    try:
+        return Options.from_flat(config)
+    except ValueError as error:
+        raise ValueError(f"{folder / CONFIG}: {error}; {RESTORE}") from error
 
 
 def _done(log: MemoryLog | RunFolder) -> str:

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import re
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +14,78 @@ from pathlib import Path
 
 # Nothing is written for so long without a byte of progress.
 _ABANDONED_AFTER = 24 * 3600.0  # s
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _SEAL = b"\nsha256:"
 _SEAL_SIZE = len(_SEAL) + 64 + 1
 
 
 class DamagedFileError(ValueError):
     """A file does not hold what was written to it."""
+
+
+class FullDiskError(OSError):
+    """A file cannot be written because its disk is full.
+
+    Args:
+        path (Path): The file.
+    """
+
+    def __init__(self, path: Path):
+        super().__init__(
+            f"{path} cannot be written: the disk is full, or a quota is used up; free "
+            "some space and run the command again"
+        )
+        self.errno = errno.ENOSPC
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Says of what fails for want of space, or without a name, which file it was about.
+
+    Args:
+        path (Path): The file that is written inside.
+
+    Raises:
+        FullDiskError: If the disk is full, whatever the writing library made of it.
+        OSError: If something else is wrong with the file system.
+    """
+    try:
+        yield
+    except FullDiskError:
+        raise
+    except Exception as error:
+        cause = _system_error(error)
+        full = _is_full(path.parent) if cause is None else cause.errno in _NO_ROOM
+        if full:
+            raise FullDiskError(path) from error
+        if isinstance(error, OSError) and error.filename is None and error.errno:
+            why = f"{path} cannot be written: {os.strerror(error.errno)}"
+            raise OSError(error.errno, why) from error
+        raise
+
+
+def _system_error(error: BaseException) -> OSError | None:
+    """What the system said, if it caused an error: libraries wrap it, and writers of
+    archives fail again when they close the file.
+    """
+    seen: BaseException | None = error
+    while seen is not None and not isinstance(seen, OSError):
+        seen = seen.__cause__ or seen.__context__
+    return seen
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether a disk has not even room for a small file: libraries in other languages
+    do not say why they failed.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(1 << 16))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error.errno in _NO_ROOM
+    return False
 
 
 @contextmanager
@@ -28,14 +95,18 @@ def replacing(path: Path) -> Iterator[Path]:
     After an error or an interrupt the old file is as it was. The new one has reached
     the disk, and so has its name, before this returns: losing power loses neither.
     What a killed process left of the same file is removed after a day.
+
+    Raises:
+        FullDiskError: If the disk is full.
     """
     remove_leftovers(path.parent, path.name, _ABANDONED_AFTER)
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        yield unfinished
-        sync(unfinished)
-        os.replace(unfinished, path)
-        sync(path.parent)
+        with naming(path):
+            yield unfinished
+            sync(unfinished)
+            os.replace(unfinished, path)
+            sync(path.parent)
     finally:
         unfinished.unlink(missing_ok=True)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import math
+import numbers
+import reprlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import Field, field, fields
 from typing import Any
@@ -55,10 +57,12 @@ def check_ranges(options: Any) -> None:
     """Checks the value of every field that :func:`option` made.
 
     Raises:
-        ValueError: If a value is out of range; the message names the option.
+        ValueError: If a value is out of range, or of another type than the default;
+            the message names the option.
     """
     for found in option_fields(type(options)):
         name, value = found.name, getattr(options, found.name)
+        check_type(name, value, found.default)
         choices = found.metadata["choices"]
         if choices is not None and value not in choices:
             raise ValueError(f"{name} must be one of {list(choices)}, got {value!r}")
@@ -66,9 +70,34 @@ def check_ranges(options: Any) -> None:
             found.metadata[key] for key in ("at_least", "above", "below")
         )
         if (least, above, below) == (-math.inf, -math.inf, math.inf):
+            if isinstance(found.default, float) and not abs(value) < math.inf:
+                raise ValueError(f"{name} must be a finite number, got {value}")
             continue
         if not (least <= value < below and value > above):
             raise ValueError(f"{name} must {_range(least, above, below)}, got {value}")
+
+
+def check_type(name: str, value: Any, default: Any) -> None:
+    """Refuses the value of an option that is not of the type of its default; numbers
+    may be NumPy's.
+
+    Raises:
+        ValueError: If so; the message names the option.
+    """
+    flag = isinstance(value, bool)
+    size = abs(int(value)) if isinstance(value, numbers.Integral) else 0
+    if isinstance(default, bool):
+        said, fits = "true or false", flag
+    elif isinstance(default, int):
+        said = "a whole number below 2**53"
+        fits = isinstance(value, numbers.Integral) and size < 1 << 53
+    elif isinstance(default, float):
+        said = "a number"
+        fits = isinstance(value, numbers.Real) and size < 1 << 1023
+    else:
+        return
+    if not fits or flag is not isinstance(default, bool):
+        raise ValueError(f"{name} must be {said}, got {reprlib.repr(value)}")
 
 
 def option_fields(kind: type) -> Iterator[Field[Any]]:

@@ -17,7 +17,7 @@ from torch_geometric.data import HeteroData
 
 from pyg_ibmea import report
 from pyg_ibmea.align import Alignment
-from pyg_ibmea.aligner import Aligner, read_config
+from pyg_ibmea.aligner import Aligner
 from pyg_ibmea.cli._endings import ENDINGS, PAIRS, check_ending
 from pyg_ibmea.cli._examples import hard_examples
 from pyg_ibmea.cli._exports import join_known, write_embeddings, write_merged
@@ -28,12 +28,13 @@ from pyg_ibmea.cli._problem import (
     remembered_problem,
 )
 from pyg_ibmea.data.readers.link_tables import read_pairs
-from pyg_ibmea.datasets import inspect_problem
+from pyg_ibmea.datasets import KnowledgeGraphs, inspect_problem
 from pyg_ibmea.datasets._dropped import table_of
 from pyg_ibmea.datasets._understood import first_rows
 from pyg_ibmea.datasets.inspection import exchanged_columns
+from pyg_ibmea.files import FullDiskError
 from pyg_ibmea.problem import Pair, linked_pairs, links_of, pair_problems
-from pyg_ibmea.report.page import read_json
+from pyg_ibmea.run_files import CONFIG, METRICS, read_config, read_metrics
 from pyg_ibmea.train import Options, RunFolder, Stopped
 
 
@@ -98,20 +99,17 @@ def train(args: argparse.Namespace) -> int:
     if not args.resume:
         for note in (*_first_rows(remembered), *exchanged_columns(data)):
             print(f"note: {note}", file=sys.stderr)
-    lost = {"problems.tsv": table_of(dataset.dropped)} if dataset.dropped else {}
     try:
-        aligner.fit(data, out, args.resume, about=remembered, files=lost)
+        _fit(aligner, dataset, out, args.resume, remembered)
+    except FullDiskError as error:
+        again = ", with --resume" if (out / CONFIG).exists() else ""
+        raise OSError(f"{error}{again}") from error
     except Stopped as where:
         print(
             f"stopped after {where}; resume the run with --resume --out {out}",
             file=sys.stderr,
         )
         return 130
-    if aligner.history_:  # Without validation pairs there is no curve.
-        try:
-            report.plot_curves(out)
-        except ImportError as error:
-            warnings.warn(str(error), stacklevel=1)
     metrics = aligner.metrics_
     if args.json:
         print(json.dumps({"run": str(out), **metrics}, indent=2))
@@ -122,6 +120,23 @@ def train(args: argparse.Namespace) -> int:
         f"{out / 'alignment.tsv'}"
     )
     return 0
+
+
+def _fit(
+    aligner: Aligner,
+    dataset: KnowledgeGraphs,
+    out: Path,
+    resume: bool,
+    remembered: dict[str, Any],
+) -> None:
+    """Trains, and writes all files of the run."""
+    lost = {"problems.tsv": table_of(dataset.dropped)} if dataset.dropped else {}
+    aligner.fit(dataset[0], out, resume, about=remembered, files=lost)
+    if aligner.history_:  # Without validation pairs there is no curve.
+        try:
+            report.plot_curves(out)
+        except ImportError as error:
+            warnings.warn(str(error), stacklevel=1)
 
 
 def print_metrics(metrics: dict[str, Any], pair: str) -> None:
@@ -186,7 +201,7 @@ def evaluate(args: argparse.Namespace) -> int:
     """Judges the matches of a run by known pairs."""
     config = read_config(args.run)
     if args.pairs is None:
-        metrics = read_json(args.run / "metrics.json")
+        metrics = read_metrics(args.run)
         if args.json:
             print(json.dumps(metrics, indent=2))
         else:
@@ -243,8 +258,7 @@ def _not_calibrated(run: Path) -> list[str]:
     """The pairs of graphs of a run whose confidence is not calibrated; ``''`` for the
     only one.
     """
-    path = run / "metrics.json"
-    metrics = read_json(path) if path.is_file() else {}
+    metrics = read_metrics(run) if (run / METRICS).is_file() else {}
     return [
         graphs
         for graphs, figures in (metrics.get("pairs") or {"": metrics}).items()

@@ -11,13 +11,39 @@ from typing import Any
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.datasets import GraphFiles, KnowledgeGraphs, read_problem
+from pyg_ibmea.json_shapes import (
+    NULL,
+    NUMBER,
+    TEXT,
+    WHOLE,
+    ListOf,
+    OneOf,
+    Record,
+    check_shape,
+)
 from pyg_ibmea.problem import GRAPH, Pair
+from pyg_ibmea.run_files import CONFIG, RESTORE
 
 # Keys of a run's configuration that say what was read and how.
 _READ = (
     *("ratio", "val_ratio", "split_seed", "modalities", "num_features"),
     *("image_encoder", "name_encoder"),
 )
+_PROBLEM = Record(
+    {"graphs": ListOf(ListOf(TEXT, 1), 2), "links": ListOf(ListOf(TEXT, 3, 3), 1)},
+    {
+        "alone": ListOf(ListOf(TEXT, 3, 3)),
+        "ratio": NUMBER,
+        "val_ratio": NUMBER,
+        "split_seed": WHOLE,
+        "modalities": OneOf("null or a list of names", (NULL, ListOf(TEXT))),
+        "num_features": WHOLE,
+        "image_encoder": TEXT,
+        "name_encoder": TEXT,
+        "cache": TEXT,
+    },
+)
+"""What a configuration says of the problem that was read."""
 
 
 def add_problem_flags(command: argparse.ArgumentParser) -> None:
@@ -108,12 +134,12 @@ def read_remembered(
     if len(set(names)) != len(names):
         raise ValueError(f"graphs need different names, got {', '.join(names)}")
     links = _by_pair("links", remembered["links"])
-    alone = _by_pair("alone", remembered["alone"])
+    alone = _by_pair("alone", remembered.get("alone", []))
     options = {name: remembered[name] for name in _READ if name in remembered}
-    if options["modalities"]:
+    if options.get("modalities"):
         features = [m for m in options["modalities"] if m != GRAPH]
         options["modalities"] = features
-    cache = Path(remembered["cache"])
+    cache = Path(remembered["cache"]) if "cache" in remembered else None
     options["allow_dropped"] = allow_dropped
     return read_problem(files, links, cache, progress, alone, **options)
 
@@ -121,10 +147,17 @@ def read_remembered(
 def read_again(run: Path, config: Mapping[str, Any]) -> HeteroData:
     """The problem of a run, read again from the files that it was read from."""
     if "graphs" not in config:
-        raise ValueError(f"{run} was not written by `pyg-ibmea train`")
+        raise ValueError(
+            f"{run / CONFIG} names no graphs: it was not written by `pyg-ibmea train`, "
+            "or was edited"
+        )
+    check_shape(config, str(run / CONFIG), _PROBLEM, RESTORE)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # The training has given the warnings.
-        return read_remembered(config, allow_dropped=True)[0]
+        try:
+            return read_remembered(config, allow_dropped=True)[0]
+        except ValueError as error:
+            raise ValueError(f"{run / CONFIG}: {error}") from error
 
 
 def graph_files(config: Mapping[str, Any]) -> list[GraphFiles]:

@@ -46,7 +46,7 @@ def plane_plot(lines: Sequence[Mapping[str, Any]]) -> str:
     ways: dict[str, list[tuple[float, float]]] = {}
     for line in lines:
         for modality, point in line.get("information", {}).items():
-            if "compression" in point:
+            if {"compression", "prediction"} <= point.keys():
                 at = float(point["compression"]), float(point["prediction"])
                 ways.setdefault(modality, []).append(at)
     if not ways:

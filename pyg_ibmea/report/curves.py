@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
+from math import nan
 from pathlib import Path
 from typing import Any
 
 from pyg_ibmea.files import replacing
+from pyg_ibmea.run_files import HISTORY, read_history
 
 
 def plot_curves(folder: str | Path) -> Path:
@@ -22,7 +23,7 @@ def plot_curves(folder: str | Path) -> Path:
     Raises:
         ImportError: If matplotlib is not installed.
         FileNotFoundError: If the folder has no ``metrics.jsonl``.
-        ValueError: If ``metrics.jsonl`` is empty.
+        ValueError: If ``metrics.jsonl`` is empty, or was edited or damaged.
     """
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -32,10 +33,11 @@ def plot_curves(folder: str | Path) -> Path:
             error
         )
     folder = Path(folder)
-    text = (folder / "metrics.jsonl").read_text(encoding="utf-8")
-    lines = [json.loads(line) for line in text.splitlines()]
+    if not (folder / HISTORY).exists():
+        raise FileNotFoundError(f"{folder} has no {HISTORY}; has the training begun?")
+    lines = read_history(folder, ("hits@1", "mrr"))
     if not lines:
-        raise ValueError(f"{folder / 'metrics.jsonl'} has no evaluation yet")
+        raise ValueError(f"{folder / HISTORY} has no evaluation yet")
 
     figure = Figure(figsize=(10, 7), layout="constrained")
     FigureCanvasAgg(figure)
@@ -83,7 +85,7 @@ def _mark_best(axis: Any, lines: list[dict[str, Any]]) -> None:
 
 
 def _series(lines: list[dict[str, Any]], group: str, name: str) -> list[float]:
-    return [line[group][name] for line in lines]
+    return [line[group].get(name, nan) for line in lines]
 
 
 def _draw(

@@ -15,6 +15,7 @@ from pyg_ibmea.files import replacing
 from pyg_ibmea.report._page_parts import SCRIPT, STYLE
 from pyg_ibmea.report._page_plots import plane_plot, reliability_plot
 from pyg_ibmea.report.table import calibration_line
+from pyg_ibmea.run_files import read_config, read_history, read_metrics
 
 _DECODERS = {"cosine": "cosine", "csls": "CSLS", "sinkhorn": "Sinkhorn scaling"}
 _PARTS = {"test": "Test pairs", "val": "Validation pairs"}
@@ -45,8 +46,8 @@ def write_page(
         ValueError: If a file is malformed.
     """
     folder = Path(folder)
-    metrics = read_json(folder / "metrics.json")
-    config = read_json(folder / "config.json")
+    metrics = read_metrics(folder)
+    config = read_config(folder)
     matches = Alignment.load(folder / "alignment.tsv")
     names = [str(g[0]) for g in config.get("graphs", [])] or [folder.name]
     title = " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
@@ -103,17 +104,6 @@ value="0"></label>{choice}<output id="count"></output></div>
     with replacing(path) as unfinished:
         unfinished.write_text(page, encoding="utf-8")
     return path
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Reads a JSON file in a run folder."""
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} is missing; has the training ended?")
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path} is not JSON: {error}") from error
-    return content
 
 
 def _inert(value: Any) -> str:
@@ -208,11 +198,7 @@ def _clusters(found: Mapping[str, Any]) -> str:
 
 def _modalities(folder: Path) -> str:
     """Fusion weights and the information plane at the best epoch."""
-    path = folder / "metrics.jsonl"
-    if not path.is_file():
-        return ""
-    text = path.read_text(encoding="utf-8")
-    lines = [json.loads(line) for line in text.split("\n")[:-1]]
+    lines = read_history(folder, ("mrr",))
     if not lines:
         return ""
     best = max(lines, key=lambda line: float(line["val"]["mrr"]))

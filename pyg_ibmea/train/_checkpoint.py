@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from pyg_ibmea.files import check_seal, replacing, seal
+from pyg_ibmea.files import check_seal, replacing, seal, sync
 
 CHECKPOINT = "checkpoint.pt"
 PREVIOUS = "checkpoint.previous.pt"
@@ -25,6 +25,7 @@ def write_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
     with replacing(path) as unfinished:
         torch.save(dict(state), unfinished)
         seal(unfinished)
+        sync(unfinished)  # Before the one that is there gives up its name.
         if path.exists():
             os.replace(path, folder / PREVIOUS)
 

@@ -13,6 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pyg_ibmea.files import naming
+from pyg_ibmea.json_shapes import TEXT, WHOLE, Record, read_json
+
 try:
     import fcntl
 except ImportError:  # Windows.
@@ -21,6 +24,7 @@ except ImportError:  # Windows.
 LOCK = "run.lock"
 # Others look at the lock for an instant, for which its owner is not to be refused.
 _PATIENCE = 0.5  # s
+_OWNER = Record({}, {"pid": WHOLE, "host": TEXT, "boot": TEXT, "since": TEXT})
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -40,9 +44,10 @@ def locked(folder: Path) -> Iterator[None]:
     number, certain = _acquire(path)
     try:
         _take_over(path, certain)
-        os.ftruncate(number, 0)
-        os.write(number, json.dumps(_this_process()).encode())
         try:
+            with naming(path):
+                os.ftruncate(number, 0)
+                os.write(number, json.dumps(_this_process()).encode())
             yield
         finally:
             path.unlink(missing_ok=True)
@@ -114,7 +119,7 @@ def _runs(number: int) -> bool:
         return True
     try:
         os.kill(number, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # No process has so large a number.
         return False
     except PermissionError:
         pass
@@ -132,12 +137,13 @@ def _this_process() -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """What a lock says; nothing if its owner was killed, or is, while writing it."""
+    """What a lock says; nothing if its owner was killed, or is, while writing it, or
+    it was edited.
+    """
     nothing = {"pid": 0, "host": "", "boot": "", "since": ""}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return {**nothing, **found}
-    except (OSError, ValueError, TypeError):
+        return {**nothing, **read_json(path, _OWNER, "remove it")}
+    except (OSError, ValueError):
         return nothing
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pyg_ibmea.nn import HybridContrastiveLoss, IBMEAOutput
-from pyg_ibmea.options import check_ranges, option
+from pyg_ibmea.options import check_ranges, check_type, option
 from pyg_ibmea.problem import GRAPH, Pair
 
 Loss = Callable[[Tensor, Tensor], Tensor]
@@ -95,12 +95,14 @@ class LossOptions:
         check_ranges(self)
         beta = self.beta
         if not isinstance(beta, Mapping):
-            beta = {_OTHERS: float(beta)}
+            beta = {_OTHERS: beta}
         for name, factor in beta.items():
+            check_type("beta" if name == _OTHERS else f"beta of {name!r}", factor, 0.0)
             if not 0 <= factor < math.inf:
                 where = "" if name == _OTHERS else f" of {name!r}"
                 raise ValueError(f"beta{where} must be non-negative, got {factor}")
-        object.__setattr__(self, "beta", dict(beta))
+        beta = {name: float(factor) for name, factor in beta.items()}
+        object.__setattr__(self, "beta", beta)
 
     def betas(
         self, modalities: Collection[str], known: Collection[str] = ()

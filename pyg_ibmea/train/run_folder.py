@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,16 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Clusters
-from pyg_ibmea.files import is_leftover, remove_leftovers, replacing, sync
+from pyg_ibmea.files import is_leftover, naming, remove_leftovers, replacing, sync
 from pyg_ibmea.problem import Pair
+from pyg_ibmea.run_files import (
+    CONFIG,
+    HISTORY,
+    METRICS,
+    RESTORE,
+    read_any_config,
+    read_history,
+)
 from pyg_ibmea.tab_fields import field_of
 from pyg_ibmea.train._checkpoint import (
     CHECKPOINT,
@@ -27,7 +36,15 @@ from pyg_ibmea.train._checkpoint import (
 )
 from pyg_ibmea.train._folder_lock import LOCK, locked
 from pyg_ibmea.train._memory import peak_rss_mib
+from pyg_ibmea.train.decoding import DecodingOptions
 from pyg_ibmea.train.options import Options
+
+# What may be changed in a configuration without changing the models: where files are,
+# and who encoded them.
+_MOVED = ("graphs", "links", "alone", "cache", "image_encoder", "name_encoder")
+# A refit differs in these from the run that it is a part of.
+_REFIT, _OF_PART = "refit_0", ("part", "epochs", "iterative")
+_SHOWN = 200  # Characters of a value in a message.
 
 
 class RunFolder:
@@ -106,7 +123,7 @@ class RunFolder:
         self.path.mkdir(parents=True, exist_ok=True)
         remove_leftovers(self.path)
         if not self.resume:
-            self._write("config.json", json.dumps(self.config, indent=2) + "\n")
+            self._write(CONFIG, json.dumps(self.config, indent=2) + "\n")
         for name, text in self.files.items():
             self._write(name, text)
         if not self.resume:
@@ -121,8 +138,8 @@ class RunFolder:
         # Lines of later epochs will be computed again.
         lines = [line for line in self.read_metrics() if line["epoch"] <= done]
         text = "".join(json.dumps(line) + "\n" for line in lines)
-        if (self.path / "metrics.jsonl").exists():
-            self._write("metrics.jsonl", text)
+        if (self.path / HISTORY).exists():
+            self._write(HISTORY, text)
         return checkpoint
 
     def part(self, name: str, **changes: Any) -> RunFolder:
@@ -134,7 +151,7 @@ class RunFolder:
             **changes: Entries of the configuration that differ.
         """
         path = self.path / name
-        resume = self.resume and (path / "config.json").exists()
+        resume = self.resume and (path / CONFIG).exists()
         return RunFolder(path, {**self.config, "part": name, **changes}, resume)
 
     def append_metrics(
@@ -164,17 +181,19 @@ class RunFolder:
             "weights": dict(weights),
             "information": dict(information or {}),
         }
-        with open(self.path / "metrics.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
-        sync(self.path / "metrics.jsonl")  # Before the checkpoint that counts on it.
+        path = self.path / HISTORY
+        with naming(path):
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+            sync(path)  # Before the checkpoint that counts on it.
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """The lines of ``metrics.jsonl``; a last line cut short is dropped."""
-        path = self.path / "metrics.jsonl"
-        if not path.exists():
-            return []
-        text = path.read_text(encoding="utf-8")
-        return [json.loads(line) for line in text.split("\n")[:-1]]
+        """The lines of ``metrics.jsonl``; a last line cut short is dropped.
+
+        Raises:
+            ValueError: If it was edited or damaged.
+        """
+        return read_history(self.path)
 
     def write_metrics(
         self, metrics: Mapping[str, Any], best_epoch: int, seconds: float
@@ -192,7 +211,7 @@ class RunFolder:
             "seconds": seconds,
             "peak_rss_mb": peak_rss_mib(),
         }
-        self._write("metrics.json", json.dumps(final, indent=2) + "\n")
+        self._write(METRICS, json.dumps(final, indent=2) + "\n")
         return final
 
     def write_clusters(self, data: HeteroData, clusters: Clusters) -> None:
@@ -274,17 +293,13 @@ class RunFolder:
             raise FileExistsError(f"{holder} is a file; choose a folder to write to")
         if not os.access(holder, os.W_OK | os.X_OK):
             raise PermissionError(f"{holder} cannot be written; choose another folder")
-        config = self.path / "config.json"
+        config = self.path / CONFIG
         if self.resume:
             if not config.exists():
                 raise FileNotFoundError(
                     f"{self.path} holds no run to resume: it has no config.json"
                 )
-            try:
-                found = json.loads(config.read_text(encoding="utf-8"))
-            except ValueError as error:
-                raise ValueError(f"{config} is not JSON: {error}") from error
-            self._compare(found, config)
+            self._compare(read_any_config(self.path), config)
         elif self._holds_something():
             what = "another run" if config.exists() else "other files"
             raise FileExistsError(
@@ -299,13 +314,8 @@ class RunFolder:
         found = self.path.iterdir() if self.path.exists() else ()
         return not all(path.name == LOCK or is_leftover(path) for path in found)
 
-    def _compare(self, found: Mapping[str, Any], path: Path) -> None:
-        found, wanted = _comparable(found), _comparable(self.config)
-        different = [
-            f"{key}: {found.get(key)!r} there, {wanted.get(key)!r} now"
-            for key in sorted({*found, *wanted})
-            if found.get(key) != wanted.get(key)
-        ]
+    def _compare(self, found: Any, path: Path) -> None:
+        different = _differences(found, self.config)
         if different:
             raise ValueError(
                 f"{path} belongs to another configuration ({'; '.join(different)}); "
@@ -315,6 +325,55 @@ class RunFolder:
     def _write(self, name: str, text: str) -> None:
         with replacing(self.path / name) as unfinished:
             unfinished.write_text(text, encoding="utf-8", newline="")
+
+
+def refuse_if_edited(folder: Path) -> None:
+    """Compares what ``config.json`` of a run says with what its checkpoint was trained
+    with: options, shares and seeds, but not where files are and how matches are made,
+    which may be changed.
+
+    Raises:
+        ValueError: If they differ; the message names the keys.
+    """
+    path = next(
+        (p for p in (folder / _REFIT / CHECKPOINT, folder / CHECKPOINT) if p.exists()),
+        None,
+    )
+    if path is None:
+        return
+    trained = read_checkpoint(path).get("config")
+    if not isinstance(trained, Mapping):  # Weights that another program saved.
+        return
+    free = {*_MOVED, *(found.name for found in fields(DecodingOptions))}
+    if path.parent != folder:
+        free |= {*_OF_PART}
+    told, known = (
+        {key: value for key, value in given.items() if key not in free}
+        for given in (read_any_config(folder), trained)
+    )
+    if different := _differences(told, known, "in the checkpoint"):
+        raise ValueError(
+            f"{folder / CONFIG} is not that of {path} ({'; '.join(different)}); "
+            f"{RESTORE}"
+        )
+
+
+def _differences(
+    found: Mapping[str, Any], wanted: Mapping[str, Any], then: str = "now"
+) -> list[str]:
+    """The entries of two configurations that differ, each with both values."""
+    found, wanted = _comparable(found), _comparable(wanted)
+    return [
+        f"{_short(key)[1:-1]}: {_short(found.get(key))} there, "
+        f"{_short(wanted.get(key))} {then}"
+        for key in sorted({*found, *wanted})
+        if found.get(key) != wanted.get(key)
+    ]
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
 def _comparable(config: Mapping[str, Any]) -> dict[str, Any]:

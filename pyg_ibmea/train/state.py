@@ -146,12 +146,16 @@ class TrainingState:
             ValueError: If the weights do not fit the model.
         """
         try:
-            self.model.load_state_dict(state["model"])
-            self.average.load_state_dict(state["average"])
-        except RuntimeError as error:
+            self._load(state)
+        except (RuntimeError, KeyError, TypeError, AttributeError) as error:
+            why = " ".join(str(error).split())
             raise ValueError(
-                f"the checkpoint is of another model or other data: {error}"
+                f"the checkpoint is of another model or other data: {why}"
             ) from error
+
+    def _load(self, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict({**state["scheduler"], "lr_lambdas": [None]})
         self.epoch = state["epoch"]

@@ -1,5 +1,8 @@
 """Of commands that write into one run folder at the same time, one does."""
 
+import json
+import os
+import signal
 import time
 
 import pytest
@@ -26,9 +29,7 @@ def test_two_simultaneous_trainings(resume, graph_files, tmp_path):
             words = [*words, "--resume"]
         for path in told:
             path.write_text("")
-        both = [start(words, path) for path in told]
-        for process in both:
-            process.join()
+        both = overlapping(words, told, out)
         codes = [process.exitcode for process in both]
         assert sorted(codes) == [0, 1], (codes, [path.read_text() for path in told])
         (line,) = [
@@ -39,6 +40,31 @@ def test_two_simultaneous_trainings(resume, graph_files, tmp_path):
         assert line.startswith(f"error: {out} ")
         assert "is being written by process" in line or "already holds" in line
         assert results(out) == results(alone)
+
+
+def overlapping(words, told, out):
+    """Two processes with one command, of which one has begun before the other ended.
+
+    The one that holds the lock is stopped until the other has ended, so that it cannot
+    be done before the other began, however busy the machine is.
+    """
+    both = [start(words, path) for path in told]
+    owner = None
+    while owner is None and all(process.is_alive() for process in both):
+        time.sleep(0.001)
+        try:
+            number = json.loads((out / "run.lock").read_text())["pid"]
+        except (OSError, ValueError):  # There is none, or it is being written.
+            continue
+        # Another may have left it, which was killed.
+        owner = next((p for p in both if p.pid == number), None)
+    if owner is not None:
+        os.kill(owner.pid, signal.SIGSTOP)
+        both[1 - both.index(owner)].join()
+        os.kill(owner.pid, signal.SIGCONT)
+    for process in both:
+        process.join()
+    return both
 
 
 def test_alignment_while_a_training_is_under_way(graph_files, tmp_path):

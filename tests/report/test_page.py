@@ -167,7 +167,8 @@ def test_several_graphs_and_modalities(folder: Path) -> None:
     save_matches(folder, rows, [("zh", "<i>en"), ("zh", "ja")])
     point = {"prediction": 1.5, "log_pairs": 4.61}
     lines = [
-        {"epoch": epoch, "val": {"mrr": mrr}, "weights": {HOSTILE: 0.1 * epoch},
+        {"epoch": epoch, "seconds": 1.0, "loss": {}, "val": {"mrr": mrr},
+         "weights": {HOSTILE: 0.1 * epoch},
          "information": {HOSTILE: {**point, "compression": 100.0 * epoch}}}
         for epoch, mrr in ((2, 0.3), (4, 0.5), (6, 0.4))
     ]  # fmt: skip

@@ -143,3 +143,14 @@ def test_a_lock_that_was_left_does_not_fill_a_folder(tmp_path):
     run = RunFolder(tmp_path, {})
     with pytest.warns(UserWarning, match="taken over"), run.locked():
         run.start()
+
+
+@pytest.mark.parametrize(
+    "text", ['{"pid": "x"}', '{"pid": -1}', '{"pid": 1e400}', "[" * 99_999, "\x00", "7"]
+)
+def test_a_lock_that_was_edited_is_taken_over(text, tmp_path):
+    (tmp_path / "run.lock").write_text(text)
+    told = pytest.warns(UserWarning, match="was left by another process")
+    with told, locked(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == []

@@ -268,3 +268,23 @@ def test_proposals_are_safe_at_first():
     assert asked == pytest.approx([0.9, 0.8, 0.7, 0.6, 0.5, 0.5, 0.5])
     at_once = options.replace(propose_easing=0).pseudo_seeds
     assert at_once.threshold_before(4) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"bottleneck": 7}, "bottleneck must be names, got 7"),
+        ({"bottleneck": ["graph", 7]}, r"bottleneck must be names, got \('graph', 7\)"),
+        ({"count_modalities": None}, "count_modalities must be names, got None"),
+        ({"modal_dropout": "x"}, "modal_dropout must be a number, got 'x'"),
+        ({"init_logstd": [1]}, r"init_logstd must be a number, got \(1,\)"),
+        ({"init_logstd": float("nan")}, "init_logstd must be finite, got nan"),
+        ({"beta": None}, "beta must be a number, got None"),
+        ({"beta": {"image": "x"}}, "beta of 'image' must be a number, got 'x'"),
+        ({"beta": {"image": 10**400}}, "beta of 'image' must be a number, got 1"),
+        ({"epochs": "many"}, "epochs must be a whole number"),
+    ],
+)
+def test_edited_configurations_name_the_option(changes, message):
+    with pytest.raises(ValueError, match=message):
+        Options.from_flat({**Options().flat(), **changes})

@@ -8,6 +8,7 @@ from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Clusters
 from pyg_ibmea.train import Options, RunFolder, TrainingState
+from pyg_ibmea.train.run_folder import refuse_if_edited
 
 CONFIG = {"lr": 0.1, "modalities": None}
 
@@ -283,3 +284,27 @@ def test_part_of_a_run_resumes_with_it(started):
     assert not resumed.part("other").resume
     with pytest.raises(ValueError, match="epochs: 3 there, 4 now"):
         resumed.part("again", epochs=4)
+
+
+def test_configuration_that_was_edited_after_the_training(tmp_path):
+    config = {**PROBLEM, "seed": 5, **Options().flat()}
+    run = RunFolder(tmp_path / "run", config)
+    run.start()
+    refuse_if_edited(run.path)  # There is nothing to compare with yet.
+    run.save_checkpoint(new_state().state_dict())
+    path = run.path / "config.json"
+    moved = {"graphs": [["zh", "triples=/elsewhere/zh.tsv"]], "csls_k": 7}
+    path.write_text(json.dumps({**config, **moved}))
+    refuse_if_edited(run.path)
+    path.write_text(json.dumps({**config, "heads": 9, "seed": 6}))
+    with pytest.raises(
+        ValueError,
+        match=r"config\.json is not that of .*checkpoint\.pt \(heads: 9 there, 1 in "
+        r"the checkpoint; seed: 6 there, 5 in the checkpoint\); restore the file",
+    ):
+        refuse_if_edited(run.path)
+    path.write_text(json.dumps(config))
+    part = run.part("refit_0", epochs=2, iterative=False)
+    part.start()
+    part.save_checkpoint(new_state().state_dict())
+    refuse_if_edited(run.path)

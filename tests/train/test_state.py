@@ -146,3 +146,13 @@ def test_a_finished_training_has_the_kept_weights_and_no_ballast():
     # No second copy of the weights.
     assert state.average is state.model
     assert state.best_weights["weight"].data_ptr() == state.model.weight.data_ptr()
+
+
+def test_checkpoint_that_lacks_something():
+    state = new_state().state_dict()
+    for key, value in (("optimizer", None), ("rng", 7), ("model", [])):
+        with pytest.raises(ValueError, match="is of another model or other data"):
+            new_state().load_state_dict({**state, key: value})
+    del state["scheduler"]
+    with pytest.raises(ValueError, match="is of another model or other data"):
+        new_state().load_state_dict(state)

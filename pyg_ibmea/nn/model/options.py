@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from pyg_ibmea.nn.encoder.modal_encoder import select_bottlenecks
-from pyg_ibmea.options import check_ranges, option
+from pyg_ibmea.options import check_ranges, check_type, option
 
 _ALL, _FEATURES, _NONE = "all", "features", "none"
 
@@ -127,9 +128,14 @@ class ModelOptions:
         # The dataclass is frozen: this is where values take their one form.
         object.__setattr__(self, "bottleneck", _bottleneck(self.bottleneck))
         counts = self.count_modalities
-        names = (counts,) if isinstance(counts, str) else tuple(counts)
+        names = (counts,) if isinstance(counts, str) else counts
+        names = _names("count_modalities", names)
         object.__setattr__(self, "count_modalities", names)
         check_ranges(self)
+        check_type("modal_dropout", self.modal_dropout, 0.0)
+        check_type("init_logstd", self.init_logstd, 0.0)
+        if not abs(self.init_logstd) < math.inf:
+            raise ValueError(f"init_logstd must be finite, got {self.init_logstd}")
         if not 0 <= self.modal_dropout < 1:
             raise ValueError(
                 f"modal_dropout must lie in [0, 1), got {self.modal_dropout}"
@@ -192,7 +198,16 @@ class ModelOptions:
 def _bottleneck(value: bool | str | Collection[str]) -> tuple[str, ...]:
     if isinstance(value, bool):
         return (_ALL,) if value else ()
-    return parse_bottleneck(value) if isinstance(value, str) else tuple(value)
+    if isinstance(value, str):
+        return parse_bottleneck(value)
+    return _names("bottleneck", value)
+
+
+def _names(option: str, value: Any) -> tuple[str, ...]:
+    """The names that an option holds."""
+    if not isinstance(value, Collection) or not all(isinstance(n, str) for n in value):
+        raise ValueError(f"{option} must be names, got {value!r}")
+    return tuple(value)
 
 
 _PRESETS = {
