@@ -1,0 +1,95 @@
+"""The Triton kernels, compiled for graphics processors that need not be there."""
+
+import os
+import re
+import subprocess
+
+import pytest
+import torch
+
+triton = pytest.importorskip("triton", reason="Triton is not installed")
+if os.environ.get("TRITON_INTERPRET") == "1":
+    pytest.skip("TRITON_INTERPRET=1 interprets the kernels", allow_module_level=True)
+
+from triton.backends.compiler import GPUTarget  # noqa: E402
+from triton.compiler import ASTSource  # noqa: E402
+
+from pyg_ibmea.nn.conv import _attention_triton  # noqa: E402
+
+TYPES = {
+    torch.float16: "fp16",
+    torch.bfloat16: "bf16",
+    torch.float32: "fp32",
+    torch.float64: "fp64",
+    torch.int32: "i32",
+    torch.int64: "i64",
+}
+
+
+def launches(monkeypatch, stacks, heads, channels, dtype, optional=True, index=None):
+    """The launches that forward and backward of a graph with a hub ask for."""
+    calls = []
+    monkeypatch.setattr(
+        _attention_triton,
+        "_launch",
+        lambda kernel, grid, *args, warps=1: calls.append((kernel, args, warps)),
+    )
+    index = torch.int64 if index is None else index
+    num_nodes, num_edges, columns = 5, 600, stacks * heads
+    wide = torch.promote_types(dtype, torch.float32)
+    per_node, per_edge = (
+        torch.zeros(size, columns, dtype=wide) for size in (num_nodes, num_edges)
+    )
+    given = (per_node, per_edge, per_edge, per_edge) if optional else (None,) * 4
+    edges = torch.zeros(num_edges, dtype=index)
+    ptr = torch.tensor([0] + 5 * [num_edges], dtype=index)
+    x = torch.zeros(num_nodes, channels, dtype=dtype)
+    scale = torch.zeros(columns, channels, dtype=wide)
+    _attention_triton.forward(
+        *(x, scale, per_node, *given, edges, ptr, heads, 0.2),
+    )
+    return calls
+
+
+def compiled(kernel, args, warps, capability):
+    """The kernel as machine code, and its use of registers and of local memory."""
+    signature, constants, attributes = {}, {}, {}
+    for place, (parameter, value) in enumerate(zip(kernel.params, args, strict=True)):
+        kind = "constexpr"
+        if isinstance(value, torch.Tensor):
+            kind = "*" + TYPES[value.dtype]
+            attributes[(place,)] = [["tt.divisibility", 16]]
+        elif isinstance(value, int) and not parameter.is_constexpr:
+            kind = "i32"
+        else:
+            constants[parameter.name] = value
+        signature[parameter.name] = kind
+    source = ASTSource(
+        fn=kernel, signature=signature, constexprs=constants, attrs=attributes
+    )
+    target = GPUTarget("cuda", capability, 32)
+    return triton.compile(source, target=target, options={"num_warps": warps})
+
+
+def usage(kernel, folder):
+    """What the machine code uses: ``{'REG': ..., 'STACK': ..., ...}``."""
+    file = folder / "kernel.cubin"
+    file.write_bytes(kernel.asm["cubin"])
+    tool = triton.knobs.nvidia.cuobjdump.path
+    command = [tool, "--dump-resource-usage", str(file)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return {name: int(value) for name, value in re.findall(r"([A-Z]+):(\d+)", said)}
+
+
+@pytest.mark.parametrize("capability", [80, 90])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("stacks", "heads"), [(1, 2), (2, 2)])
+@pytest.mark.parametrize("channels", [64, 300])
+def test_no_kernel_spills(
+    monkeypatch, tmp_path, channels, stacks, heads, dtype, capability
+):
+    for kernel, *launch in launches(monkeypatch, stacks, heads, channels, dtype):
+        used = usage(compiled(kernel, *launch, capability), tmp_path)
+        print(kernel.__name__, used["REG"], used["SHARED"])
+        assert used["STACK"] == used["LOCAL"] == 0
+        assert used["REG"] <= 128
