@@ -203,6 +203,13 @@ def _backward(
     negative_slope: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of x, scale, score_src, score_dst, inner, outer and gate."""
+    if runs_triton(x):
+        from pyg_ibmea.nn.conv import _attention_triton
+
+        return _attention_triton.backward(
+            *(grad, alpha, x, scale, score_src, score_dst, inner, gate, source),
+            *(ptr, t_target, t_ptr, t_perm, heads, negative_slope),
+        )
     num_targets, num_columns, dtype = ptr.numel() - 1, scale.size(0), x.dtype
     x, grad = x.to(scale.dtype), grad.to(scale.dtype)
     grad_x = torch.empty_like(x)

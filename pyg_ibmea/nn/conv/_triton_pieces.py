@@ -52,6 +52,8 @@ def groups(ptr: Tensor, number: int, longest: int) -> Tensor:
     """Borders of runs of rows with about as many edges each, those of hubs left out,
     ``[number + 1]``.
     """
+    if number == 0:
+        return ptr.new_zeros(1)
     degree = ptr.diff()
     # A row costs something too, however few its edges.
     cost = torch.where(degree > longest, 1, degree + 1).cumsum(0)

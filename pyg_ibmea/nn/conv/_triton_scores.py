@@ -1,4 +1,4 @@
-"""Triton kernels on scores: softmax over the edges of a row, its gradient, sums.
+"""Triton kernels of the softmax of scores over the edges of a row.
 
 Programs work on blocks of ``ROWS`` rows, ``EDGES`` edges of each at a time and all
 ``K`` columns; those on hubs take one piece at a time, whole.
@@ -13,7 +13,7 @@ from pyg_ibmea.nn.conv._triton_pieces import pieces_of, work
 
 
 @triton.jit
-def _numbers(num_pieces, ROWS: tl.constexpr, HUBS: tl.constexpr):
+def numbers(num_pieces, ROWS: tl.constexpr, HUBS: tl.constexpr):
     """Numbers of the work of a program: one piece of a hub, or some rows."""
     number = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     if not HUBS:
@@ -22,27 +22,28 @@ def _numbers(num_pieces, ROWS: tl.constexpr, HUBS: tl.constexpr):
 
 
 @triton.jit
-def _read(
-    begin,
-    end,
-    start,
-    row,
-    source,
-    score_src,
-    score_dst,
-    inner,
-    K: tl.constexpr,
-    COLUMNS: tl.constexpr,
-    EDGES: tl.constexpr,
-):
-    """The scores before the nonlinearity of a block, ``[ROWS, EDGES, COLUMNS]``, their
-    places in an array ``[E, K]``, and which of them exist.
+def read_block(begin, end, start, K, COLUMNS: tl.constexpr, EDGES: tl.constexpr):
+    """Edges of a block and whether they exist, ``[ROWS, EDGES]``; places in an array
+    ``[E, K]`` and whether they exist, ``[ROWS, EDGES, COLUMNS]``.
     """
     edge = (begin + start)[:, None] + tl.arange(0, EDGES)[None, :]
     exists = edge < end[:, None]
     column = tl.arange(0, COLUMNS)[None, None, :]
-    place = edge[:, :, None] * K + column
-    inside = exists[:, :, None] & (column < K)
+    return (
+        edge,
+        exists,
+        edge[:, :, None] * K + column,
+        exists[:, :, None] & (column < K),
+    )
+
+
+@triton.jit
+def read_scores(
+    block, row, source, score_src, score_dst, inner, K, COLUMNS: tl.constexpr
+):
+    """The scores of a block before the nonlinearity, ``[ROWS, EDGES, COLUMNS]``."""
+    edge, exists, place, inside = block
+    column = tl.arange(0, COLUMNS)[None, None, :]
     sender = tl.load(source + edge, mask=exists, other=0).to(tl.int64)
     value = tl.load(score_src + sender[:, :, None] * K + column, mask=inside, other=0.0)
     if score_dst is not None:
@@ -50,12 +51,25 @@ def _read(
         value += tl.load(at_row, mask=inside, other=0.0)
     if inner is not None:
         value += tl.load(inner + place, mask=inside, other=0.0)
-    return value, place, inside
+    return value
 
 
 @triton.jit
-def _score(before, place, inside, outer, SLOPE: tl.constexpr):
-    """The scores that enter the softmax; minus infinity where there is none."""
+def _read_logits(
+    block,
+    row,
+    source,
+    score_src,
+    score_dst,
+    inner,
+    outer,
+    SLOPE: tl.constexpr,
+    K: tl.constexpr,
+    COLUMNS: tl.constexpr,
+):
+    """What enters the softmax; minus infinity where there is no edge."""
+    before = read_scores(block, row, source, score_src, score_dst, inner, K, COLUMNS)
+    _, _, place, inside = block
     value = -tl.where(before > 0, before, SLOPE * before)
     if outer is not None:
         value += tl.load(outer + place, mask=inside, other=0.0)
@@ -73,11 +87,11 @@ def _merged(top, norm, other_top, other_norm):
 
 
 @triton.jit
-def _set_statistics(score):
+def _set_statistics(logits):
     """Largest score and sum of exponentials over the edges of a block."""
-    top = tl.max(score, 1)
+    top = tl.max(logits, 1)
     base = tl.where(top == float("-inf"), 0.0, top)
-    return top, tl.sum(tl.exp(score - base[:, None, :]), 1)
+    return top, tl.sum(tl.exp(logits - base[:, None, :]), 1)
 
 
 @triton.jit
@@ -100,13 +114,15 @@ def statistics(
     LONGEST: tl.constexpr,
 ):
     """Largest score and sum of exponentials of each piece, ``[P, K]``."""
-    number = _numbers(num_pieces, 1, True)
+    number = numbers(num_pieces, 1, True)
     row, begin, end = work(
         number, ptr, piece_row, piece_first, num_rows, num_pieces, LONGEST
     )
-    at = (begin, end, 0, row, source)
-    before, place, inside = _read(*at, score_src, score_dst, inner, K, COLUMNS, LONGEST)
-    top, norm = _set_statistics(_score(before, place, inside, outer, SLOPE))
+    block = read_block(begin, end, 0, K, COLUMNS, LONGEST)
+    logits = _read_logits(
+        block, row, source, score_src, score_dst, inner, outer, SLOPE, K, COLUMNS
+    )
+    top, norm = _set_statistics(logits)
     column = tl.arange(0, COLUMNS)[None, :]
     to = number[:, None].to(tl.int64) * K + column
     tl.store(tops + to, top, mask=column < K)
@@ -137,7 +153,7 @@ def coefficients(
     HUBS: tl.constexpr,
 ):
     """Softmax of the scores over the edges of each row, ``[E, K]``."""
-    number = _numbers(num_pieces, ROWS, HUBS)
+    number = numbers(num_pieces, ROWS, HUBS)
     row, begin, end = work(
         number, ptr, piece_row, piece_first, num_rows, num_pieces, LONGEST
     )
@@ -148,8 +164,8 @@ def coefficients(
     if HUBS:
         column = tl.arange(0, COLUMNS)[None, None, :]
         first, last = pieces_of(row, ptr, piece_first, row < num_rows, LONGEST)
-        for block in range(0, tl.max(last - first, 0), 64):
-            piece = (first + block)[:, None, None] + tl.arange(0, 64)[None, :, None]
+        for start in range(0, tl.max(last - first, 0), 64):
+            piece = (first + start)[:, None, None] + tl.arange(0, 64)[None, :, None]
             theirs = (piece < last[:, None, None]) & (column < K)
             at = piece.to(tl.int64) * K + column
             piece_top = tl.load(tops + at, mask=theirs, other=float("-inf"))
@@ -160,18 +176,25 @@ def coefficients(
             top, norm = _merged(top, norm, high, tl.sum(piece_norm, 1))
     else:
         for start in range(0, longest, EDGES):
-            at = (begin, end, start, row, source)
-            before, place, inside = _read(
-                *at, score_src, score_dst, inner, K, COLUMNS, EDGES
+            block = read_block(begin, end, start, K, COLUMNS, EDGES)
+            logits = _read_logits(
+                block,
+                row,
+                source,
+                score_src,
+                score_dst,
+                inner,
+                outer,
+                SLOPE,
+                K,
+                COLUMNS,
             )
-            score = _score(before, place, inside, outer, SLOPE)
-            block_top, block_norm = _set_statistics(score)
+            block_top, block_norm = _set_statistics(logits)
             top, norm = _merged(top, norm, block_top, block_norm)
     for start in range(0, longest, EDGES):
-        at = (begin, end, start, row, source)
-        before, place, inside = _read(
-            *at, score_src, score_dst, inner, K, COLUMNS, EDGES
+        block = read_block(begin, end, start, K, COLUMNS, EDGES)
+        logits = _read_logits(
+            block, row, source, score_src, score_dst, inner, outer, SLOPE, K, COLUMNS
         )
-        score = _score(before, place, inside, outer, SLOPE)
-        value = tl.exp(score - top[:, None, :]) / norm[:, None, :]
-        tl.store(alpha + place, value, mask=inside)
+        value = tl.exp(logits - top[:, None, :]) / norm[:, None, :]
+        tl.store(alpha + block[2], value, mask=block[3])

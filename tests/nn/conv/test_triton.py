@@ -27,8 +27,9 @@ TOLERANCE = {
 
 @pytest.fixture(autouse=True)
 def _short_pieces(monkeypatch):
-    """Rows of more than 16 edges are hubs, so that small graphs have some."""
-    monkeypatch.setattr(_attention_triton, "LONGEST", 16)
+    """Rows of more than 8 edges are hubs, so that small graphs have some."""
+    monkeypatch.setattr(_attention_triton, "LONGEST", 8)
+    monkeypatch.setattr(_attention_triton, "MOST_GROUPS", 3)
 
 
 def graph(name, seed=0):
@@ -46,16 +47,16 @@ def graph(name, seed=0):
         "bipartite": ((7, 9), 30),
         "isolated": ((20, 25), 12),
         "parallel": ((2, 3), 24),
-        "hubs": ((30, 30), 150),
+        "hubs": ((10, 11), 60),
     }[name]
     edges = [torch.randint(size, (num_edges,), generator=generator) for size in sizes]
     edge_index = torch.stack(edges)
     if name == "hubs":
-        edge_index[1, :50] = 3  # Four pieces.
-        edge_index[1, 50:67] = 8  # Two, of 16 edges and of one.
-        edge_index[1, 67:83] = 9  # One whole row of 16 edges.
-        edge_index[:, 50:60] = edge_index[:, 50:51]
-        edge_index[0, 90:130] = 5
+        edge_index[1, :17] = 3  # Three pieces, the last of one edge.
+        edge_index[1, 17:26] = 8  # Two.
+        edge_index[1, 26:34] = 9  # One whole row of 8 edges.
+        edge_index[:, 12:17] = edge_index[:, 12:13]
+        edge_index[0, 36:56] = 5
     return *sizes, edge_index
 
 
@@ -109,7 +110,8 @@ def test_graphs(name, dtype):
 def test_optional_terms(number):
     given = [term for bit, term in enumerate(OPTIONAL) if number >> bit & 1]
     check(*inputs("bipartite", 2, 1, given, 5), 2)
-    check(*inputs("hubs", 1, 1, given, 5), 1)
+    if len(given) < 2:
+        check(*inputs("hubs", 1, 1, given, 5), 1)
 
 
 @pytest.mark.parametrize("heads", [1, 2, 3, 4])
@@ -128,9 +130,8 @@ def test_many_columns():
     check(*inputs("parallel", 5, 4, OPTIONAL, 70), 5)
 
 
-@pytest.mark.parametrize("name", ["bipartite", "hubs"])
-def test_indices_of_32_bits(name):
-    leaves, structure = inputs(name, 2, 1, OPTIONAL, 5)
+def test_indices_of_32_bits():
+    leaves, structure = inputs("hubs", 2, 1, OPTIONAL, 5)
     short = Structure(*[None if t is None else t.int() for t in structure])
     for a, b in zip(
         call("triton", leaves, structure, 2),
@@ -140,9 +141,8 @@ def test_indices_of_32_bits(name):
         assert a.equal(b)
 
 
-@pytest.mark.parametrize("name", ["bipartite", "hubs"])
-def test_the_same_bits_again(name):
-    leaves, structure = inputs(name, 2, 2, OPTIONAL, 33, torch.float32)
+def test_the_same_bits_again():
+    leaves, structure = inputs("hubs", 2, 2, OPTIONAL, 7, torch.float32)
     first, second = [call("triton", leaves, structure, 2) for _ in range(2)]
     assert all(a.equal(b) for a, b in zip(first, second, strict=True))
 
@@ -153,11 +153,9 @@ def test_extreme_scores():
     """
     leaves, structure = inputs("hubs", 1, 1, ("outer",), 5)
     with torch.no_grad():
-        leaves[5][:20] = -torch.inf
         leaves[2][::3] *= 1e4
-    rows = structure.ptr[3:5]
-    with torch.no_grad():
-        leaves[5][rows[0] : rows[0] + 20] = -torch.inf
+        first = int(structure.ptr[3])
+        leaves[5][first : first + 10] = -torch.inf
     x, scale, *scores = [None if t is None else t.detach() for t in leaves]
     outs = []
     for backend in ("triton", "torch"):
