@@ -147,6 +147,67 @@ def test_the_same_bits_again():
     assert all(a.equal(b) for a, b in zip(first, second, strict=True))
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", ["bipartite", "hubs"])
+def test_half_features_with_scores_of_single_precision(name, dtype):
+    (x, *others), structure = inputs(name, 2, 2, OPTIONAL, 7, torch.float32)
+    x = x.detach().to(dtype).requires_grad_()
+    precision = torch.finfo(dtype).eps
+    check([x, *others], structure, 2, atol=precision, rtol=precision)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_throughout(dtype):
+    leaves, structure = inputs("bipartite", 2, 2, OPTIONAL, 7, dtype)
+    precision = torch.finfo(dtype).eps
+    check(leaves, structure, 2, atol=precision, rtol=precision)
+
+
+def test_half_features_are_read_as_they_are(monkeypatch):
+    """No copy of the features in single precision, coefficients without rounding."""
+    (x, *others), structure = inputs("bipartite", 2, 2, (), 7, torch.float32)
+    x = x.detach().to(torch.bfloat16)
+    seen = []
+    forward = _attention_triton.forward
+
+    def watched(*args):
+        seen.append((args[0], *forward(*args)))
+        return seen[-1][1:]
+
+    monkeypatch.setattr(_attention_triton, "forward", watched)
+    scores = Scores(*others[1:])
+    with use_backend("triton"):
+        diagonal_attention(x, others[0], scores, structure, 2, 0.2)
+    ((read, out, alpha),) = seen
+    assert read.data_ptr() == x.data_ptr()
+    assert (out.dtype, alpha.dtype) == (torch.bfloat16, torch.float32)
+
+
+@pytest.mark.parametrize("given", [(), OPTIONAL])
+def test_registration_is_sound(given):
+    (x, scale, *scores), structure = inputs("bipartite", 2, 1, given, 3)
+    args = (x, scale, *scores, *structure[:6], 2, 0.2)
+    with use_backend("triton"):
+        torch.library.opcheck(torch.ops.pyg_ibmea.diagonal_attention.default, args)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_compiled(dtype):
+    leaves, structure = inputs("bipartite", 2, 2, OPTIONAL, 5, torch.float32)
+    leaves[0] = leaves[0].detach().to(dtype).requires_grad_()
+
+    def run(*leaves):
+        x, scale, *scores = leaves
+        return diagonal_attention(x, scale, Scores(*scores), structure, 2, 0.2)
+
+    with use_backend("triton"):
+        expected = run(*leaves)
+        out = torch.compile(run, backend="aot_eager", fullgraph=True)(*leaves)
+        grads = [torch.autograd.grad(y.square().sum(), leaves) for y in (out, expected)]
+    assert out.equal(expected)
+    assert all(a.equal(b) for a, b in zip(*grads, strict=True))
+
+
 def test_extreme_scores():
     """Edges whose score is minus infinity, first or last in their row, count for
     nothing; scores of any size do not overflow.

@@ -27,7 +27,15 @@ TYPES = {
 
 
 def launches(
-    monkeypatch, stacks, heads, channels, dtype, optional=True, index=torch.int64
+    monkeypatch,
+    stacks,
+    heads,
+    channels,
+    dtype,
+    optional=True,
+    index=torch.int64,
+    num_nodes=5,
+    num_edges=600,
 ):
     """The launches that forward and backward of a graph with a hub ask for."""
     calls = []
@@ -36,14 +44,14 @@ def launches(
         "_launch",
         lambda kernel, grid, *args, warps=1: calls.append((kernel, args, warps)),
     )
-    num_nodes, num_edges, columns = 5, 600, stacks * heads
+    columns = stacks * heads
     wide = torch.promote_types(dtype, torch.float32)
     per_node, per_edge = (
         torch.zeros(size, columns, dtype=wide) for size in (num_nodes, num_edges)
     )
     given = (per_node, per_edge, per_edge, per_edge) if optional else (None,) * 4
     edges = torch.zeros(num_edges, dtype=index)
-    ptr = torch.tensor([0] + 5 * [num_edges], dtype=index)
+    ptr = torch.tensor([0] + num_nodes * [num_edges], dtype=index)
     x = torch.zeros(num_nodes, channels, dtype=dtype)
     scale = torch.zeros(columns, channels, dtype=wide)
     features = [x, scale, per_node, *given]
@@ -63,7 +71,7 @@ def compiled(kernel, args, warps, capability):
         if isinstance(value, torch.Tensor):
             kind = "*" + TYPES[value.dtype]
             attributes[(place,)] = [["tt.divisibility", 16]]
-        elif isinstance(value, int) and not parameter.is_constexpr:
+        elif isinstance(value, int) and not (parameter.is_constexpr or value == 1):
             kind = "i32"
         else:
             constants[parameter.name] = value
@@ -117,3 +125,10 @@ def test_double_precision_throughout(monkeypatch):
     for kernel, *launch in launches(monkeypatch, 1, 3, 7, torch.float64):
         code = compiled(kernel, *launch, 80).asm["ptx"]
         assert not re.search(r"\bcvt\S*\.f64\.f32\b|\b(add|mul|fma)\S*\.f32\b", code)
+
+
+def test_numbers_that_are_one(monkeypatch, tmp_path):
+    """Triton compiles kernels anew for an argument of 1, as a constant."""
+    sizes = {"num_nodes": 1, "num_edges": 200}  # One piece at most.
+    for kernel, *launch in launches(monkeypatch, 1, 1, 1, torch.float32, **sizes):
+        assert usage(compiled(kernel, *launch, 90), tmp_path)["STACK"] == 0
