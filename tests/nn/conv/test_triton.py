@@ -45,7 +45,7 @@ def graph(name, seed=0):
     generator = torch.Generator().manual_seed(seed)
     sizes, num_edges = {
         "bipartite": ((7, 9), 30),
-        "isolated": ((20, 25), 12),
+        "isolated": ((8, 10), 6),
         "parallel": ((2, 3), 24),
         "hubs": ((10, 11), 60),
     }[name]

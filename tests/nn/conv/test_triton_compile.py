@@ -12,22 +12,29 @@ if os.environ.get("TRITON_INTERPRET") == "1":
     pytest.skip("TRITON_INTERPRET=1 interprets the kernels", allow_module_level=True)
 
 from triton.backends.compiler import GPUTarget  # noqa: E402
-from triton.compiler import ASTSource  # noqa: E402
 
 from pyg_ibmea.nn.conv import _attention_triton  # noqa: E402
 
-TYPES = {
-    torch.float16: "fp16",
-    torch.bfloat16: "bf16",
-    torch.float32: "fp32",
-    torch.float64: "fp64",
-    torch.int32: "i32",
-    torch.int64: "i64",
-}
+
+class Driver:
+    """Tells Triton of a device that is not there."""
+
+    def __init__(self, capability):
+        self.capability = capability
+
+    def get_current_device(self):
+        return self.capability  # Triton keeps compiled kernels by device.
+
+    def get_current_stream(self, device):
+        return 0
+
+    def get_current_target(self):
+        return GPUTarget("cuda", self.capability, 32)
 
 
-def launches(
+def compiled(
     monkeypatch,
+    capability,
     stacks,
     heads,
     channels,
@@ -37,13 +44,15 @@ def launches(
     num_nodes=5,
     num_edges=600,
 ):
-    """The launches that forward and backward of a graph with a hub ask for."""
-    calls = []
-    monkeypatch.setattr(
-        _attention_triton,
-        "_launch",
-        lambda kernel, grid, *args, warps=1: calls.append((kernel, args, warps)),
-    )
+    """The kernels that forward and backward of a graph with a hub launch."""
+    kernels = []
+
+    def compile_only(kernel, grid, *args, warps=1):
+        assert all(isinstance(size, int) and size > 0 for size in grid)
+        kernels.append(kernel.run(*args, grid=grid, warmup=True, num_warps=warps))
+
+    monkeypatch.setattr(_attention_triton, "_launch", compile_only)
+    monkeypatch.setattr(triton.runtime.driver, "_active", Driver(capability))
     columns = stacks * heads
     wide = torch.promote_types(dtype, torch.float32)
     per_node, per_edge = (
@@ -60,27 +69,7 @@ def launches(
     _attention_triton.backward(
         *(out, alpha, *features, edges, ptr, edges, ptr, edges, heads, 0.2)
     )
-    return calls
-
-
-def compiled(kernel, args, warps, capability):
-    """The kernel as machine code, and its use of registers and of local memory."""
-    signature, constants, attributes = {}, {}, {}
-    for place, (parameter, value) in enumerate(zip(kernel.params, args, strict=True)):
-        kind = "constexpr"
-        if isinstance(value, torch.Tensor):
-            kind = "*" + TYPES[value.dtype]
-            attributes[(place,)] = [["tt.divisibility", 16]]
-        elif isinstance(value, int) and not (parameter.is_constexpr or value == 1):
-            kind = "i32"
-        else:
-            constants[parameter.name] = value
-        signature[parameter.name] = kind
-    source = ASTSource(
-        fn=kernel, signature=signature, constexprs=constants, attrs=attributes
-    )
-    target = GPUTarget("cuda", capability, 32)
-    return triton.compile(source, target=target, options={"num_warps": warps})
+    return kernels
 
 
 def usage(kernel, folder):
@@ -100,8 +89,10 @@ def usage(kernel, folder):
 def test_no_kernel_spills(
     monkeypatch, tmp_path, channels, stacks, heads, dtype, capability
 ):
-    for kernel, *launch in launches(monkeypatch, stacks, heads, channels, dtype):
-        used = usage(compiled(kernel, *launch, capability), tmp_path)
+    kernels = compiled(monkeypatch, capability, stacks, heads, channels, dtype)
+    assert len({kernel.metadata.name for kernel in kernels}) == 9
+    for kernel in kernels:
+        used = usage(kernel, tmp_path)
         assert used["STACK"] == used["LOCAL"] == 0
         # Twelve warps or more on a multiprocessor.
         assert used["REG"] <= 168
@@ -110,25 +101,25 @@ def test_no_kernel_spills(
 @pytest.mark.parametrize("index", [torch.int32, torch.int64])
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
 def test_other_types_and_no_optional_terms(monkeypatch, tmp_path, dtype, index):
-    for kernel, *launch in launches(monkeypatch, 2, 3, 7, dtype, False, index):
-        assert usage(compiled(kernel, *launch, 80), tmp_path)["STACK"] == 0
+    for kernel in compiled(monkeypatch, 80, 2, 3, 7, dtype, False, index):
+        assert usage(kernel, tmp_path)["STACK"] == 0
 
 
 @pytest.mark.parametrize(("stacks", "heads"), [(2, 4), (4, 4)])
 def test_many_columns(monkeypatch, tmp_path, stacks, heads):
-    for kernel, *launch in launches(monkeypatch, stacks, heads, 300, torch.float32):
-        assert usage(compiled(kernel, *launch, 90), tmp_path)["STACK"] == 0
+    for kernel in compiled(monkeypatch, 90, stacks, heads, 300, torch.float32):
+        assert usage(kernel, tmp_path)["STACK"] == 0
 
 
 def test_double_precision_throughout(monkeypatch):
     """Triton's constants are of single precision unless they meet a double."""
-    for kernel, *launch in launches(monkeypatch, 1, 3, 7, torch.float64):
-        code = compiled(kernel, *launch, 80).asm["ptx"]
+    for kernel in compiled(monkeypatch, 80, 1, 3, 7, torch.float64):
+        code = kernel.asm["ptx"]
         assert not re.search(r"\bcvt\S*\.f64\.f32\b|\b(add|mul|fma)\S*\.f32\b", code)
 
 
 def test_numbers_that_are_one(monkeypatch, tmp_path):
     """Triton compiles kernels anew for an argument of 1, as a constant."""
     sizes = {"num_nodes": 1, "num_edges": 200}  # One piece at most.
-    for kernel, *launch in launches(monkeypatch, 1, 1, 1, torch.float32, **sizes):
-        assert usage(compiled(kernel, *launch, 90), tmp_path)["STACK"] == 0
+    for kernel in compiled(monkeypatch, 90, 1, 1, 1, torch.float32, **sizes):
+        assert usage(kernel, tmp_path)["STACK"] == 0
