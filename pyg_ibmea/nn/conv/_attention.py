@@ -2,8 +2,9 @@
 
 ``pyg_ibmea::diagonal_attention`` goes from scores at the nodes to weighted sums of
 features, for several attention matrices at once. Registered with ``torch.library``, it
-can be traced, compiled and exported. It runs on PyTorch's sparse products anywhere and
-on the kernels of :mod:`pyg_ibmea.nn.conv._attention_numba` on the CPU.
+can be traced, compiled and exported. It runs on PyTorch's sparse products anywhere, on
+the kernels of :mod:`pyg_ibmea.nn.conv._attention_numba` on the CPU, and on those of
+:mod:`pyg_ibmea.nn.conv._attention_triton` on CUDA devices.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch import Tensor
 from torch_geometric.utils import scatter, softmax
 
 from pyg_ibmea.nn._sparse import csr, rows_of, sampled_products
-from pyg_ibmea.nn.conv._backend import runs_numba
+from pyg_ibmea.nn.conv._backend import runs_numba, runs_triton
 from pyg_ibmea.nn.conv._structure import Structure
 
 
@@ -76,12 +77,12 @@ def diagonal_attention(
     Returns:
         torch.Tensor: :math:`(K / H, N_t, C)`.
     """
-    # Sparse products on CPU have no half-precision kernels (PyTorch 2.13).
-    dtype = x.dtype if x.dtype in (torch.float32, torch.float64) else torch.float32
+    # Features may have half precision; coefficients and sums never do.
+    dtype = torch.promote_types(x.dtype, torch.float32)
     wide = [None if t is None else t.to(dtype).contiguous() for t in scores]
     with torch.autocast(device_type=x.device.type, enabled=False):
         out, _ = torch.ops.pyg_ibmea.diagonal_attention(
-            x.to(dtype).contiguous(),
+            x.contiguous(),
             scale.to(dtype).contiguous(),
             *wide,
             structure.source,
@@ -93,7 +94,7 @@ def diagonal_attention(
             heads,
             negative_slope,
         )
-    result: Tensor = out.to(x.dtype)
+    result: Tensor = out
     return result
 
 
@@ -129,7 +130,17 @@ def _forward(
     heads: int,
     negative_slope: float,
 ) -> tuple[Tensor, Tensor]:
-    num_targets = ptr.numel() - 1
+    """The sums, in the type of x, and the coefficients, in that of the scale."""
+    if runs_triton(x):
+        from pyg_ibmea.nn.conv import _attention_triton
+
+        return _attention_triton.forward(
+            *(x, scale, score_src, score_dst, inner, outer, gate),
+            *(source, ptr, heads, negative_slope),
+        )
+    num_targets, dtype = ptr.numel() - 1, x.dtype
+    # Sparse products on CPU have no half-precision kernels (PyTorch 2.13).
+    x = x.to(scale.dtype)
     out = x.new_empty(scale.size(0) // heads, num_targets, x.size(1))
     if runs_numba(x):
         from pyg_ibmea.nn.conv import _attention_numba as kernels
@@ -143,7 +154,7 @@ def _forward(
             heads,
             *_arrays(out, alpha),
         )
-        return out, alpha
+        return out.to(dtype), alpha
     scores = Scores(score_src, score_dst, inner, outer)
     alpha = coefficients(scores, source, target, num_targets, negative_slope)
     alpha = alpha.contiguous()
@@ -152,7 +163,7 @@ def _forward(
     for k, w in enumerate(scale):
         matrix = csr(ptr, source, gated[:, k], (num_targets, x.size(0)))
         out[k // heads].addcmul_(matrix @ x, w, value=1 / heads)
-    return out, alpha
+    return out.to(dtype), alpha
 
 
 @_forward.register_fake
@@ -162,7 +173,7 @@ def _(
     source, _, ptr = args[5:8]
     heads = args[11]
     out = x.new_empty(scale.size(0) // heads, ptr.size(0) - 1, x.size(1))
-    return out, x.new_empty(source.size(0), scale.size(0))
+    return out, scale.new_empty(source.size(0), scale.size(0))
 
 
 @torch.library.custom_op(
@@ -193,7 +204,15 @@ def _backward(
     negative_slope: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of x, scale, score_src, score_dst, inner, outer and gate."""
-    num_targets, num_columns = ptr.numel() - 1, scale.size(0)
+    if runs_triton(x):
+        from pyg_ibmea.nn.conv import _attention_triton
+
+        return _attention_triton.backward(
+            *(grad, alpha, x, scale, score_src, score_dst, inner, gate, source),
+            *(ptr, t_target, t_ptr, t_perm, heads, negative_slope),
+        )
+    num_targets, num_columns, dtype = ptr.numel() - 1, scale.size(0), x.dtype
+    x, grad = x.to(scale.dtype), grad.to(scale.dtype)
     grad_x = torch.empty_like(x)
     if runs_numba(x):
         from pyg_ibmea.nn.conv import _attention_numba as kernels
@@ -219,7 +238,7 @@ def _backward(
             heads,
             *_arrays(grad_x, grad_scale, grad_src),
         )
-        grads = (grad_x, grad_scale.sum(0), grad_src, grad_dst)
+        grads = (grad_x.to(dtype), grad_scale.sum(0), grad_src, grad_dst)
         return *grads, grad_inner, grad_outer, grad_gate
 
     gated = alpha if gate is None else alpha * gate
@@ -241,7 +260,8 @@ def _backward(
     grad_inner = -torch.where(before > 0, grad_outer, negative_slope * grad_outer)
     grad_src = scatter(grad_inner, source, dim_size=x.size(0))
     grad_dst = scatter(grad_inner, target, dim_size=num_targets)
-    return grad_x, grad_scale, grad_src, grad_dst, grad_inner, grad_outer, grad_gate
+    grads = (grad_x.to(dtype), grad_scale, grad_src, grad_dst)
+    return *grads, grad_inner, grad_outer, grad_gate
 
 
 @_backward.register_fake
@@ -253,10 +273,10 @@ def _(
         torch.empty_like(x),
         torch.empty_like(scale),
         torch.empty_like(score_src),
-        x.new_empty(grad.size(1), scale.size(0)),
+        scale.new_empty(grad.size(1), scale.size(0)),
         torch.empty_like(alpha),
         torch.empty_like(alpha),
-        x.new_empty(0) if gate is None else torch.empty_like(alpha),
+        scale.new_empty(0) if gate is None else torch.empty_like(alpha),
     )
 
 

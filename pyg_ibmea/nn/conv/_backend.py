@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import torch
 
-BACKENDS = ("auto", "torch", "numba")
+BACKENDS = ("auto", "torch", "numba", "triton")
 
 _chosen = "auto"
 
@@ -19,13 +19,16 @@ def set_backend(name: str) -> None:
 
     Args:
         name (str): ``'torch'``: PyTorch's sparse products, on any device; ``'numba'``:
-            kernels compiled by `numba <https://numba.pydata.org>`_, for float32 and
-            float64 on the CPU, PyTorch elsewhere; ``'auto'``: numba where it is
-            installed. The environment variable ``PYG_IBMEA_BACKEND`` sets it at import.
+            kernels compiled by `numba <https://numba.pydata.org>`_ on the CPU, PyTorch
+            elsewhere; ``'triton'``: kernels compiled by `Triton
+            <https://triton-lang.org>`_ on CUDA devices of compute capability 8.0 or
+            later, PyTorch elsewhere; ``'auto'``: Triton and numba, each on its device,
+            where they are installed. The environment variable ``PYG_IBMEA_BACKEND``
+            sets it at import.
 
     Raises:
         ValueError: If there is no such backend.
-        ImportError: If numba is asked for but not installed.
+        ImportError: If numba or Triton is asked for but not installed.
 
     Example:
         >>> set_backend('auto')
@@ -33,8 +36,8 @@ def set_backend(name: str) -> None:
     global _chosen
     if name not in BACKENDS:
         raise ValueError(f"backend must be one of {BACKENDS}, got {name!r}")
-    if name == "numba" and not _has_numba():
-        raise ImportError("the backend 'numba' needs numba: pip install numba")
+    if name in ("numba", "triton") and not _has(name):
+        raise ImportError(f"the backend {name!r} needs {name}: pip install {name}")
     _chosen = name
 
 
@@ -56,11 +59,22 @@ def use_backend(name: str) -> Iterator[None]:
 
 def runs_numba(x: torch.Tensor) -> bool:
     """Whether the numba kernels are to work on this tensor."""
-    return _chosen != "torch" and x.device.type == "cpu" and _has_numba()
+    return _chosen in ("auto", "numba") and x.device.type == "cpu" and _has("numba")
 
 
-def _has_numba() -> bool:
-    return importlib.util.find_spec("numba") is not None
+def runs_triton(x: torch.Tensor) -> bool:
+    """Whether the Triton kernels are to work on this tensor."""
+    if _chosen not in ("auto", "triton") or not _has("triton"):
+        return False
+    if x.device.type == "cuda":
+        return torch.cuda.get_device_capability(x.device) >= (8, 0)
+    # Triton's interpreter runs kernels on the CPU, very slowly, for tests.
+    interpreted = os.environ.get("TRITON_INTERPRET") == "1"
+    return _chosen == "triton" and interpreted and x.device.type == "cpu"
+
+
+def _has(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
 
 
 set_backend(os.environ.get("PYG_IBMEA_BACKEND", "auto"))
