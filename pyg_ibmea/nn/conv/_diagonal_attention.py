@@ -114,11 +114,10 @@ class DiagonalAttention(MessagePassing):
         self.lins_src = torch.nn.ModuleList()
         self.lins_dst = torch.nn.ModuleList()
         for _ in range(num_stacks if weight == "full" else 0):
-            lin = _linear(src_channels, out_channels)
-            self.lins_src.append(lin)
-            self.lins_dst.append(
-                lin if self.share_weights else _linear(dst_channels, out_channels)
-            )
+            self.lins_src.append(_linear(src_channels, out_channels))
+            # A module registered twice is lost by torch.func.functional_call.
+            if not self.share_weights:
+                self.lins_dst.append(_linear(dst_channels, out_channels))
         shape = (num_stacks, heads, out_channels)
         self.scale = Parameter(torch.empty(shape))
         self.att_src = Parameter(torch.empty(shape))
@@ -238,7 +237,8 @@ class DiagonalAttention(MessagePassing):
                 self._check_channels(x_dst, self.out_channels)
             return x_src, x_dst
         lin_src = cast(Linear, self.lins_src[stack])
-        lin_dst = cast(Linear, self.lins_dst[stack])
+        lin_dst = lin_src if self.share_weights else self.lins_dst[stack]
+        lin_dst = cast(Linear, lin_dst)
         self._check_channels(x_src, lin_src.in_channels)
         h_src = lin_src(x_src)
         if x_dst is None:
