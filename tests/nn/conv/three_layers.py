@@ -21,7 +21,7 @@ def conv_of(layer, *args, **options):
     a bias that count.
     """
     conv = layer(*args, **{"concat": True, **options}).eval()
-    if layer is not GATConv:
+    if not isinstance(conv, GATConv):
         torch.nn.init.normal_(conv.scale)
     if conv.bias is not None:
         torch.nn.init.normal_(conv.bias)
