@@ -33,8 +33,8 @@ NodeInput = Tensor | tuple[Tensor, Tensor | None]
 # Attention coefficients, with the edges that they belong to.
 Weights: TypeAlias = tuple[Adj, Tensor] | SparseTensor
 
-# The features of the nodes at the first end of the edges and at the second.
-Ends = tuple[Tensor, Tensor | None]
+# The features of the nodes that send and of those that receive.
+Roles = tuple[Tensor, Tensor | None]
 
 
 class Attended(NamedTuple):
@@ -61,6 +61,8 @@ class DiagonalAttention(MessagePassing):
 
     Subclasses decide how many stacks there are and what their outputs mean.
     """
+
+    flow: str
 
     def __init__(
         self,
@@ -102,19 +104,20 @@ class DiagonalAttention(MessagePassing):
         self.edge_dim = edge_dim
         self.fill_value = fill_value
         self.residual = residual
-        # As in GATConv, one weight serves both ends unless they are given apart.
+        # As in GATConv, one weight serves both ends unless they are given apart, and
+        # the weights named "src" are those of the senders along either flow.
         self.share_weights = not given_apart if share_weights is None else share_weights
         self.weight = weight
         self.num_relations = num_relations
 
+        src_channels, dst_channels = channels[:: self._order]
         self.lins_src = torch.nn.ModuleList()
         self.lins_dst = torch.nn.ModuleList()
         for _ in range(num_stacks if weight == "full" else 0):
-            lin = _linear(channels[0], out_channels)
-            self.lins_src.append(lin)
-            self.lins_dst.append(
-                lin if self.share_weights else _linear(channels[1], out_channels)
-            )
+            self.lins_src.append(_linear(src_channels, out_channels))
+            # A module registered twice is lost by torch.func.functional_call.
+            if not self.share_weights:
+                self.lins_dst.append(_linear(dst_channels, out_channels))
         shape = (num_stacks, heads, out_channels)
         self.scale = Parameter(torch.empty(shape))
         self.att_src = Parameter(torch.empty(shape))
@@ -129,7 +132,7 @@ class DiagonalAttention(MessagePassing):
             else Parameter(torch.empty(num_relations + 1, num_stacks * heads))
         )
         width = out_channels * (heads if concat else 1)
-        self.res = _linear(channels[self._receiver], width) if residual else None
+        self.res = _linear(dst_channels, width) if residual else None
         self.bias = Parameter(torch.empty(width)) if bias else None
         # MessagePassing has no reset of its own parameters before this point.
         DiagonalAttention.reset_parameters(self)
@@ -175,12 +178,13 @@ class DiagonalAttention(MessagePassing):
             return_weights (bool or str, optional): Whether to return the coefficients
                 of the first stack, or of ``'all'``.
         """
-        if is_sparse(edge_index) and self._receiver == 0:
+        if is_sparse(edge_index) and self._order < 0:
             raise ValueError(
                 "a sparse edge_index is read along flow='source_to_target' only; pass "
                 "its transposed matrix to a layer with that flow"
             )
-        pairs = [self._project(stack, x) for stack, x in enumerate(inputs)]
+        by_role = [self._by_role(x) for x in inputs]
+        pairs = [self._project(stack, *pair) for stack, pair in enumerate(by_role)]
         edges = EdgeInputs.read(
             edge_index, edge_weight, edge_attr, edge_type, self.edge_dim is not None
         )
@@ -191,34 +195,50 @@ class DiagonalAttention(MessagePassing):
             check_edge_inputs(
                 edges.edge_index.size(1), *edges[1:4], self.edge_dim, self.num_relations
             )
+        if self._order < 0:
+            # From here on, the first end sends.
+            edges, sizes = edges.turned(), sizes[::-1]
         if self.add_self_loops:
             loop_type = self.num_relations
             edges = edges.with_self_loops(min(sizes), self.fill_value, loop_type)
         outputs, alpha = self._run(pairs, edges, sizes, bool(return_weights))
-        outputs[0] = self._with_residual(outputs[0], inputs[0])
+        outputs[0] = self._with_residual(outputs[0], by_role[0][1])
         if alpha is None:
             return Attended(outputs, None)
         alpha = alpha.unflatten(-1, (-1, self.heads))
         if return_weights != "all":
             alpha = alpha[..., 0, :]
+        if self._order < 0:
+            edges = edges.turned()
         return Attended(
             outputs, attention_as(edge_index, edges.edge_index, alpha, sizes)
         )
 
     @property
-    def _receiver(self) -> int:
-        """Which end of the edges receives, 1 along ``flow='source_to_target'``."""
-        return 1 if self.flow == "source_to_target" else 0
+    def _order(self) -> int:
+        """The step through a pair of ends that leads from senders to receivers, 1 along
+        ``flow='source_to_target'``.
+        """
+        return 1 if self.flow == "source_to_target" else -1
 
-    def _project(self, stack: int, x: NodeInput) -> Ends:
-        x_src, x_dst = (x, x) if isinstance(x, Tensor) else x
+    def _by_role(self, x: NodeInput) -> Roles:
+        senders, receivers = (x, x) if isinstance(x, Tensor) else x[:: self._order]
+        if senders is None:
+            raise ValueError(
+                "along flow='target_to_source' the target nodes send, so they need "
+                "features: pass x as (x_source, x_target)"
+            )
+        return senders, receivers
+
+    def _project(self, stack: int, x_src: Tensor, x_dst: Tensor | None) -> Roles:
         if self.weight == "diagonal":
             self._check_channels(x_src, self.out_channels)
             if x_dst is not None:
                 self._check_channels(x_dst, self.out_channels)
             return x_src, x_dst
         lin_src = cast(Linear, self.lins_src[stack])
-        lin_dst = cast(Linear, self.lins_dst[stack])
+        lin_dst = lin_src if self.share_weights else self.lins_dst[stack]
+        lin_dst = cast(Linear, lin_dst)
         self._check_channels(x_src, lin_src.in_channels)
         h_src = lin_src(x_src)
         if x_dst is None:
@@ -237,11 +257,12 @@ class DiagonalAttention(MessagePassing):
             )
 
     def _sizes(
-        self, pairs: list[Ends], size: tuple[int, int] | None, edges: EdgeInputs
+        self, pairs: list[Roles], size: tuple[int, int] | None, edges: EdgeInputs
     ) -> tuple[int, int]:
         lead = pairs[0][0].shape[:-2]
         for x_src, x_dst in pairs:
             told = [x_src.size(-2), None if x_dst is None else x_dst.size(-2)]
+            told = told[:: self._order]
             sizes = number_of_nodes(told, size, edges.sizes)
             for x in (x_src, x_dst):
                 if x is not None and x.shape[:-2] != lead:
@@ -249,17 +270,16 @@ class DiagonalAttention(MessagePassing):
                         "all node features must have the same leading dimensions, "
                         f"got {list(lead)} and {list(x.shape[:-2])}"
                     )
-            if self._receiver == 0 and x_dst is None:
-                raise ValueError(
-                    "along flow='target_to_source' the target nodes send, so they need "
-                    "features: pass x as (x_source, x_target)"
-                )
-        num_source = cast(int, sizes[0])
-        return num_source, num_source if sizes[1] is None else sizes[1]
+        first, second = sizes
+        # Where nothing tells of the receivers, they are as many as the senders.
+        return (
+            cast(int, second if first is None else first),
+            cast(int, first if second is None else second),
+        )
 
     def _run(
         self,
-        pairs: list[Ends],
+        pairs: list[Roles],
         edges: EdgeInputs,
         sizes: tuple[int, int],
         with_alpha: bool,
@@ -267,15 +287,11 @@ class DiagonalAttention(MessagePassing):
         """The outputs of all stacks and, if asked for, the coefficients
         ``[E, *, stacks * heads]``.
         """
-        run: Callable[[list[Ends]], tuple[list[Tensor], Tensor | None]]
+        run: Callable[[list[Roles]], tuple[list[Tensor], Tensor | None]]
         if wants_messages(self, DiagonalAttention):
             run = partial(self._by_messages, edges, sizes, with_alpha)
         else:
-            sender, receiver = 1 - self._receiver, self._receiver
-            index = (
-                edges.edge_index if receiver == 1 else plain(edges.edge_index).flip(0)
-            )
-            structure = Structure.from_edge_index(index, sizes[sender], sizes[receiver])
+            structure = Structure.from_edge_index(edges.edge_index, *sizes)
             run = partial(self._fused, edges, structure, with_alpha)
         lead = pairs[0][0].shape[:-2]
         if not lead:
@@ -295,22 +311,19 @@ class DiagonalAttention(MessagePassing):
         edges: EdgeInputs,
         structure: Structure,
         with_alpha: bool,
-        pairs: list[Ends],
+        pairs: list[Roles],
     ) -> tuple[list[Tensor], Tensor | None]:
         """All stacks by the operator."""
-        sender, receiver = 1 - self._receiver, self._receiver
-        at_ends = self._node_scores(pairs)
         at_edges = self._edge_scores(edges.attr, edges.type, pairs[0][0].dtype)
         kept = self._dropout_mask(edges.edge_index.size(1))
-        at_sender = cast(Tensor, at_ends[sender])
-        scores = Scores(at_sender, at_ends[receiver], *at_edges)
+        scores = Scores(*self._node_scores(pairs), *at_edges)
         alpha = None
         if with_alpha:
-            index = plain(edges.edge_index)
+            senders, receivers = plain(edges.edge_index)
             alpha = coefficients(
                 scores,
-                index[sender],
-                index[receiver],
+                senders,
+                receivers,
                 structure.ptr.size(0) - 1,
                 self.negative_slope,
             )
@@ -322,7 +335,7 @@ class DiagonalAttention(MessagePassing):
                 for at in scores[2:]
             ]
             scores = Scores(*scores[:2], *in_order)
-        x = [cast(Tensor, pair[sender]) for pair in pairs]
+        x = [x_src for x_src, _ in pairs]
         if all(one is x[0] for one in x):
             # One pass for all stacks.
             x = x[:1]
@@ -350,20 +363,26 @@ class DiagonalAttention(MessagePassing):
         edges: EdgeInputs,
         sizes: tuple[int, int],
         with_alpha: bool,
-        pairs: list[Ends],
+        pairs: list[Roles],
     ) -> tuple[list[Tensor], Tensor | None]:
         """All stacks side by side through PyG's message passing."""
         index = plain(edges.edge_index)
-        alpha: Tensor = self.edge_updater(
-            index,
-            alpha=self._node_scores(pairs),
-            edge_attr=edges.attr,
-            edge_type=edges.type,
-            size=sizes,
-        )
-        gated = alpha if edges.weight is None else alpha * edges.weight[:, None]
-        x = tuple(self._scaled([pair[end] for pair in pairs]) for end in (0, 1))
-        out = self.propagate(index, x=x, alpha=gated, size=sizes)
+        flow = self.flow
+        try:
+            # PyG takes pairs for (senders, receivers) along one flow only.
+            self.flow = "source_to_target"
+            alpha: Tensor = self.edge_updater(
+                index,
+                alpha=self._node_scores(pairs),
+                edge_attr=edges.attr,
+                edge_type=edges.type,
+                size=sizes,
+            )
+            gated = alpha if edges.weight is None else alpha * edges.weight[:, None]
+            x = tuple(self._scaled([pair[role] for pair in pairs]) for role in (0, 1))
+            out = self.propagate(index, x=x, alpha=gated, size=sizes)
+        finally:
+            self.flow = flow
         out = out.unflatten(1, (-1, self.heads))
         out = out.flatten(2) if self.concat else out.mean(dim=2)
         outputs = [out[:, stack] for stack in range(out.size(1))]
@@ -378,7 +397,7 @@ class DiagonalAttention(MessagePassing):
         ]
         return torch.cat(scaled, dim=1) if scaled else None
 
-    def _node_scores(self, pairs: list[Ends]) -> tuple[Tensor, Tensor | None]:
+    def _node_scores(self, pairs: list[Roles]) -> tuple[Tensor, Tensor | None]:
         """What nodes at both ends add to the scores of all stacks and heads, ``[N, K]``
         each.
         """
@@ -426,9 +445,8 @@ class DiagonalAttention(MessagePassing):
         gate = edge_weight.to(self.scale.dtype)[:, None].expand(-1, columns)
         return gate if kept is None else gate * kept
 
-    def _with_residual(self, out: Tensor, x: NodeInput) -> Tensor:
+    def _with_residual(self, out: Tensor, receivers: Tensor | None) -> Tensor:
         """Adds the receivers' own features and the bias, where the layer has them."""
-        receivers = x if isinstance(x, Tensor) else x[self._receiver]
         if self.res is not None and receivers is not None:
             out = out + self.res(receivers)
         return out if self.bias is None else out + self.bias
@@ -464,7 +482,7 @@ class DiagonalAttention(MessagePassing):
         )
 
 
-def _graph_of(pairs: list[Ends], place: int) -> list[Ends]:
+def _graph_of(pairs: list[Roles], place: int) -> list[Roles]:
     """One of the graphs of static inputs; what was one tensor stays one."""
     parts: dict[int, Tensor] = {}
 

@@ -91,6 +91,12 @@ class EdgeInputs(NamedTuple):
         index = torch.stack([source, target])
         return cls(index, edge_weight, edge_attr, edge_type, sizes)
 
+    def turned(self) -> EdgeInputs:
+        """The edges from their second end to their first."""
+        return self._replace(
+            edge_index=plain(self.edge_index).flip(0), sizes=self.sizes[::-1]
+        )
+
     def with_self_loops(
         self, num_nodes: int, fill_value: float | Tensor | str, loop_type: int | None
     ) -> EdgeInputs:

@@ -22,7 +22,7 @@ def single_stack(conv, stack):
     for name in ("scale", "att_src", "att_dst"):
         getattr(single, name).data = getattr(conv, name)[stack : stack + 1]
     if conv.weight == "full":
-        single.lins_src[0] = single.lins_dst[0] = conv.lins_src[stack]
+        single.lins_src[0] = conv.lins_src[stack]
     return single
 
 
