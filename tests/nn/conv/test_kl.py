@@ -150,6 +150,14 @@ def test_steps_that_recompute_the_forward():
         optimiser.step()
 
 
+def test_a_forward_without_gradients_has_none():
+    conv, x = conv_of(), nodes().requires_grad_()
+    z = checkpoint(conv, x, EDGE_INDEX, use_reentrant=True)
+    assert z.requires_grad
+    assert not conv.kl_loss().requires_grad
+    torch.testing.assert_close(conv.kl_loss(), kl_of(conv, x).mean())
+
+
 def test_kl_in_every_second_step_only():
     conv = conv_of()
     optimiser = torch.optim.SGD(conv.parameters(), lr=0.1)
