@@ -37,6 +37,13 @@ def check_edge_inputs(
             "edge_attr is given, but the layer was made without edge_dim; "
             f"pass edge_dim={edge_attr.size(-1)} to it"
         )
+    if edge_attr is not None and edge_dim is not None and edge_dim > 0:
+        channels = edge_attr.flatten(1).size(1)
+        if channels != edge_dim:
+            raise ValueError(
+                f"edge_attr has {channels} channels, but the layer was made with "
+                f"edge_dim={edge_dim}; pass edge_attr [{num_edges}, {edge_dim}]"
+            )
     if (edge_type is None) != (num_relations is None):
         raise ValueError(
             f"edge_type and num_relations go together: got "

@@ -306,7 +306,9 @@ class VariationalIBConv(DiagonalAttention):
 
         A step ends with the backward pass. For containers that pass on the latent
         only, such as :class:`torch_geometric.nn.HeteroConv`; for one call with
-        ``return_posterior=True`` the posterior gives the same.
+        ``return_posterior=True`` the posterior gives the same. Its gradient is that of
+        the forward that was run: none under ``torch.no_grad()``, and so none within
+        :func:`torch.utils.checkpoint.checkpoint` with ``use_reentrant=True``.
 
         Args:
             reduction (str, optional): ``'mean'`` over the nodes of all calls, 0 if

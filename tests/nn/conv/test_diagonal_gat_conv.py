@@ -269,6 +269,13 @@ def test_edge_features_may_be_left_out():
     torch.testing.assert_close(conv(x, EDGE_INDEX), conv(x, EDGE_INDEX, zeros))
 
 
+@pytest.mark.parametrize("edge_attr", [torch.ones(6, 2), torch.ones(6)])
+def test_edge_features_of_another_width(edge_attr):
+    width = edge_attr[0].numel()
+    with pytest.raises(ValueError, match=rf"{width} channels.*\[6, 3\]"):
+        DiagonalGATConv(4, 4, edge_dim=3)(torch.ones(4, 4), EDGE_INDEX, edge_attr)
+
+
 def test_relations_enter_after_the_nonlinearity():
     conv = diagonal_conv(4, heads=2, num_relations=3)
     torch.nn.init.normal_(conv.relation_score)

@@ -7,6 +7,7 @@ import weakref
 
 import pytest
 import torch
+from torch.utils.checkpoint import checkpoint
 from torch_geometric.nn import HeteroConv
 
 from pyg_ibmea.nn import VariationalIBConv, collect_kl
@@ -129,6 +130,32 @@ def test_three_steps_of_an_optimiser(step):
         step(conv, task)
         assert_same_gradients(conv, expected)
         optimiser.step()
+
+
+def test_steps_that_recompute_the_forward():
+    conv = conv_of()
+    optimiser = torch.optim.SGD(conv.parameters(), lr=0.1)
+    for seed in range(3):
+        x = nodes()
+        torch.manual_seed(seed)
+        posterior = conv.encode(x, EDGE_INDEX)
+        loss = posterior.rsample().square().sum() + posterior.kl().mean()
+        expected = gradients(loss, conv)
+        optimiser.zero_grad()
+        torch.manual_seed(seed)
+        z = checkpoint(conv, x, EDGE_INDEX, use_reentrant=False)
+        torch.testing.assert_close(conv.kl_loss(), kl_of(conv, x).mean())
+        (z.square().sum() + conv.kl_loss()).backward()
+        assert_same_gradients(conv, expected)
+        optimiser.step()
+
+
+def test_a_forward_without_gradients_has_none():
+    conv, x = conv_of(), nodes().requires_grad_()
+    z = checkpoint(conv, x, EDGE_INDEX, use_reentrant=True)
+    assert z.requires_grad
+    assert not conv.kl_loss().requires_grad
+    torch.testing.assert_close(conv.kl_loss(), kl_of(conv, x).mean())
 
 
 def test_kl_in_every_second_step_only():
