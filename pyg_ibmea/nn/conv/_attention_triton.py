@@ -94,6 +94,9 @@ def forward(
     """Outputs ``[K / H, N_t, C]``, in the type of ``x``, and coefficients ``[E, K]``,
     in that of ``scale``, the type in which sums are taken.
     """
+    x, scale, score_src, score_dst, inner, outer, gate, source, ptr = _contiguous(
+        x, scale, score_src, score_dst, inner, outer, gate, source, ptr
+    )
     num_columns, channels = scale.shape
     stacks = num_columns // heads
     with torch.cuda.device_of(x):
@@ -136,6 +139,12 @@ def backward(
     negative_slope: float,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Gradients of x, scale, score_src, score_dst, inner, outer and gate."""
+    grad, alpha, x, scale, score_src, score_dst, inner, gate = _contiguous(
+        grad, alpha, x, scale, score_src, score_dst, inner, gate
+    )
+    source, ptr, t_target, t_ptr, t_perm = _contiguous(
+        source, ptr, t_target, t_ptr, t_perm
+    )
     num_edges, num_columns = alpha.shape
     with torch.cuda.device_of(x):
         rows = _Rows.of(ptr, num_edges, num_columns)
@@ -245,6 +254,10 @@ def _width(channels: int, columns: int) -> int:
         return max(16, 1 << (channels - 1).bit_length())
     widest = 128 if columns <= 8 else 64
     return min((widest, 64), key=lambda width: -(-channels // width) * width)
+
+
+def _contiguous(*tensors: Tensor | None) -> list[Any]:
+    return [None if tensor is None else tensor.contiguous() for tensor in tensors]
 
 
 def _launch(kernel: Any, grid: tuple[int, ...], *args: Any, warps: int = 1) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from test_attention import OPTIONAL, in_receiver_order, problem
 
-from pyg_ibmea.nn import use_backend
+from pyg_ibmea.nn import DiagonalGATConv, use_backend
 from pyg_ibmea.nn.conv._attention import Scores, diagonal_attention
 from pyg_ibmea.nn.conv._structure import Structure
 
@@ -141,6 +141,28 @@ def test_indices_of_32_bits():
         assert a.equal(b)
 
 
+def test_strided_inputs():
+    leaves, structure = inputs("hubs", 2, 1, OPTIONAL, 5)
+
+    def spread(t):
+        return torch.stack([t, t + 1], dim=-1)[..., 0]
+
+    def run(leaves, structure):
+        with use_backend("triton"):
+            out, alpha = torch.ops.pyg_ibmea.diagonal_attention(
+                *leaves, *structure, 2, 0.2
+            )
+            grads = torch.ops.pyg_ibmea.diagonal_attention_backward(
+                out, alpha, *leaves, *structure, 2, 0.2
+            )
+        return out, alpha, *grads
+
+    leaves = [t.detach() for t in leaves]
+    strided = [spread(t) for t in leaves], [spread(t) for t in structure[:6]]
+    for a, b in zip(run(leaves, structure[:6]), run(*strided), strict=True):
+        assert a.equal(b)
+
+
 def test_the_same_bits_again():
     leaves, structure = inputs("hubs", 2, 2, OPTIONAL, 7, torch.float32)
     first, second = [call("triton", leaves, structure, 2) for _ in range(2)]
@@ -206,6 +228,25 @@ def test_compiled(dtype):
         grads = [torch.autograd.grad(y.square().sum(), leaves) for y in (out, expected)]
     assert out.equal(expected)
     assert all(a.equal(b) for a, b in zip(*grads, strict=True))
+
+
+@pytest.mark.parametrize("autocast", [False, True])
+def test_a_layer(autocast):
+    """Under autocast, projected features have half precision and scales do not."""
+    num_nodes, _, edge_index = graph("hubs")
+    conv = DiagonalGATConv(4, 6, heads=2, weight="full", add_self_loops=False)
+    x = torch.randn(num_nodes + 1, 4)
+    results = []
+    for backend in ("triton", "torch"):
+        conv.zero_grad()
+        with use_backend(backend), torch.autocast("cpu", enabled=autocast):
+            out = conv(x, edge_index)
+        out.float().square().sum().backward()
+        results.append([out, *[parameter.grad for parameter in conv.parameters()]])
+    tolerance = {"atol": 2e-2, "rtol": 2e-2} if autocast else TOLERANCE[torch.float32]
+    for value, want in zip(*results, strict=True):
+        torch.testing.assert_close(value, want, **tolerance)
+    assert results[0][0].dtype == (torch.bfloat16 if autocast else torch.float32)
 
 
 def test_extreme_scores():

@@ -111,6 +111,16 @@ def test_many_columns(monkeypatch, tmp_path, stacks, heads):
         assert usage(kernel, tmp_path)["STACK"] == 0
 
 
+def test_no_atomics_and_wide_reads(monkeypatch):
+    reading = ("weighted_sums", "edge_products", "feature_gradients")
+    for kernel in compiled(monkeypatch, 90, 2, 2, 300, torch.float32):
+        code = kernel.asm["ptx"]
+        assert not re.search(r"^\s*(@%p\d+ )?(atom|red)\.", code, re.MULTILINE)
+        if kernel.metadata.name in reading:
+            # Four channels of one neighbour in one instruction.
+            assert re.search(r"ld\.global\S*\.v4\.\w32", code)
+
+
 def test_double_precision_throughout(monkeypatch):
     """Triton's constants are of single precision unless they meet a double."""
     for kernel in compiled(monkeypatch, 80, 1, 3, 7, torch.float64):
