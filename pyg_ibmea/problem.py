@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, permutations
 
 import torch
 from torch import Tensor
@@ -29,6 +29,7 @@ __all__ = [
     "links_of",
     "modalities_of",
     "pair_problems",
+    "pair_title",
     "seed_pairs",
     "triples_of",
     "unaligned_entities",
@@ -230,6 +231,11 @@ def alignment_pair(data: HeteroData) -> Pair:
     return pairs[0]
 
 
+def pair_title(pair: Pair) -> str:
+    """What figures of a pair of graphs stand under, such as ``'zh - en'``."""
+    return " - ".join(pair)
+
+
 def links_of(data: HeteroData, part: str) -> Tensor:
     """The links in one part of the split.
 
@@ -315,10 +321,12 @@ def check_names(graphs: Iterable[str] = (), modalities: Iterable[str] = ()) -> N
     """Checks that graphs and modalities can be called so.
 
     Any text will do that has a visible character and no control characters or line
-    breaks, which tables cannot hold, except for a few names that are taken.
+    breaks, which tables cannot hold, except for a few names that are taken. Two pairs
+    of graphs may not have the same title (see :func:`pair_title`).
 
     Args:
-        graphs (iterable of str, optional): Names of graphs. (default: none)
+        graphs (iterable of str, optional): Names of graphs, all that are used together.
+            (default: none)
         modalities (iterable of str, optional): Names of modalities. (default: none)
 
     Raises:
@@ -331,6 +339,7 @@ def check_names(graphs: Iterable[str] = (), modalities: Iterable[str] = ()) -> N
         ...
         ValueError: the modality name 'graph' is taken; choose another
     """
+    graphs = list(graphs)
     for what, names, taken in (
         ("graph", graphs, _TAKEN_BY_DATA),
         ("modality", modalities, _TAKEN_BY_MODEL),
@@ -348,6 +357,14 @@ def check_names(graphs: Iterable[str] = (), modalities: Iterable[str] = ()) -> N
                 )
             if name in taken:
                 raise ValueError(f"the {what} name {name!r} is taken; choose another")
+    titled: dict[str, Pair] = {}
+    for pair in permutations(dict.fromkeys(graphs), 2):
+        other = titled.setdefault(pair_title(pair), pair)
+        if other != pair:
+            raise ValueError(
+                f"the graphs {other} and the graphs {pair} are both "
+                f"{pair_title(pair)!r} in the figures; rename one of them"
+            )
 
 
 def check_problem(data: HeteroData) -> None:

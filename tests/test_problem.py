@@ -8,6 +8,7 @@ from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.problem import (
     add_validation_pairs,
     alignment_pair,
+    check_names,
     check_problem,
     entity_counts,
     feature_channels,
@@ -233,6 +234,13 @@ def test_names_that_cannot_be_used_are_no_problem_of_the_model(name):
     check_problem(renamed(data, lambda kg: kg.replace("source", "a/b")))
     with pytest.raises(ValueError, match=r"graph name|a graph needs a name"):
         check_problem(renamed(data, lambda kg: name if kg == "source" else kg))
+
+
+def test_no_two_pairs_of_graphs_have_one_title():
+    check_names(["zh - en", "en", "zh", "en - fr"])
+    check_names(["a", "a", "b - a"])
+    with pytest.raises(ValueError, match="are both 'a - b - c' in the figures"):
+        check_names(iter(["a", "c", "b - c", "d", "a - b"]))
 
 
 def test_features_of_the_structure_are_refused_not_ignored():
