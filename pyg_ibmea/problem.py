@@ -106,7 +106,7 @@ def feature_channels(data: HeteroData) -> dict[str, int]:
 
     Raises:
         ValueError: If a modality is not on every graph, differs in width between
-            graphs, or has no mask.
+            graphs, has no mask, or has a row that is not finite.
     """
     channels: dict[str, int] = {}
     for modality in modalities_of(data):
@@ -123,7 +123,35 @@ def feature_channels(data: HeteroData) -> dict[str, int]:
                     f"modality {modality!r} has {x.size(1)} channels in graph {kg!r} "
                     f"and {channels[modality]} in another; all graphs share one encoder"
                 )
+            _check_finite(data, kg, modality)
     return channels
+
+
+def _check_finite(data: HeteroData, kg: str, modality: str) -> None:
+    """Raises ValueError for features that no training survives, masked or not."""
+    x = data[kg][f"x_{modality}"]
+    bad = (~_lengths(x).isfinite()).nonzero().flatten()
+    if not bad.numel():
+        return
+    row = int(bad[0])
+    uris = data.to_dict().get("_global_store", {}).get("uri", {}).get(kg, ())
+    entity = f"entity {uris[row]!r}" if row < len(uris) else f"entity {row}"
+    raise ValueError(
+        f"data[{kg!r}].x_{modality} holds NaN, infinity or numbers too large for "
+        f"float32 in {bad.numel()} of {x.size(0)} rows, first in that of {entity}; set "
+        f"such rows to zero and mask_{modality} to False there, or scale the features"
+    )
+
+
+def _lengths(x: Tensor) -> Tensor:
+    """The squared or plain length of each row in float32, as encoders compute them."""
+    if not x.is_sparse:
+        lengths: Tensor = torch.linalg.vector_norm(x.float(), dim=1)
+        return lengths
+    values: Tensor = x._values().float().square()
+    if values.dim() > 1:
+        values = values.sum(dim=1)
+    return values.new_zeros(x.size(0)).index_add_(0, x._indices()[0], values)
 
 
 def entity_counts(data: HeteroData) -> dict[str, int]:

@@ -109,6 +109,48 @@ def test_modalities_must_fit_both_graphs(small):
         feature_channels(small)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e30])
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda x: x,
+        lambda x: x.double(),
+        lambda x: x.bfloat16(),
+        lambda x: x.to_sparse(),
+        lambda x: x.double().to_sparse(1),
+    ],
+)
+@pytest.mark.parametrize("masked", [True, False])
+def test_features_are_finite(small, value, form, masked):
+    x = torch.randn(6, 8)
+    for row in (2, 5):
+        x[row, 3] = value
+    small["type"].x_image = form(x)
+    small["type"].mask_image[[2, 5]] = masked
+    message = (
+        r"data\['type'\].x_image holds NaN, infinity or numbers too large for float32 "
+        r"in 2 of 6 rows, first in that of entity {}; set such rows to zero and "
+        "mask_image to False there"
+    )
+    with pytest.raises(ValueError, match=message.format(2)):
+        feature_channels(small)
+    small.uri = {"zh": list("abcde"), "type": list("uvwxyz")}
+    for use in (feature_channels, IBMEA.from_data):
+        with pytest.raises(ValueError, match=message.format("'w'")):
+            use(small)
+    small["type"].x_image = form(x.nan_to_num(0, 0, 0).clamp(-9, 9))
+    assert feature_channels(small)["image"] == 8
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.long, torch.half])
+def test_finite_features_of_any_type(small, dtype):
+    small["type"].x_image = torch.full((6, 8), 250).to(dtype)
+    small["zh"].x_image = torch.zeros(5, 8).to(dtype).to_sparse()
+    assert feature_channels(small)["image"] == 8
+    small["type"].x_image = torch.full((6, 8), torch.finfo(torch.half).max).half()
+    assert feature_channels(small)["image"] == 8
+
+
 def test_relations_are_numbered_by_uri_over_all_graphs(small):
     ids, total = relation_numbers(small)
     assert (ids["zh"].tolist(), ids["type"].tolist(), total) == ([0, 1], [2, 3, 4], 5)
