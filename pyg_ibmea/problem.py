@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, permutations
 
 import torch
 from torch import Tensor
@@ -29,6 +29,7 @@ __all__ = [
     "links_of",
     "modalities_of",
     "pair_problems",
+    "pair_title",
     "seed_pairs",
     "triples_of",
     "unaligned_entities",
@@ -105,7 +106,7 @@ def feature_channels(data: HeteroData) -> dict[str, int]:
 
     Raises:
         ValueError: If a modality is not on every graph, differs in width between
-            graphs, or has no mask.
+            graphs, has no mask, or has a row that is not finite.
     """
     channels: dict[str, int] = {}
     for modality in modalities_of(data):
@@ -122,7 +123,35 @@ def feature_channels(data: HeteroData) -> dict[str, int]:
                     f"modality {modality!r} has {x.size(1)} channels in graph {kg!r} "
                     f"and {channels[modality]} in another; all graphs share one encoder"
                 )
+            _check_finite(data, kg, modality)
     return channels
+
+
+def _check_finite(data: HeteroData, kg: str, modality: str) -> None:
+    """Raises ValueError for features that no training survives, masked or not."""
+    x = data[kg][f"x_{modality}"]
+    bad = (~_lengths(x).isfinite()).nonzero().flatten()
+    if not bad.numel():
+        return
+    row = int(bad[0])
+    uris = data.to_dict().get("_global_store", {}).get("uri", {}).get(kg, ())
+    entity = f"entity {uris[row]!r}" if row < len(uris) else f"entity {row}"
+    raise ValueError(
+        f"data[{kg!r}].x_{modality} holds NaN, infinity or numbers too large for "
+        f"float32 in {bad.numel()} of {x.size(0)} rows, first in that of {entity}; set "
+        f"such rows to zero and mask_{modality} to False there, or scale the features"
+    )
+
+
+def _lengths(x: Tensor) -> Tensor:
+    """The squared or plain length of each row in float32, as encoders compute them."""
+    if not x.is_sparse:
+        lengths: Tensor = torch.linalg.vector_norm(x.float(), dim=1)
+        return lengths
+    values: Tensor = x._values().float().square()
+    if values.dim() > 1:
+        values = values.sum(dim=1)
+    return values.new_zeros(x.size(0)).index_add_(0, x._indices()[0], values)
 
 
 def entity_counts(data: HeteroData) -> dict[str, int]:
@@ -230,6 +259,11 @@ def alignment_pair(data: HeteroData) -> Pair:
     return pairs[0]
 
 
+def pair_title(pair: Pair) -> str:
+    """What figures of a pair of graphs stand under, such as ``'zh - en'``."""
+    return " - ".join(pair)
+
+
 def links_of(data: HeteroData, part: str) -> Tensor:
     """The links in one part of the split.
 
@@ -315,10 +349,12 @@ def check_names(graphs: Iterable[str] = (), modalities: Iterable[str] = ()) -> N
     """Checks that graphs and modalities can be called so.
 
     Any text will do that has a visible character and no control characters or line
-    breaks, which tables cannot hold, except for a few names that are taken.
+    breaks, which tables cannot hold, except for a few names that are taken. Two pairs
+    of graphs may not have the same title (see :func:`pair_title`).
 
     Args:
-        graphs (iterable of str, optional): Names of graphs. (default: none)
+        graphs (iterable of str, optional): Names of graphs, all that are used together.
+            (default: none)
         modalities (iterable of str, optional): Names of modalities. (default: none)
 
     Raises:
@@ -331,6 +367,7 @@ def check_names(graphs: Iterable[str] = (), modalities: Iterable[str] = ()) -> N
         ...
         ValueError: the modality name 'graph' is taken; choose another
     """
+    graphs = list(graphs)
     for what, names, taken in (
         ("graph", graphs, _TAKEN_BY_DATA),
         ("modality", modalities, _TAKEN_BY_MODEL),
@@ -348,6 +385,14 @@ def check_names(graphs: Iterable[str] = (), modalities: Iterable[str] = ()) -> N
                 )
             if name in taken:
                 raise ValueError(f"the {what} name {name!r} is taken; choose another")
+    titled: dict[str, Pair] = {}
+    for pair in permutations(dict.fromkeys(graphs), 2):
+        other = titled.setdefault(pair_title(pair), pair)
+        if other != pair:
+            raise ValueError(
+                f"the graphs {other} and the graphs {pair} are both "
+                f"{pair_title(pair)!r} in the figures; rename one of them"
+            )
 
 
 def check_problem(data: HeteroData) -> None:

@@ -218,11 +218,14 @@ def test_options_by_name_preset_or_all_at_once():
 
 def test_what_is_wrong_is_said_before_anything_is_written(data, tmp_path):
     out = tmp_path / "run"
+    holed = data.clone()
+    holed["target"].x_image[7] = torch.nan
     for aligner, problem, message in [
         (Aligner(device="abacus"), data, "'abacus' cannot be used"),
         (Aligner(modalities=["taste"]), data, "no modality 'taste'"),
         (Aligner(beta={"taste": 1.0}), data, "beta is given for 'taste'"),
         (Aligner(bottleneck=("taste",)), data, "taste"),
+        (Aligner(), holed, r"\['target'\].x_image holds NaN.* in 1 of .* entity '"),
         (Aligner(), torch.nn.Module(), "HeteroData, got Module"),
         (Aligner(), SyntheticMMKG(num_entities=60), r"take dataset\[0\]"),
     ]:

@@ -87,12 +87,43 @@ def test_training_leaves_a_run_folder(
     assert metrics["confidence"]["calibrated"]
     assert len(metrics["confidence"]["coverage"]) == 10
     assert metrics["pseudo_seeds"]["pairs"] > 0
-    print_metrics(metrics, "a - b")
+    print_metrics(metrics, [("a", "b")])
     text = capsys.readouterr().out
     for part in ("val", "test"):
         assert embeddings_line(metrics["vectors_alone"][part]) in text
         assert matches_line(metrics["matches"][part], part) in text
     assert text.index("test entities") < text.index("decoder")
+
+
+def test_figures_of_graphs_whose_names_hold_a_dash(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"hits@1": 0.5, "hits@10": 1.0, "mr": 2.0, "mrr": 0.75}
+    figures = {"test": {"csls": {**row, "target_to_source": row, "mean": row}}}
+    pairs = {"news - en - c": figures, "c - news - de": figures}
+    (tmp_path / "metrics.json").write_text(json.dumps({"pairs": pairs}))
+    graphs = [["news - en"], ["c"], ["news - de"]]
+    config = {"graphs": graphs, "links": [["news - en", "c", "links.tsv"]]}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert main(["evaluate", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    for one, other in (("news - en", "c"), ("c", "news - de")):
+        assert f"{one} -> {other} " in text
+        assert f"{other} -> {one} " in text
+    assert text.count("->") == 4
+
+
+def test_two_pairs_of_graphs_with_one_title_are_refused_before_reading(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = problem(files)
+    for name in ("a - b", "b - c", "c"):
+        words += ["--graph", name, "triples=not_there.tsv"]
+    assert main(["train", *words, "--out", str(files / "none")]) == 1
+    assert (
+        "the graphs ('a', 'b - c') and the graphs ('a - b', 'c') are both 'a - b - c' "
+        "in the figures; rename one of them" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.filterwarnings("ignore:.*dropped")

@@ -8,6 +8,7 @@ from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.problem import (
     add_validation_pairs,
     alignment_pair,
+    check_names,
     check_problem,
     entity_counts,
     feature_channels,
@@ -106,6 +107,48 @@ def test_modalities_must_fit_both_graphs(small):
     del small["type"].x_image
     with pytest.raises(ValueError, match="graph 'type' needs both x_image and mask"):
         feature_channels(small)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e30])
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda x: x,
+        lambda x: x.double(),
+        lambda x: x.bfloat16(),
+        lambda x: x.to_sparse(),
+        lambda x: x.double().to_sparse(1),
+    ],
+)
+@pytest.mark.parametrize("masked", [True, False])
+def test_features_are_finite(small, value, form, masked):
+    x = torch.randn(6, 8)
+    for row in (2, 5):
+        x[row, 3] = value
+    small["type"].x_image = form(x)
+    small["type"].mask_image[[2, 5]] = masked
+    message = (
+        r"data\['type'\].x_image holds NaN, infinity or numbers too large for float32 "
+        r"in 2 of 6 rows, first in that of entity {}; set such rows to zero and "
+        "mask_image to False there"
+    )
+    with pytest.raises(ValueError, match=message.format(2)):
+        feature_channels(small)
+    small.uri = {"zh": list("abcde"), "type": list("uvwxyz")}
+    for use in (feature_channels, IBMEA.from_data):
+        with pytest.raises(ValueError, match=message.format("'w'")):
+            use(small)
+    small["type"].x_image = form(x.nan_to_num(0, 0, 0).clamp(-9, 9))
+    assert feature_channels(small)["image"] == 8
+
+
+@pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.long, torch.half])
+def test_finite_features_of_any_type(small, dtype):
+    small["type"].x_image = torch.full((6, 8), 250).to(dtype)
+    small["zh"].x_image = torch.zeros(5, 8).to(dtype).to_sparse()
+    assert feature_channels(small)["image"] == 8
+    small["type"].x_image = torch.full((6, 8), torch.finfo(torch.half).max).half()
+    assert feature_channels(small)["image"] == 8
 
 
 def test_relations_are_numbered_by_uri_over_all_graphs(small):
@@ -233,6 +276,13 @@ def test_names_that_cannot_be_used_are_no_problem_of_the_model(name):
     check_problem(renamed(data, lambda kg: kg.replace("source", "a/b")))
     with pytest.raises(ValueError, match=r"graph name|a graph needs a name"):
         check_problem(renamed(data, lambda kg: name if kg == "source" else kg))
+
+
+def test_no_two_pairs_of_graphs_have_one_title():
+    check_names(["zh - en", "en", "zh", "en - fr"])
+    check_names(["a", "a", "b - a"])
+    with pytest.raises(ValueError, match="are both 'a - b - c' in the figures"):
+        check_names(iter(["a", "c", "b - c", "d", "a - b"]))
 
 
 def test_features_of_the_structure_are_refused_not_ignored():

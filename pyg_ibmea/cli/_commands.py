@@ -6,9 +6,10 @@ import argparse
 import json
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from pyg_ibmea.datasets._dropped import table_of
 from pyg_ibmea.datasets._understood import first_rows
 from pyg_ibmea.datasets.inspection import exchanged_columns
 from pyg_ibmea.files import FullDiskError
-from pyg_ibmea.problem import Pair, linked_pairs, links_of, pair_problems
+from pyg_ibmea.problem import Pair, linked_pairs, links_of, pair_problems, pair_title
 from pyg_ibmea.run_files import CONFIG, METRICS, read_config, read_metrics
 from pyg_ibmea.train import Options, RunFolder, Stopped
 
@@ -114,7 +115,7 @@ def train(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"run": str(out), **metrics}, indent=2))
         return 0
-    print_metrics(metrics, " - ".join(linked_pairs(data)[0]))
+    print_metrics(metrics, linked_pairs(data))
     print(
         f"\ntrained {metrics['seconds']:.0f} s; the alignment is in "
         f"{out / 'alignment.tsv'}"
@@ -139,17 +140,24 @@ def _fit(
             warnings.warn(str(error), stacklevel=1)
 
 
-def print_metrics(metrics: dict[str, Any], pair: str) -> None:
-    """Prints the figures by pair of graphs; ``pair`` names the only one.
+def print_metrics(metrics: dict[str, Any], pairs: Sequence[Pair]) -> None:
+    """Prints the figures by pair of graphs.
 
     What a user will meet comes first: how many of the matches of held-out entities are
     right.
+
+    Args:
+        metrics (dict): What ``metrics.json`` holds.
+        pairs (sequence of tuple): The pairs of graphs that may be in it; if it is of
+            only one, that is the first.
     """
+    titled = {pair_title(pair): pair for pair in pairs}
     if "pairs" in metrics:
         for part, matches in metrics.get("matches", {}).items():
             print(f"\nall graphs: {report.matches_line(matches, part)}")
-    for graphs, figures in (metrics.get("pairs") or {pair: metrics}).items():
-        source, _, target = graphs.partition(" - ")
+    only = pair_title(pairs[0])
+    for graphs, figures in (metrics.get("pairs") or {only: metrics}).items():
+        source, target = titled[graphs]
         for part in ("test", "val"):
             if part in figures:
                 name = {"val": "validation", "test": "test"}[part]
@@ -178,7 +186,7 @@ def align(args: argparse.Namespace) -> int:
             run.write_clusters(data, aligner.clusters())
     said: list[dict[str, Any]] = [
         {
-            "graphs": list(pair),
+            "graphs": pair,
             "matches": len(found.between(*pair)),
             "decoder": found.decoder[pair],
             "calibrated": found.calibrated[pair],
@@ -190,7 +198,7 @@ def align(args: argparse.Namespace) -> int:
         return 0
     for line in said:
         print(
-            f"{' - '.join(line['graphs'])}: {line['matches']} matches by "
+            f"{pair_title(line['graphs'])}: {line['matches']} matches by "
             f"{line['decoder']} in {args.run / 'alignment.tsv'}"
             + ("" if line["calibrated"] else "; their confidence is NOT calibrated")
         )
@@ -205,8 +213,7 @@ def evaluate(args: argparse.Namespace) -> int:
         if args.json:
             print(json.dumps(metrics, indent=2))
         else:
-            pair = config.get("links", [["source", "target"]])[0][:2]
-            print_metrics(metrics, " - ".join(pair))
+            print_metrics(metrics, _pairs_of(args.run, config))
         return 0
     check_ending(args.pairs, PAIRS)
     matches = _selected(args)
@@ -234,6 +241,15 @@ def evaluate(args: argparse.Namespace) -> int:
     )
     print(report.confidence_table(found))
     return 0
+
+
+def _pairs_of(run: Path, config: dict[str, Any]) -> list[Pair]:
+    """The pairs of graphs of a run, those with known pairs first."""
+    if "graphs" not in config:
+        return list(Alignment.load(run / "alignment.tsv").pairs)
+    linked = [(a, b) for a, b, _ in config["links"]]
+    # Links that follow from others link further pairs.
+    return linked + list(permutations([words[0] for words in config["graphs"]], 2))
 
 
 def export(args: argparse.Namespace) -> int:

@@ -216,6 +216,7 @@ def read_problem(
         ValueError: If a file is malformed, the links are between unknown graphs, or
             too much is dropped.
     """
+    check_names([f.name for f in files])
     encoder = encoders.image_encoder(image_encoder)
     options["name_encoder"] = encoders.name_encoder(name_encoder, cache)
     graphs = {f.name: f.read() for f in files}

@@ -12,6 +12,7 @@ from typing import Any
 
 from pyg_ibmea.align import Alignment
 from pyg_ibmea.files import replacing
+from pyg_ibmea.problem import pair_title
 from pyg_ibmea.report._page_parts import SCRIPT, STYLE
 from pyg_ibmea.report._page_plots import plane_plot, reliability_plot
 from pyg_ibmea.report.table import calibration_line
@@ -67,8 +68,8 @@ def write_page(
     choice, head = "", ""
     if len(graphs) > 1:
         for row, match in zip(rows, matches, strict=True):
-            row.append(" - ".join(match.graphs))
-        names = [escape(" - ".join(pair)) for pair in graphs]
+            row.append(pair_title(match.graphs))
+        names = [escape(pair_title(pair)) for pair in graphs]
         options = "".join(f"<option>{name}</option>" for name in names)
         choice = f"<label>Graphs <select id='graphs'><option></option>{options}"
         choice += "</select></label>"

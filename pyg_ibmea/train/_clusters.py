@@ -11,7 +11,7 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.align import Alignment, Clusters, cluster_matches
 from pyg_ibmea.align.calibration import precision_recall_f1
 from pyg_ibmea.align.clusters import cycle_consistency
-from pyg_ibmea.problem import links_of, pair_problems
+from pyg_ibmea.problem import links_of, pair_problems, pair_title
 
 
 def join_matches(data: HeteroData, alignment: Alignment) -> Clusters:
@@ -58,7 +58,7 @@ def cluster_metrics(
         every[pair] = _first_of_each(torch.cat([_known(problem), given], dim=1))
         test = links_of(problem, "test").cpu()
         if test.size(1):
-            pairs[" - ".join(pair)] = {
+            pairs[pair_title(pair)] = {
                 "matches": _precision_recall(given, test),
                 "clusters": _precision_recall(clusters.pairs(*pair), test),
             }

@@ -11,7 +11,7 @@ from torch.nn import Module
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Alignment, Clusters, Cosine, Decoder
-from pyg_ibmea.problem import Pair, links_of, pair_problems
+from pyg_ibmea.problem import Pair, links_of, pair_problems, pair_title
 from pyg_ibmea.train._clusters import cluster_metrics, join_matches
 from pyg_ibmea.train._confidence import (
     Judgement,
@@ -190,7 +190,7 @@ class TrainedModels:
             of all together, the others are means.
         """
         figures = {
-            " - ".join(pair): self._metrics_of(pair, pseudo_seeds)
+            pair_title(pair): self._metrics_of(pair, pseudo_seeds)
             for pair in self.problems
         }
         if len(figures) == 1:
@@ -208,7 +208,7 @@ class TrainedModels:
     def _metrics_of(
         self, pair: Pair, pseudo_seeds: Mapping[Pair, Tensor] | None
     ) -> dict[str, Any]:
-        problem, name = self.problems[pair], " - ".join(pair)
+        problem, name = self.problems[pair], pair_title(pair)
         found = self._parts(pair, agreement=True)
         if any(bonus is not None for bonus in self.bonuses[pair]):
             # Training does not depend on the agreement: no second one is needed.

@@ -95,6 +95,16 @@ def test_words_of_a_command_line() -> None:
             GraphFiles.parse(wrong)
 
 
+def test_ids_with_leading_zeros_are_named(folder: Path) -> None:
+    (folder / "numbered.tsv").write_text("007\tr\t1e3\n7\tr\t0\n")
+    (folder / "numbers.tsv").write_text("007\tBond\n1e3\tmany\n7\tseven\n")
+    files = GraphFiles(
+        "a", triples=folder / "numbered.tsv", names=folder / "numbers.tsv"
+    )
+    named = {"007": "Bond", "1e3": "many", "7": "seven"}
+    assert files.read_names(files.read()) == named
+
+
 def test_names_must_be_of_the_graph(folder: Path) -> None:
     (folder / "names.tsv").write_text("z\tzebra\n")
     files = GraphFiles("a", folder=folder / "a", names=folder / "names.tsv")

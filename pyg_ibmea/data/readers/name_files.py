@@ -87,4 +87,7 @@ def _entry(path: Path, place: int, entry: Any) -> tuple[int | str, str]:
 
 
 def _key(text: str) -> int | str:
-    return int(text) if len(text) < 20 and text.isascii() and text.isdigit() else text
+    # "007" is not the id 7, and would not be found by the text of that number.
+    if len(text) < 20 and text.isascii() and text.isdigit() and str(int(text)) == text:
+        return int(text)
+    return text

@@ -127,7 +127,7 @@ def _check_finite(
     if bad.size:
         row = int(bad[0])
         raise ValueError(
-            f"{path}: the vector of entity {int(ids[row])} ({uris[row]!r}) holds NaN "
-            f"or infinity ({bad.size} such vectors); remove it, and the entity counts "
-            "as missing"
+            f"{path}: the vector of entity {int(ids[row])} ({uris[row]!r}) holds "
+            f"NaN, infinity or numbers too large for float32 ({bad.size} such "
+            "vectors); remove it, and the entity counts as missing"
         )

@@ -63,6 +63,26 @@ def test_parquet(tmp_path):
     assert read_names(path) == [(7, "kim dae"), (8, "")]
 
 
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("n.tsv", "{}\tSeoul"),
+        ("n.txt", "{}\tSeoul"),
+        ("n.csv", "{},Seoul"),
+        ("n.json", '{{"{}": "Seoul"}}'),
+    ],
+)
+@pytest.mark.parametrize("key", ["007", "00", "1e3", "+7", "7.0", "0x7", "\u0667"])
+def test_only_what_is_written_as_a_number_is_one(file, line, key, tmp_path):
+    path = tmp_path / file
+    path.write_text(line.format(key) + "\n", encoding="utf-8")
+    assert read_names(path) == [(key, "Seoul")]
+    path.write_text(line.format("7") + "\n", encoding="utf-8")
+    assert read_names(path) == [(7, "Seoul")]
+    path.write_text(line.format("0") + "\n", encoding="utf-8")
+    assert read_names(path) == [(0, "Seoul")]
+
+
 def test_an_entity_with_an_empty_name_has_none(tmp_path):
     path = tmp_path / "n.json"
     path.write_text('[[0, ""], [1, "Seoul"]]')

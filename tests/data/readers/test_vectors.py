@@ -85,7 +85,7 @@ def test_unknown_entities_are_counted(tmp_path: Path, file: str, write: Write) -
 @pytest.mark.parametrize(("file", "write"), FORMATS.items(), ids=list(FORMATS))
 def test_not_finite(tmp_path: Path, file: str, write: Write, bad: float) -> None:
     write(tmp_path / file, {3: np.array([1.0, 2]), 5: np.array([bad, 0])})
-    with pytest.raises(ValueError, match=r"vector of entity 5 \('c'\) holds NaN or"):
+    with pytest.raises(ValueError, match=r"vector of entity 5 \('c'\) holds NaN,"):
         read_features(tmp_path / file, IDS, URIS)
 
 
