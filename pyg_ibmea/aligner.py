@@ -28,7 +28,7 @@ from pyg_ibmea.report.page import read_json
 from pyg_ibmea.report.table import metrics_html, metrics_table
 from pyg_ibmea.train import Objective, Options, RunFolder
 from pyg_ibmea.train._checkpoint import read_checkpoint
-from pyg_ibmea.train._device import usable_device
+from pyg_ibmea.train._device import moved, usable_device
 from pyg_ibmea.train._figures import mean_figures
 from pyg_ibmea.train._folder_lock import refuse_if_locked
 from pyg_ibmea.train._interrupt import InterruptGuard
@@ -186,7 +186,7 @@ class Aligner:
             log = RunFolder(out, config, resume)
         keep_freed_memory()
         with InterruptGuard(lambda: _done(log)), log.locked():
-            self._fit(data.to(device), log, device)
+            self._fit(moved(data, device), log, device)
         return self
 
     def _fit(
@@ -450,7 +450,7 @@ class Aligner:
             return self._trained
         assert data is not None
         check_problem(data)
-        data = data.to(self._device())
+        data = moved(data, usable_device(self._device()))
         judged, final = (
             [_fitting(model, data) for model in models]
             for models in (trained.judged, trained.final)
@@ -461,7 +461,7 @@ class Aligner:
         """The models of the run folder."""
         check_problem(data)
         assert self._folder is not None
-        data = data.to(usable_device(self._device()))
+        data = moved(data, usable_device(self._device()))
         models: dict[bool, list[Module]] = {True: [], False: []}
         for name, (problem, judged) in parts_of(data, self.options).items():
             path = self._folder / name / "checkpoint.pt"

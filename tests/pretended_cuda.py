@@ -18,6 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 from torch.optim import optimizer
@@ -29,6 +30,7 @@ from torch.utils.backend_registration import _setup_privateuseone_for_python_bac
 
 ROOT = Path(__file__).parents[1]
 CUDA = torch.device("cuda", 0)
+memory_bytes = 2**34
 # The device that PyTorch leaves to others: it asks for no driver.
 _NAME = "pretended"
 _SPARSE_KEYS = {
@@ -295,6 +297,9 @@ def _begin() -> None:
         "set_rng_state_all": lambda states: None,
         "manual_seed": lambda seed: None,
         "manual_seed_all": lambda seed: None,
+        "get_device_properties": lambda device=0: SimpleNamespace(
+            total_memory=memory_bytes
+        ),
     }
     for name, pretence in pretences.items():
         setattr(torch.cuda, name, pretence)
