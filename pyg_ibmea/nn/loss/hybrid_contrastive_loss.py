@@ -119,10 +119,9 @@ class HybridContrastiveLoss(nn.Module):
     def _loss(self, z_source: Tensor, z_target: Tensor) -> Tensor:
         if z_source.size(0) == 0:
             return (z_source.sum() + z_target.sum()) * 0.0
-        z_source, z_target = unit_rows(z_source), unit_rows(z_target)
+        z = unit_rows(torch.cat([z_source, z_target]))
         if self.objective == "info_nce":
-            return info_nce(z_source, z_target, self.temperature)
-        z = torch.cat([z_source, z_target])
+            return info_nce(*z.chunk(2), temperature=self.temperature)
         return multi_similarity(z, self.scale_pos, self.scale_neg, self.base)
 
     def __repr__(self) -> str:

@@ -68,21 +68,15 @@ class ModalFusion(nn.Module):
         Returns:
             torch.Tensor: ``[N, C]``; zero for an entity without any modality.
         """
-        first = latents[self.modalities[0]]
-        present = first.new_ones(first.size(0), len(self.modalities), dtype=torch.bool)
-        for column, modality in enumerate(self.modalities):
-            if mask is not None and modality in mask:
-                present[:, column] = mask[modality]
+        first, mask = latents[self.modalities[0]], mask or {}
+        everywhere = first.new_ones(first.size(0), dtype=torch.bool)
+        present = torch.stack([mask.get(m, everywhere) for m in self.modalities], dim=1)
         # Without any modality there is no softmax: the entity gets the zero vector.
         odds = (self.score - self.score.max().detach()).exp() * present
         weight = odds / odds.sum(dim=1, keepdim=True).clamp(min=1e-12)
-        return torch.cat(
-            [
-                weight[:, column, None] * unit_rows(latents[modality])
-                for column, modality in enumerate(self.modalities)
-            ],
-            dim=1,
-        )
+        shares = zip(self.modalities, weight.unbind(1), strict=True)
+        parts = [share[:, None] * unit_rows(latents[m]) for m, share in shares]
+        return torch.cat(parts, dim=1)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.modalities})"
