@@ -121,7 +121,8 @@ class HybridContrastiveLoss(nn.Module):
             return (z_source.sum() + z_target.sum()) * 0.0
         z = unit_rows(torch.cat([z_source, z_target]))
         if self.objective == "info_nce":
-            return info_nce(*z.chunk(2), temperature=self.temperature)
+            z_source, z_target = z.chunk(2)
+            return info_nce(z_source, z_target, self.temperature)
         return multi_similarity(z, self.scale_pos, self.scale_neg, self.base)
 
     def __repr__(self) -> str:
