@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pyg_ibmea.align._blocks import cosine_blocks, unit_sides
+from pyg_ibmea.align._blocks import cosine_blocks, exact_products, unit_sides
 from pyg_ibmea.align._bonus import Bonus
 from pyg_ibmea.align._nearest import nearest_pairs
 
@@ -342,7 +342,9 @@ class _DenseKernel:
                 self.use_logarithms()
         log_factor = (log_factor - largest).to(matrix.dtype)
         if not self.is_log:
-            return (matrix @ log_factor.exp()).double().log() + largest
+            with exact_products(self.device):
+                product = matrix @ log_factor.exp()
+            return product.double().log() + largest
         sums = [(part + log_factor).logsumexp(1) for part in matrix.split(1024)]
         return torch.cat(sums).double() + largest
 

@@ -4,6 +4,7 @@ import torch
 from pretended_cuda import on_pretended_cuda
 
 from pyg_ibmea.datasets import SyntheticMMKG
+from pyg_ibmea.train import Options, TrainingState
 from pyg_ibmea.train._device import moved, usable_device
 
 
@@ -55,3 +56,21 @@ def test_modalities_become_dense_on_a_gpu_as_far_as_they_fit(data):
     ):
         found = on_pretended_cuda(features_on_cuda, 8 * room)
         assert found == list(zip(2 * dense, rows, strict=True))
+
+
+def restored_generators(device):
+    """How many generators of GPUs are kept, and which of four are restored, where."""
+    model = torch.nn.Linear(2, 2).to(device)
+    state = TrainingState.create(model, Options())
+    kept, restored = state.state_dict(), []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.cuda, "set_rng_state", lambda *two: restored.append(two))
+        of_each = [torch.tensor([number], dtype=torch.uint8) for number in range(4)]
+        state.load_state_dict({**kept, "rng_cuda": of_each})
+    return len(kept["rng_cuda"]), [(s.tolist(), str(where)) for s, where in restored]
+
+
+def test_only_the_generator_of_the_device_of_the_model_is_kept():
+    assert restored_generators("cpu") == (0, [])
+    assert on_pretended_cuda(restored_generators, "cpu") == (0, [])
+    assert on_pretended_cuda(restored_generators, "cuda") == (1, [([0], "cuda:0")])
