@@ -523,7 +523,9 @@ class Aligner:
         if self.options.pseudo_seeds.iterative:
             adopted = best_pseudo_seeds(self._states.judged[0], data)
             run.write_pairs("pseudo_seeds.tsv", data, adopted)
-        self.metrics_ = run.write_metrics(metrics, self.best_epoch_, self.seconds_)
+        self.metrics_ = run.write_metrics(
+            *(metrics, self.best_epoch_, self.seconds_), device=self._device()
+        )
         self._trained.alignment.save(run.path / "alignment.tsv")
 
     def __repr__(self) -> str:

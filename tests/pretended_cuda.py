@@ -126,6 +126,9 @@ class PretendedTensor(torch.Tensor):
         tensor.host = host
         return tensor
 
+    def __reduce_ex__(self, protocol):
+        return self.host.__reduce_ex__(protocol)  # In files it is one of the CPU.
+
     def __repr__(self) -> str:
         return f"PretendedTensor({self.host})"
 
@@ -267,7 +270,7 @@ def _line() -> str:
 
 
 def _begin() -> None:
-    _setup_privateuseone_for_python_backend(_NAME)
+    _setup_privateuseone_for_python_backend(_NAME, torch.cuda)
     actual = torch.Tensor.device
 
     def device(self) -> torch.device:
@@ -289,6 +292,7 @@ def _begin() -> None:
     pretences = {
         "_lazy_init": lambda: None,
         "is_available": lambda: True,
+        "is_initialized": lambda: True,
         "device_count": lambda: 1,
         "current_device": lambda: 0,
         "get_rng_state": lambda device=0: torch.get_rng_state(),
@@ -297,6 +301,7 @@ def _begin() -> None:
         "set_rng_state_all": lambda states: None,
         "manual_seed": lambda seed: None,
         "manual_seed_all": lambda seed: None,
+        "max_memory_allocated": lambda device=0: 3 * 2**20,
         "get_device_properties": lambda device=0: SimpleNamespace(
             total_memory=memory_bytes
         ),

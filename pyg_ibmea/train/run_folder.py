@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -26,7 +27,7 @@ from pyg_ibmea.train._checkpoint import (
     write_checkpoint,
 )
 from pyg_ibmea.train._folder_lock import LOCK, locked
-from pyg_ibmea.train._memory import peak_rss_mib
+from pyg_ibmea.train._memory import peak_memory
 from pyg_ibmea.train.options import Options
 
 
@@ -169,7 +170,11 @@ class RunFolder:
         return [json.loads(line) for line in text.split("\n")[:-1]]
 
     def write_metrics(
-        self, metrics: Mapping[str, Any], best_epoch: int, seconds: float
+        self,
+        metrics: Mapping[str, Any],
+        best_epoch: int,
+        seconds: float,
+        device: str | torch.device = "cpu",
     ) -> dict[str, Any]:
         """Writes the final ``metrics.json`` and returns what is in it.
 
@@ -177,12 +182,14 @@ class RunFolder:
             metrics (dict): By part of the split and decoder.
             best_epoch (int): The epoch whose weights were kept.
             seconds (float): Training time, evaluations on validation pairs included.
+            device (str or torch.device, optional): Where the models are.
+                (default: :obj:`'cpu'`)
         """
         final = {
             **metrics,
             "best_epoch": best_epoch,
             "seconds": seconds,
-            "peak_rss_mb": peak_rss_mib(),
+            **peak_memory(device),
         }
         self._write("metrics.json", json.dumps(final, indent=2) + "\n")
         return final
