@@ -149,7 +149,9 @@ def main():
             f"{found['right_of_known']:.1%} are right"
         )
     seconds, peak = metrics["seconds"], metrics["peak_rss_mb"]
-    print(f"\ntrained {seconds:.0f} s, peak memory {peak:.0f} MiB")
+    there = metrics.get("peak_cuda_mb")
+    on_gpu = "" if there is None else f", {there:.0f} MiB of the GPU"
+    print(f"\ntrained {seconds:.0f} s, peak memory {peak:.0f} MiB{on_gpu}")
     print(f"config, metrics, checkpoint, alignment.tsv and curves.png are in {out}")
     return 0
 

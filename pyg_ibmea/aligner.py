@@ -35,7 +35,7 @@ from pyg_ibmea.run_files import (
 )
 from pyg_ibmea.train import Objective, Options, RunFolder
 from pyg_ibmea.train._checkpoint import read_checkpoint
-from pyg_ibmea.train._device import usable_device
+from pyg_ibmea.train._device import moved, usable_device
 from pyg_ibmea.train._figures import mean_figures
 from pyg_ibmea.train._folder_lock import refuse_if_locked
 from pyg_ibmea.train._interrupt import InterruptGuard
@@ -197,7 +197,7 @@ class Aligner:
             log = RunFolder(out, config, resume, files)
         keep_freed_memory()
         with InterruptGuard(lambda: _done(log)), log.locked():
-            self._fit(data.to(device), log, device)
+            self._fit(moved(data, device), log, device)
         return self
 
     def _fit(
@@ -460,7 +460,7 @@ class Aligner:
             return self._trained
         assert data is not None
         check_problem(data)
-        data = data.to(self._device())
+        data = moved(data, usable_device(self._device()))
         judged, final = (
             [_fitting(model, data) for model in models]
             for models in (trained.judged, trained.final)
@@ -471,7 +471,7 @@ class Aligner:
         """The models of the run folder."""
         check_problem(data)
         assert self._folder is not None
-        data = data.to(usable_device(self._device()))
+        data = moved(data, usable_device(self._device()))
         refuse_if_edited(self._folder)
         models: dict[bool, list[Module]] = {True: [], False: []}
         for name, (problem, judged) in parts_of(data, self.options).items():
@@ -535,7 +535,9 @@ class Aligner:
         if self.options.pseudo_seeds.iterative:
             adopted = best_pseudo_seeds(self._states.judged[0], data)
             run.write_pairs("pseudo_seeds.tsv", data, adopted)
-        self.metrics_ = run.write_metrics(metrics, self.best_epoch_, self.seconds_)
+        self.metrics_ = run.write_metrics(
+            *(metrics, self.best_epoch_, self.seconds_), device=self._device()
+        )
         self._trained.alignment.save(run.path / "alignment.tsv")
 
     def __repr__(self) -> str:

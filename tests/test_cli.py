@@ -229,7 +229,7 @@ def test_resume_takes_the_same_options(
 
 
 def test_what_a_user_can_put_right(
-    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trained: Path, files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "config.json").write_text("{}")
     for words, message in [
@@ -262,6 +262,18 @@ def test_what_a_user_can_put_right(
             "no vision model",
         ),
         (["align", str(tmp_path)], "was not written by `pyg-ibmea train`"),
+        (
+            ["align", str(trained), "--device", "abacus"],
+            "device 'abacus' cannot be used",
+        ),
+        (
+            f"export {trained} --to z --what embeddings --device abacus".split(),
+            "device 'abacus' cannot be used",
+        ),
+        (
+            ["export", str(trained), "--to", "y.nt", "--device", "cpu"],
+            "--device is for --what embeddings: matches are read from files",
+        ),
         (["evaluate", str(tmp_path)], "has the training ended"),
         (["report", str(tmp_path)], "has the training ended"),
         (["export", str(tmp_path / "x"), "--to", "y.nt"], "is not a run folder"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -106,13 +107,42 @@ def cosine_blocks(
     for block in range(num_blocks):
         start = block * num_rows // num_blocks
         stop = (block + 1) * num_rows // num_blocks
-        # Autocast would round the product to half precision and create ties.
-        with torch.autocast(source.device.type, enabled=False):
+        with exact_products(source.device):
             cosine = buffer[: stop - start]
             torch.mm(source[start:stop], target.t(), out=cosine)
         if bonus is not None:
             bonus.add_(cosine, slice(start, stop))
         yield slice(start, stop), cosine
+
+
+@contextmanager
+def exact_products(device: torch.device) -> Iterator[None]:
+    """Multiplies matrices in the precision of their numbers: half precision under
+    autocast and TensorFloat-32, with 11 bits each, would create ties.
+
+    Args:
+        device (torch.device): Where the matrices are.
+    """
+    with torch.autocast(device.type, enabled=False):
+        try:
+            before = torch.get_float32_matmul_precision()
+        except RuntimeError:  # It was set for CUDA alone, in PyTorch's newer way.
+            matmul = torch.backends.cuda.matmul
+            alone = matmul.fp32_precision
+            matmul.fp32_precision = "ieee"
+            try:
+                yield
+            finally:
+                matmul.fp32_precision = alone
+            return
+        if before == "highest":
+            yield
+            return
+        torch.set_float32_matmul_precision("highest")
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(before)
 
 
 def check_neighbors(name: str, k: int) -> None:

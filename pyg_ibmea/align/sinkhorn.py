@@ -8,10 +8,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pyg_ibmea.align._blocks import cosine_blocks, unit_sides
+from pyg_ibmea.align._blocks import cosine_blocks, exact_products, unit_sides
 from pyg_ibmea.align._bonus import Bonus
 from pyg_ibmea.align._nearest import nearest_pairs
 
+# Of a GPU, which works on while the host waits for none of them.
+_ITERS_BETWEEN_CHECKS = 5
 # Up to this size the whole kernel matrix is held, 0.5 GiB in float32.
 _DENSE_ENTRIES = 2**27
 
@@ -121,11 +123,12 @@ def sinkhorn(
         index, entry = nearest_pairs(source, target, k, block_size, added)
         kernel = _CandidateKernel(index, entry, size, temperature)
     exits = _Slack(slack, temperature, size)
-    f, g, iteration, error = _scale(kernel, exits, size, num_iters, tolerance)
-    factors = (temperature * f).to(source.dtype), (temperature * g).to(source.dtype)
+    state, iteration, error = _scale(kernel, exits, size, num_iters, tolerance)
+    f, g, dtype = state.f, state.g, source.dtype
+    factors = (temperature * f).to(dtype), (temperature * g).to(dtype)
     slacks = (
-        exits.probability(f, exits.g).to(source.dtype),
-        exits.probability(g, exits.f).to(source.dtype),
+        exits.probability(f, state.g_exit).to(dtype),
+        exits.probability(g, state.f_exit).to(dtype),
     )
     if swap:
         factors, slacks = factors[::-1], slacks[::-1]
@@ -162,8 +165,28 @@ def pair_probabilities(
         pairs, size = pairs.flip(0), size[::-1]
     kernel = _CandidateKernel(pairs, similarity, size, temperature)
     exits = _Slack(None, temperature, size)
-    f, g, *_ = _scale(kernel, exits, size, num_iters, tolerance)
-    return (kernel.log_entry + f[pairs[0]] + g[pairs[1]]).exp()
+    state = _scale(kernel, exits, size, num_iters, tolerance)[0]
+    return (kernel.log_entry + state.f[pairs[0]] + state.g[pairs[1]]).exp()
+
+
+class _State(NamedTuple):
+    """Where a scaling stands; all tensors, so that nothing waits for the device.
+
+    Attributes:
+        f (torch.Tensor): Logarithms of the scaling factors of the rows, double ``[N]``.
+        g (torch.Tensor): The same for the columns, double ``[M]``.
+        f_exit (torch.Tensor): That of the extra row of the slack, double scalar.
+        g_exit (torch.Tensor): That of its extra column.
+        error (torch.Tensor): Of the last iteration, double scalar.
+        num_iters (torch.Tensor): Iterations done, double scalar.
+    """
+
+    f: Tensor
+    g: Tensor
+    f_exit: Tensor
+    g_exit: Tensor
+    error: Tensor
+    num_iters: Tensor
 
 
 def _scale(
@@ -172,25 +195,60 @@ def _scale(
     size: tuple[int, int],
     num_iters: int,
     tolerance: float,
-) -> tuple[Tensor, Tensor, int, float]:
-    """The logarithms of the scaling factors, the number of iterations, and the last
-    error.
+) -> tuple[_State, int, float]:
+    """Where the scaling ended, the number of iterations, and the last error.
+
+    Iterations after convergence change nothing. So a GPU is asked once in a few whether
+    they have converged, and whether the kernel was fit for them; otherwise they are
+    done again.
     """
-    g = torch.zeros(size[1], dtype=torch.double, device=kernel.device)
     # A column whose sum is below 1 keeps the factor 1, as it need not be filled.
     most = 0.0 if exits.entry == -math.inf and size[0] < size[1] else math.inf
+    begun = state = _first_state(kernel, exits, size)
+    together = 1 if kernel.device.type == "cpu" else _ITERS_BETWEEN_CHECKS
     iteration, error = 0, math.inf
-    f = -exits.add(kernel.log_row_sums(g), exits.g)
     while iteration < num_iters and error > tolerance:
-        iteration += 1
-        exits.update_f(g)
-        updated = -exits.add(kernel.log_column_sums(f), exits.f)
-        updated.clamp_(max=most)
-        error = float(torch.expm1(g - updated).abs().max())
-        g = updated
-        exits.update_g(f)
-        f = -exits.add(kernel.log_row_sums(g), exits.g)
-    return f, g, iteration, error
+        for _ in range(min(together, num_iters - iteration)):
+            state = _next_state(state, kernel, exits, most, tolerance)
+        told = [state.num_iters, state.error, kernel.unfit.double()]
+        count, error, unfit = torch.stack(told).tolist()
+        if unfit:
+            kernel.use_logarithms()
+            state = begun if iteration else _first_state(kernel, exits, size)
+            error = math.inf
+            continue
+        iteration, begun = int(count), state
+    return state, iteration, error
+
+
+def _first_state(
+    kernel: _DenseKernel | _CandidateKernel, exits: _Slack, size: tuple[int, int]
+) -> _State:
+    g = torch.zeros(size[1], dtype=torch.double, device=kernel.device)
+    zero = g.new_zeros(())
+    f = -exits.add(kernel.log_row_sums(g), zero)
+    return _State(f, g, zero, zero, torch.full_like(zero, math.inf), zero)
+
+
+def _next_state(
+    state: _State,
+    kernel: _DenseKernel | _CandidateKernel,
+    exits: _Slack,
+    most: float,
+    tolerance: float,
+) -> _State:
+    """One iteration; none if the last error is within the tolerance."""
+    f_exit = exits.updated(0, state.g, state.g_exit)
+    g = -exits.add(kernel.log_column_sums(state.f), f_exit)
+    g.clamp_(max=most)
+    error = torch.expm1(state.g - g).abs().max()
+    g_exit = exits.updated(1, state.f, f_exit)
+    f = -exits.add(kernel.log_row_sums(g), g_exit)
+    found = _State(f, g, f_exit, g_exit, error, state.num_iters + 1)
+    goes_on = state.error > tolerance
+    return _State(
+        *(torch.where(goes_on, *both) for both in zip(found, state, strict=True))
+    )
 
 
 class _Slack:
@@ -201,27 +259,21 @@ class _Slack:
     ) -> None:
         self.entry = -math.inf if slack is None else slack / temperature
         self.capacity = math.log(size[1]), math.log(size[0])
-        self.f = self.g = 0.0
 
-    def add(self, sums: Tensor, potential: float) -> Tensor:
+    def add(self, sums: Tensor, potential: Tensor) -> Tensor:
         """Adds the entry of the extra row or column to sums."""
-        return torch.logaddexp(sums, torch.full_like(sums, self.entry + potential))
+        return torch.logaddexp(sums, (self.entry + potential).expand_as(sums))
 
-    def update_f(self, g: Tensor) -> None:
-        """Updates the extra row, which may take all columns."""
-        self.f = self._updated(self.capacity[0], g, self.g)
-
-    def update_g(self, f: Tensor) -> None:
-        """Updates the extra column, which may take all rows."""
-        self.g = self._updated(self.capacity[1], f, self.f)
-
-    def _updated(self, capacity: float, others: Tensor, corner: float) -> float:
+    def updated(self, side: int, others: Tensor, corner: Tensor) -> Tensor:
+        """The potential of the extra row (0), which may take all columns, or of the
+        extra column (1), which may take all rows.
+        """
         if self.entry == -math.inf:
-            return 0.0
-        total = torch.cat([others, others.new_tensor([corner])]).logsumexp(0)
-        return capacity - self.entry - float(total)
+            return torch.zeros_like(corner)
+        total = torch.cat([others, corner[None]]).logsumexp(0)
+        return self.capacity[side] - self.entry - total
 
-    def probability(self, potentials: Tensor, potential: float) -> Tensor:
+    def probability(self, potentials: Tensor, potential: Tensor) -> Tensor:
         """The share of each row or column that stays unmatched."""
         return (potentials + self.entry + potential).exp()
 
@@ -256,6 +308,8 @@ class _DenseKernel:
         self.matrix.sub_(column_best).exp_()
         self.row_best, self.column_best = row_best.double(), column_best.double()
         self.is_log = False
+        # Whether logarithms should have been used.
+        self.unfit = torch.zeros((), dtype=torch.bool, device=self.device)
 
     def log_row_sums(self, g: Tensor) -> Tensor:
         """``log(sum_j exp(cos_ij / temperature + g_j))``."""
@@ -270,16 +324,27 @@ class _DenseKernel:
         for rows, cosine in cosine_blocks(*self.sides, self.block, self.bonus):
             torch.div(cosine, self.temperature, out=self.matrix[rows])
 
+    def use_logarithms(self) -> None:
+        """From now on, uses the logarithms of the entries."""
+        self._fill()
+        self.matrix.sub_(self.row_best.to(self.matrix.dtype)[:, None])
+        self.matrix.sub_(self.column_best.to(self.matrix.dtype))
+        self.is_log = True
+        self.unfit = torch.zeros_like(self.unfit)
+
     def _log_product(self, matrix: Tensor, log_factor: Tensor) -> Tensor:
         largest = log_factor.max()
-        if not self.is_log and largest - log_factor.min() > self._WIDEST:
-            self._fill()
-            self.matrix.sub_(self.row_best.to(self.matrix.dtype)[:, None])
-            self.matrix.sub_(self.column_best.to(self.matrix.dtype))
-            self.is_log = True
+        if not self.is_log:
+            wide = largest - log_factor.min() > self._WIDEST
+            if self.device.type != "cpu":
+                self.unfit = self.unfit | wide
+            elif wide:
+                self.use_logarithms()
         log_factor = (log_factor - largest).to(matrix.dtype)
         if not self.is_log:
-            return (matrix @ log_factor.exp()).double().log() + largest
+            with exact_products(self.device):
+                product = matrix @ log_factor.exp()
+            return product.double().log() + largest
         sums = [(part + log_factor).logsumexp(1) for part in matrix.split(1024)]
         return torch.cat(sums).double() + largest
 
@@ -296,6 +361,10 @@ class _CandidateKernel:
     ) -> None:
         self.index, self.size, self.device = pairs, size, pairs.device
         self.log_entry = similarity.double() / temperature
+        self.unfit = torch.zeros((), dtype=torch.bool, device=self.device)
+
+    def use_logarithms(self) -> None:
+        """They are always used."""
 
     def log_row_sums(self, g: Tensor) -> Tensor:
         """``log(sum_j exp(cos_ij / temperature + g_j))``."""

@@ -179,7 +179,7 @@ def align(args: argparse.Namespace) -> int:
     data = read_again(args.run, config)
     run = RunFolder(args.run, config, resume=True)
     with run.locked():
-        aligner = Aligner.load(args.run, data)
+        aligner = Aligner.load(args.run, data, device=args.device)
         found = aligner.align()
         found.save(args.run / "alignment.tsv")
         if len(found.pairs) > 1:
@@ -257,6 +257,10 @@ def export(args: argparse.Namespace) -> int:
     check_ending(args.to, ENDINGS[args.what])
     if args.safe_cells and args.what != "matches":
         raise ValueError("--safe-cells is for matches in .tsv or .csv")
+    if args.device is not None and args.what != "embeddings":
+        raise ValueError(
+            f"--device is for --what embeddings: {args.what} are read from files"
+        )
     count, what = EXPORTS[args.what](args)
     rough = [] if args.what == "embeddings" else _not_calibrated(args.run)
     if args.json:
@@ -342,7 +346,7 @@ def _export_matches(args: argparse.Namespace) -> tuple[int, str]:
 
 def _export_embeddings(args: argparse.Namespace) -> tuple[int, str]:
     data = read_again(args.run, read_config(args.run))
-    z = Aligner.load(args.run, data).embed()
+    z = Aligner.load(args.run, data, device=args.device).embed()
     write_embeddings(args.to, z, data.uri)
     return sum(len(rows) for rows in z.values()), "embeddings"
 

@@ -175,6 +175,10 @@ def make_parser() -> argparse.ArgumentParser:
             action="store_true",
             help="keep the surest match of each target",
         )
+    for command, when in ((align, ""), (export, "with --what embeddings: ")):
+        command.add_argument(
+            "--device", help=f"{when}where to encode (default: CUDA if available)"
+        )
     page = add("report", _commands.page, "write report.html into a run folder")
     for command in (align, evaluate, export, page):
         command.add_argument("run", type=Path, help="run folder")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 # As in torch.nn.functional.normalize.
 _NO_LENGTH = 1e-12
@@ -90,10 +92,35 @@ def unit_rows(x: Tensor) -> Tensor:
     A row no longer than 1e-12 becomes zero and passes no gradient:
     :func:`torch.nn.functional.normalize` would pass it on a trillionfold.
     """
-    length: Tensor = x.norm(dim=1, keepdim=True)
-    return x / _or_infinite(length, _NO_LENGTH)
+    if x.is_cuda:
+        return UnitRows.apply(x)  # type: ignore[no-any-return]
+    # Where a launch costs nothing, the gradient is summed up in autograd's order.
+    return x / _divisors(x)
+
+
+class UnitRows(torch.autograd.Function):
+    """:func:`unit_rows` with a gradient of six operators instead of thirteen."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        length = _divisors(x)
+        unit = x / length
+        ctx.save_for_backward(unit, length)
+        return unit
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        unit, length = ctx.saved_tensors
+        along = (grad * (unit / length)).sum(dim=1, keepdim=True)
+        gradient: Tensor = grad / length - along * unit
+        return gradient
+
+
+def _divisors(x: Tensor) -> Tensor:
+    return _or_infinite(x.norm(dim=1, keepdim=True), _NO_LENGTH)
 
 
 def _or_infinite(values: Tensor, least: float) -> Tensor:
     """The values above ``least``, infinity in place of the others."""
-    return torch.where(values > least, values, torch.inf)
+    return values.masked_fill(values <= least, torch.inf)

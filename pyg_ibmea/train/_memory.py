@@ -6,6 +6,8 @@ import ctypes
 import sys
 from collections.abc import Callable
 
+import torch
+
 
 def peak_rss_mib() -> float:
     """The peak resident memory of this process in MiB; NaN where it is not known.
@@ -21,6 +23,24 @@ def peak_rss_mib() -> float:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # getrusage(2): kibibytes on Linux, bytes on macOS.
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def peak_memory(device: str | torch.device = "cpu") -> dict[str, float]:
+    """The peak memory of this process in MiB, as ``metrics.json`` holds it:
+    ``peak_rss_mb`` and, for a GPU, ``peak_cuda_mb``, that of PyTorch's tensors there.
+
+    Args:
+        device (str or torch.device, optional): Where the models are.
+            (default: :obj:`'cpu'`)
+
+    Example:
+        >>> list(peak_memory())
+        ['peak_rss_mb']
+    """
+    peak = {"peak_rss_mb": peak_rss_mib()}
+    if torch.device(device).type == "cuda":
+        peak["peak_cuda_mb"] = torch.cuda.max_memory_allocated(device) / 2**20
+    return peak
 
 
 # Numbers of <malloc.h>, mallopt(3).

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
@@ -86,6 +86,7 @@ class Training:
         progress: bool = True,
     ):
         self.data = data
+        self.seeds = seed_pairs(data)
         self.options = options
         self.objective = objective
         self.log = log
@@ -101,7 +102,7 @@ class Training:
 
     def begin_with(self, pseudo_seeds: Mapping[Pair, Tensor]) -> None:
         """Adopts pairs from the start: long ``[2, L]`` by pair of graphs."""
-        self.state.pseudo_seeds.begin(pseudo_seeds, seed_pairs(self.data))
+        self.state.pseudo_seeds.begin(pseudo_seeds, self.seeds)
         self._share_pseudo_seeds()
 
     def run(self) -> TrainingState:
@@ -158,7 +159,7 @@ class Training:
             pair: propose_pairs(self.state.average, problem, *options)
             for pair, problem in pair_problems(self.data)
         }
-        adopted = self.state.pseudo_seeds.update(proposals, seed_pairs(self.data))
+        adopted = self.state.pseudo_seeds.update(proposals, self.seeds)
         warn(self.diagnostics.check_pseudo_seeds(adopted))
         self._share_pseudo_seeds()
 
@@ -167,7 +168,8 @@ class Training:
         release_freed_memory()  # Of proposals and validation, which come between.
         state, config = self.state, self.options.training
         batches = self._batches()
-        mean: dict[str, float] = {}
+        names: list[str] = []
+        values: list[Tensor] = []
         state.model.train()
         for pair, chosen in batches:
             self.interrupt.check()
@@ -183,9 +185,12 @@ class Training:
                     state.model.parameters(), config.clip_norm
                 )
             state.optimizer.step()
-            for name, value in {"total": loss.detach(), **terms}.items():
-                mean[name] = mean.get(name, 0.0) + float(value) / len(batches)
+            names += ["total", *terms]
+            values += [loss.detach(), *terms.values()]
         state.scheduler.step()
+        mean: dict[str, float] = {}
+        for name, value in zip(names, _numbers(values), strict=True):
+            mean[name] = mean.get(name, 0.0) + value / len(batches)
         return mean
 
     def validate(self, losses: Mapping[str, float]) -> float:
@@ -215,14 +220,17 @@ class Training:
         pairs of them.
         """
         config, found = self.options.training, []
-        seeds = seed_pairs(self.data)
+        seeds = self.seeds
         for pair, links in seeds.items():
-            pseudo_seeds = self.state.pseudo_seeds.of(pair).to(links.device)
+            pseudo_seeds = self.state.pseudo_seeds.of(pair)
+            pseudo_seeds = pseudo_seeds.to(links.device, non_blocking=True)
             links = torch.cat([links, pseudo_seeds], dim=1)
             if links.size(1):
                 options = (config.batch_size, config.withhold)
                 numbers = seed_batches(links.size(1), *options)
-                found += [(pair, links[:, batch.to(links.device)]) for batch in numbers]
+                shuffled = torch.cat(numbers).to(links.device, non_blocking=True)
+                sizes = [batch.numel() for batch in numbers]
+                found += [(pair, part) for part in links[:, shuffled].split(sizes, 1)]
         if len(seeds) == 1:
             return found
         graphs = {name for pair in seeds for name in pair}
@@ -266,6 +274,14 @@ class Training:
         """What a resumed training does not do again."""
         where = "" if self.log.path is None else f" of {self.log.path}"
         return f"epoch {self._kept}{where}"
+
+
+def _numbers(values: Sequence[Tensor]) -> list[float]:
+    """Scalars of a device, for which it is waited once."""
+    if not values:
+        return []
+    numbers: list[float] = torch.stack([v.reshape(()) for v in values]).tolist()
+    return numbers
 
 
 def graph_of(model: Any, data: HeteroData) -> object | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -239,13 +239,14 @@ class Objective(nn.Module):
         hybrid = self.hybrid(output.z[source], output.z[target])
         total = self.hybrid_weight * hybrid
         terms = {"hybrid": hybrid.detach()}
+        rows = _rows_with_both(output.masks, output.latents, pair)
+        guesses = _guesses(rows, hybrid.device)
         for modality, latents in output.latents.items():
-            mask = output.masks[modality]
-            both = mask[source] & mask[target]
-            loss = self.info_nce(latents[source][both], latents[target][both])
+            sides = (_selected(latents[kg], rows[modality]) for kg in pair)
+            loss = self.info_nce(*sides)
             total = total + loss
             terms[f"info_nce/{modality}"] = loss.detach()
-            terms[f"guess/{modality}"] = both.sum().clamp(min=1).log()
+            terms[f"guess/{modality}"] = guesses[modality]
         for modality, kl in output.kl.items():
             total = total + self.beta_at(modality, epoch) * kl
             terms[f"kl/{modality}"] = kl.detach()
@@ -256,3 +257,35 @@ class Objective(nn.Module):
                 "learning rate or check the features for extreme values"
             )
         return total, terms
+
+
+def _rows_with_both(
+    masks: Mapping[str, Mapping[str, Tensor]], modalities: Iterable[str], pair: Pair
+) -> dict[str, Tensor]:
+    """The pairs of a batch that have a modality on both sides, as long ``[B_m]`` by
+    modality: their numbers come from the device, and go back to it, all at once.
+    """
+    source, target = pair
+    both = {m: masks[m][source] & masks[m][target] for m in modalities}
+    if not both:
+        return {}
+    present = torch.stack(list(both.values()))
+    found = [row.nonzero().flatten() for row in present.cpu()]
+    every = torch.cat(found).to(present.device, non_blocking=True)
+    return dict(zip(both, every.split([row.numel() for row in found]), strict=True))
+
+
+def _selected(latents: Tensor, rows: Tensor) -> Tensor:
+    """Some rows, ascending; without a copy if they are all."""
+    if rows.numel() == latents.size(0):
+        return latents
+    return latents.index_select(0, rows)
+
+
+def _guesses(rows: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """The InfoNCE of guessing by modality."""
+    counts = [torch.tensor(found.numel()) for found in rows.values()]
+    if not counts:
+        return {}
+    logs = torch.stack([count.clamp(min=1).log() for count in counts])
+    return dict(zip(rows, logs.to(device, non_blocking=True).unbind(), strict=True))

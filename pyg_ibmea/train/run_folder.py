@@ -11,6 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
@@ -35,7 +36,7 @@ from pyg_ibmea.train._checkpoint import (
     write_checkpoint,
 )
 from pyg_ibmea.train._folder_lock import LOCK, locked
-from pyg_ibmea.train._memory import peak_rss_mib
+from pyg_ibmea.train._memory import peak_memory
 from pyg_ibmea.train.decoding import DecodingOptions
 from pyg_ibmea.train.options import Options
 
@@ -196,7 +197,11 @@ class RunFolder:
         return read_history(self.path)
 
     def write_metrics(
-        self, metrics: Mapping[str, Any], best_epoch: int, seconds: float
+        self,
+        metrics: Mapping[str, Any],
+        best_epoch: int,
+        seconds: float,
+        device: str | torch.device = "cpu",
     ) -> dict[str, Any]:
         """Writes the final ``metrics.json`` and returns what is in it.
 
@@ -204,12 +209,14 @@ class RunFolder:
             metrics (dict): By part of the split and decoder.
             best_epoch (int): The epoch whose weights were kept.
             seconds (float): Training time, evaluations on validation pairs included.
+            device (str or torch.device, optional): Where the models are.
+                (default: :obj:`'cpu'`)
         """
         final = {
             **metrics,
             "best_epoch": best_epoch,
             "seconds": seconds,
-            "peak_rss_mb": peak_rss_mib(),
+            **peak_memory(device),
         }
         self._write(METRICS, json.dumps(final, indent=2) + "\n")
         return final

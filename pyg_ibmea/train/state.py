@@ -118,7 +118,9 @@ class TrainingState:
 
     def state_dict(self) -> dict[str, Any]:
         """The state, in tensors, numbers and strings, random generators included."""
-        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        device = self._device()
+        on_cuda = device.type == "cuda"
+        cuda = [torch.cuda.get_rng_state(device)] if on_cuda else []
         return {
             "epoch": self.epoch,
             "seconds": self.seconds,
@@ -166,5 +168,14 @@ class TrainingState:
         self.pseudo_seeds.load_state_dict(state["pseudo_seeds"])
         self.best_pseudo_seeds = state["best_pseudo_seeds"]
         torch.set_rng_state(state["rng"])
-        if torch.cuda.is_available() and state["rng_cuda"]:
-            torch.cuda.set_rng_state_all(state["rng_cuda"])
+        device, cuda = self._device(), state["rng_cuda"]
+        if device.type == "cuda" and cuda:
+            # Older checkpoints hold one for each GPU of the machine.
+            number = device.index or 0
+            torch.cuda.set_rng_state(cuda[number if number < len(cuda) else 0], device)
+
+    def _device(self) -> torch.device:
+        """Where the model is, and so the generator that its noise comes from."""
+        for weight in self.model.parameters():
+            return weight.device
+        return torch.device("cpu")

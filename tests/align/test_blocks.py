@@ -1,6 +1,8 @@
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from pyg_ibmea.align import sinkhorn
 from pyg_ibmea.align._blocks import cosine_blocks, unit_sides
 
 
@@ -111,3 +113,37 @@ def test_rows_that_are_almost_of_unit_length_are_scaled(length):
     z = torch.tensor([[1.0, 0.0], [0.0, length]])
     unit, _ = unit_sides(z, z)
     assert unit[1].tolist() == [0.0, 1.0]
+
+
+class _Precisions(TorchDispatchMode):
+    """What float32 matrices are multiplied in."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func._opname in ("mm", "mv"):
+            self.found.append(torch.backends.cuda.matmul.fp32_precision)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.fixture
+def restored():
+    yield
+    torch.set_float32_matmul_precision("highest")
+
+
+@pytest.mark.parametrize("way", ["both", "CUDA alone"])
+def test_search_and_scaling_do_without_tensor_float_32(way, restored):
+    if way == "both":
+        torch.set_float32_matmul_precision("high")
+    else:
+        torch.backends.cuda.matmul.fp32_precision = "tf32"
+    z = torch.randn(6, 3)
+    with _Precisions() as precisions:
+        list(cosine_blocks(*unit_sides(z, z)))
+        sinkhorn(z, z.flip(0), num_iters=2, tolerance=0)
+    # A block, another of the kernel, and five sums over it.
+    assert precisions.found == ["ieee"] * 7
+    assert torch.backends.cuda.matmul.fp32_precision == "tf32"

@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pretended_cuda import on_pretended_cuda, tally
 
 from pyg_ibmea.align import Sinkhorn, sinkhorn, topk
 from pyg_ibmea.align.ranks import ranks
@@ -204,3 +205,37 @@ def test_bad_options(options, message):
         sinkhorn(torch.eye(3), torch.eye(3), **options)
     with pytest.raises(ValueError, match=message):
         Sinkhorn(**options)
+
+
+# Among them a temperature that needs logarithms.
+CASES = [
+    {},
+    {"temperature": 0.002, "num_iters": 12},
+    {"num_iters": 200, "tolerance": 1e-8},
+    {"slack": 0.4},
+    {"num_candidates": 10},
+]
+
+
+def _scaled(device):
+    found = []
+    for options in CASES:
+        sides = [side.to(device) for side in _sides(40, 30)[:2]]
+        with tally() as counts:
+            f, g, *slack, num_iters, error = sinkhorn(*sides, **options)
+        vectors = [side.cpu().numpy() for side in (f, g, *slack)]
+        found.append((vectors, num_iters, error, counts.waits.total()))
+    return found
+
+
+def test_a_gpu_is_asked_seldom_and_finds_the_same():
+    expected, found = _scaled("cpu"), on_pretended_cuda(_scaled, "cuda")
+    for one, other, options in zip(expected, found, CASES, strict=True):
+        for side, same in zip(one[0], other[0], strict=True):
+            np.testing.assert_allclose(side, same, rtol=1e-9, atol=1e-12)
+        num_iters, error, waits = other[1:]
+        assert (num_iters, error) == (one[1], pytest.approx(one[2], rel=1e-6))
+        # Five iterations with logarithms are done again.
+        checks = -(-num_iters // 5) + (options.get("temperature") == 0.002)
+        # Two for each side, which is checked, and three for the candidates.
+        assert waits == checks + 4 + 3 * ("num_candidates" in options)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyg_ibmea.nn import HybridContrastiveLoss, ModalFusion, ModalVIBEncoder
-from pyg_ibmea.nn._sparse import row_lengths, unit_rows
+from pyg_ibmea.nn._sparse import UnitRows, row_lengths, unit_rows
 
 
 @st.composite
@@ -31,6 +31,16 @@ def test_unit_rows_are_those_of_pytorch_and_zero_rows_pass_no_gradient(x):
     # What comes before a zero row is as flat as the row: finite differences agree.
     scale = torch.rand(x.size(1), dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(lambda s: unit_rows(x.detach() * s), scale + 0.5)
+
+
+@given(matrices())
+def test_unit_rows_of_a_gpu_are_those_of_the_cpu(x):
+    x = (x + 1e-14 * torch.rand(x.size(0), 1)).float().requires_grad_()
+    factor = torch.randn_like(x)
+    units = unit_rows(x), UnitRows.apply(x)
+    assert torch.equal(*units)
+    (theirs,), (mine,) = (torch.autograd.grad(unit, x, factor) for unit in units)
+    torch.testing.assert_close(mine, theirs, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("sparse", [False, True])

@@ -8,7 +8,7 @@ that memory grows with the batch and not with its square.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -17,6 +17,9 @@ from torch.autograd.function import once_differentiable
 
 BLOCK_ELEMENTS = 2**21
 """Entries of the similarity matrix in memory at a time (8 MiB in float32)."""
+
+GPU_BLOCK_ELEMENTS = 2**26
+"""The same on a GPU (256 MiB in float32), where a launch costs more than its work."""
 
 _ROOM = 7.0
 """Sums may be smaller than their terms' bound by exp(-7), and stay normal numbers."""
@@ -49,18 +52,70 @@ def multi_similarity(
     )
 
 
-def _tiles(num_rows: int, num_columns: int) -> Iterator[tuple[slice, slice]]:
-    """Cuts a matrix into tiles of at most ``BLOCK_ELEMENTS`` entries.
+Tile = tuple[slice, slice]
+"""Rows and columns of a matrix."""
+
+
+def _most_elements(z: Tensor) -> int:
+    return GPU_BLOCK_ELEMENTS if z.is_cuda else BLOCK_ELEMENTS
+
+
+def _tiles(num_rows: int, num_columns: int, most: int) -> Iterator[Tile]:
+    """Cuts a matrix into tiles of at most ``most`` entries, row after row.
 
     Tiles are no wider than it takes for products at full speed: a few whole rows of a
     very wide matrix would read all of the other factor for little work.
     """
-    width = min(num_columns, max(1, int((4 * BLOCK_ELEMENTS) ** 0.5)))
-    height = max(1, BLOCK_ELEMENTS // max(1, width))
+    width = min(num_columns, max(1, int((4 * most) ** 0.5)))
+    height = max(1, most // max(1, width))
     for top in range(0, num_rows, height):
         rows = slice(top, min(top + height, num_rows))
         for left in range(0, num_columns, width):
             yield rows, slice(left, min(left + width, num_columns))
+
+
+class _Twice:
+    """The tiles of a matrix, to go through twice: formed anew, unless there is only
+    one, which is kept.
+
+    Args:
+        form (callable): The entries of a tile, which the caller may overwrite the
+            second time.
+        tiles (iterator): The tiles.
+    """
+
+    def __init__(self, form: Callable[..., Tensor], tiles: Iterator[Tile]):
+        self.form, self.tiles = form, list(tiles)
+        self._only: Tensor | None = None
+
+    def first(self) -> Iterator[tuple[slice, slice, Tensor]]:
+        """Rows, columns and entries of each tile."""
+        for tile in self.tiles:
+            entries = self.form(*tile)
+            if len(self.tiles) == 1:
+                self._only = entries
+            yield (*tile, entries)
+
+    def again(self) -> Iterator[tuple[slice, slice, Tensor]]:
+        """The same."""
+        for tile in self.tiles:
+            yield (*tile, self.form(*tile) if self._only is None else self._only)
+
+
+class _Sums:
+    """A vector in parts, to each of which numbers are added one after the other."""
+
+    def __init__(self, add: Callable[[Tensor, Tensor], Tensor] = torch.add):
+        self.add, self.parts = add, dict[int, Tensor]()
+
+    def __setitem__(self, part: slice, values: Tensor) -> None:
+        known = self.parts.get(part.start)
+        self.parts[part.start] = values if known is None else self.add(known, values)
+
+    def joined(self) -> Tensor:
+        """The vector; parts were first met in its order."""
+        parts = list(self.parts.values())
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
 class _InfoNCE(torch.autograd.Function):
@@ -72,18 +127,19 @@ class _InfoNCE(torch.autograd.Function):
         # extreme range, sums of exponentials relative to the top need no maximum.
         top = 1 / temperature
         bounded = 2 * top < -math.log(torch.finfo(a.dtype).tiny) - _ROOM
-        row = torch.full_like(positive, 0 if bounded else -torch.inf)
-        column = row.clone()
-        for rows, columns in _tiles(num_pairs, num_pairs):
+
+        def scores(rows: slice, columns: slice) -> Tensor:
             score = (a[rows] @ b[columns].t()).div_(temperature)
-            if bounded:
-                score.sub_(top).exp_()
-                row[rows] += score.sum(dim=1)
-                column[columns] += score.sum(dim=0)
-            else:
-                row[rows] = torch.logaddexp(row[rows], score.logsumexp(dim=1))
-                lse = score.logsumexp(dim=0)
-                column[columns] = torch.logaddexp(column[columns], lse)
+            return score.sub_(top).exp_() if bounded else score
+
+        tiles = _Twice(scores, _tiles(num_pairs, num_pairs, _most_elements(a)))
+        add = torch.add if bounded else torch.logaddexp
+        sum_over = torch.sum if bounded else torch.logsumexp
+        row_sums, column_sums = _Sums(add), _Sums(add)
+        for rows, columns, score in tiles.first():
+            row_sums[rows] = sum_over(score, dim=1)
+            column_sums[columns] = sum_over(score, dim=0)
+        row, column = row_sums.joined(), column_sums.joined()
         log_row, log_column = (
             (row.log() + top, column.log() + top) if bounded else (row, column)
         )
@@ -91,17 +147,16 @@ class _InfoNCE(torch.autograd.Function):
 
         if any(ctx.needs_input_grad[:2]):
             grad_a, grad_b = -2 * b, -2 * a
-            row, column = row.reciprocal(), column.reciprocal()
-            for rows, columns in _tiles(num_pairs, num_pairs):
-                score = (a[rows] @ b[columns].t()).div_(temperature)
+            if bounded:
+                row, column = row.reciprocal(), column.reciprocal()
+            for rows, columns, score in tiles.again():
                 if bounded:
-                    weight = score.sub_(top).exp_()
-                    weight *= row[rows, None] + column[columns]
+                    weight = score.mul_(row[rows, None] + column[columns])
                 else:
                     weight = (score - log_row[rows, None]).exp_()
-                    weight += (score - log_column[columns]).exp_()
-                grad_a[rows] += weight @ b[columns]
-                grad_b[columns] += weight.t() @ a[rows]
+                    weight += score.sub_(log_column[columns]).exp_()
+                grad_a[rows].add_(weight @ b[columns])
+                grad_b[columns].add_(weight.t() @ a[rows])
             factor = 1 / (2 * num_pairs * temperature)
             ctx.save_for_backward(grad_a.mul_(factor), grad_b.mul_(factor))
         return loss
@@ -122,13 +177,18 @@ class _MultiSimilarity(torch.autograd.Function):
         counterpart = z.roll(half, dims=0)
         positive = (z * counterpart).sum(dim=1)
         exponent = -scale_pos * (positive - base)
+
+        def similarities(rows: slice, columns: slice) -> Tensor:
+            return _negatives(z, rows, columns, scale_neg, base)
+
         # The matrix is symmetric: tiles of its upper triangle serve both halves.
-        neg_sum = torch.zeros_like(positive)
-        for rows, columns in _upper_tiles(num_rows):
-            similar = _negatives(z, rows, columns, scale_neg, base)
-            neg_sum[rows] += similar.sum(dim=1)
+        tiles = _Twice(similarities, _upper_tiles(num_rows, _most_elements(z)))
+        sums = _Sums()
+        for rows, columns, similar in tiles.first():
+            sums[rows] = similar.sum(dim=1)
             if rows != columns:
-                neg_sum[columns] += similar.sum(dim=0)
+                sums[columns] = similar.sum(dim=0)
+        neg_sum = sums.joined()
         loss = (
             torch.nn.functional.softplus(exponent).sum() / scale_pos
             + torch.log1p(neg_sum).sum() / scale_neg
@@ -138,12 +198,11 @@ class _MultiSimilarity(torch.autograd.Function):
             grad_pos = -torch.sigmoid(exponent)
             grad_z = (grad_pos + grad_pos.roll(half))[:, None] * counterpart
             inverse = 1 / (1 + neg_sum)
-            for rows, columns in _upper_tiles(num_rows):
-                similar = _negatives(z, rows, columns, scale_neg, base)
+            for rows, columns, similar in tiles.again():
                 similar *= inverse[rows, None] + inverse[columns]
-                grad_z[rows] += similar @ z[columns]
+                grad_z[rows].add_(similar @ z[columns])
                 if rows != columns:
-                    grad_z[columns] += similar.t() @ z[rows]
+                    grad_z[columns].add_(similar.t() @ z[rows])
             ctx.save_for_backward(grad_z / num_rows)
         return loss
 
@@ -154,9 +213,11 @@ class _MultiSimilarity(torch.autograd.Function):
         return grad * grad_z, None, None, None
 
 
-def _upper_tiles(num_rows: int) -> Iterator[tuple[slice, slice]]:
-    """Square tiles on and above the diagonal of a square matrix."""
-    side = max(1, int(BLOCK_ELEMENTS**0.5))
+def _upper_tiles(num_rows: int, most: int) -> Iterator[Tile]:
+    """Square tiles of at most ``most`` entries on and above the diagonal of a square
+    matrix.
+    """
+    side = max(1, int(most**0.5))
     cuts = range(0, num_rows, side)
     parts = [slice(start, min(start + side, num_rows)) for start in cuts]
     for i, rows in enumerate(parts):

@@ -34,7 +34,9 @@ class HybridContrastiveLoss(nn.Module):
     the two sides in nats.
 
     Memory grows with :math:`B \cdot C`, never with :math:`B^2`. The gradient is formed
-    in the forward pass; second derivatives are not available.
+    in the forward pass; second derivatives are not available. Inputs in half precision
+    are raised to float32, and autocast is off inside: :math:`e^{\beta (s - \lambda)}`
+    leaves float16 at cosines of .78.
 
     Args:
         objective (str, optional): ``'multi_similarity'`` or ``'info_nce'``.
@@ -100,7 +102,7 @@ class HybridContrastiveLoss(nn.Module):
                 ``z_source``.
 
         Returns:
-            torch.Tensor: A scalar; zero for ``B = 0``.
+            torch.Tensor: A scalar, at least float32; zero for ``B = 0``.
         """
         if z_source.dim() != 2 or z_source.shape != z_target.shape:
             raise ValueError(
@@ -109,12 +111,18 @@ class HybridContrastiveLoss(nn.Module):
             )
         if self.gather:
             z_source, z_target = gather_rows(z_source), gather_rows(z_target)
+        dtype = torch.promote_types(z_source.dtype, z_target.dtype)
+        dtype = torch.promote_types(dtype, torch.float32)
+        with torch.autocast(z_source.device.type, enabled=False):
+            return self._loss(z_source.to(dtype), z_target.to(dtype))
+
+    def _loss(self, z_source: Tensor, z_target: Tensor) -> Tensor:
         if z_source.size(0) == 0:
             return (z_source.sum() + z_target.sum()) * 0.0
-        z_source, z_target = unit_rows(z_source), unit_rows(z_target)
+        z = unit_rows(torch.cat([z_source, z_target]))
         if self.objective == "info_nce":
+            z_source, z_target = z.chunk(2)
             return info_nce(z_source, z_target, self.temperature)
-        z = torch.cat([z_source, z_target])
         return multi_similarity(z, self.scale_pos, self.scale_neg, self.base)
 
     def __repr__(self) -> str:

@@ -59,7 +59,7 @@ class Latents:
             self.kl[modality] = _mean_over(posterior.kl(), present)
 
     def output(
-        self, sizes: Mapping[str, int], z: Tensor, weights: dict[str, float]
+        self, sizes: Mapping[str, int], z: Tensor, weights: Mapping[str, float]
     ) -> IBMEAOutput:
         """The same by graph.
 
@@ -67,7 +67,7 @@ class Latents:
             sizes (dict): How many of the entities are of each graph, one graph after
                 the other.
             z (torch.Tensor): Fused vectors ``[n, C]``.
-            weights (dict): Fusion weight by modality, in the order of the model.
+            weights (mapping): Fusion weight by modality, in the order of the model.
         """
 
         def by_graph(rows: Tensor) -> dict[str, Tensor]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -48,10 +49,11 @@ class ModalFusion(nn.Module):
         """Resets the weights: all modalities weigh the same."""
         nn.init.zeros_(self.score)
 
-    def weights(self) -> dict[str, float]:
-        """The weight of each modality for an entity that has all of them."""
-        weights = self.score.detach().softmax(dim=0).tolist()
-        return dict(zip(self.modalities, weights, strict=True))
+    def weights(self) -> Mapping[str, float]:
+        """The weight of each modality, as it is now, for an entity that has all of
+        them. It is fetched from the device when it is first looked at.
+        """
+        return _Weights(self.modalities, self.score.detach().softmax(dim=0))
 
     def forward(
         self, latents: Mapping[str, Tensor], mask: Mapping[str, Tensor] | None = None
@@ -66,21 +68,39 @@ class ModalFusion(nn.Module):
         Returns:
             torch.Tensor: ``[N, C]``; zero for an entity without any modality.
         """
-        first = latents[self.modalities[0]]
-        present = first.new_ones(first.size(0), len(self.modalities), dtype=torch.bool)
-        for column, modality in enumerate(self.modalities):
-            if mask is not None and modality in mask:
-                present[:, column] = mask[modality]
+        first, mask = latents[self.modalities[0]], mask or {}
+        everywhere = first.new_ones(first.size(0), dtype=torch.bool)
+        present = torch.stack([mask.get(m, everywhere) for m in self.modalities], dim=1)
         # Without any modality there is no softmax: the entity gets the zero vector.
         odds = (self.score - self.score.max().detach()).exp() * present
         weight = odds / odds.sum(dim=1, keepdim=True).clamp(min=1e-12)
-        return torch.cat(
-            [
-                weight[:, column, None] * unit_rows(latents[modality])
-                for column, modality in enumerate(self.modalities)
-            ],
-            dim=1,
-        )
+        shares = zip(self.modalities, weight.unbind(1), strict=True)
+        parts = [share[:, None] * unit_rows(latents[m]) for m, share in shares]
+        return torch.cat(parts, dim=1)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.modalities})"
+
+
+class _Weights(Mapping[str, float]):
+    """Weights by modality that stay where they are until one is looked at."""
+
+    def __init__(self, modalities: Sequence[str], values: Tensor):
+        self.modalities = tuple(modalities)
+        self._values = values
+
+    @cached_property
+    def _by_modality(self) -> dict[str, float]:
+        return dict(zip(self.modalities, self._values.tolist(), strict=True))
+
+    def __getitem__(self, modality: str) -> float:
+        return self._by_modality[modality]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.modalities)
+
+    def __len__(self) -> int:
+        return len(self.modalities)
+
+    def __repr__(self) -> str:
+        return repr(self._by_modality)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -30,4 +31,4 @@ class IBMEAOutput:
     masks: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     kl: dict[str, Tensor] = field(default_factory=dict)
     posteriors: dict[str, GaussianPosterior] = field(default_factory=dict)
-    weights: dict[str, float] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)

@@ -7,7 +7,9 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pretended_cuda import on_pretended_cuda, tally
 
+from pyg_ibmea.nn import HybridContrastiveLoss
 from pyg_ibmea.nn.loss import _contrastive
 from pyg_ibmea.nn.loss._contrastive import info_nce, multi_similarity
 
@@ -121,21 +123,33 @@ def test_gradcheck(block, monkeypatch):
 
 
 @pytest.mark.parametrize(("size", "most"), [((35, 10), 100), ((500, 700), 96)])
-def test_tiles_cover_a_matrix_once_within_their_bound(size, most, monkeypatch):
-    monkeypatch.setattr(_contrastive, "BLOCK_ELEMENTS", most)
+def test_tiles_cover_a_matrix_once_within_their_bound(size, most):
     count = torch.zeros(size)
-    for rows, columns in _contrastive._tiles(*size):
+    for rows, columns in _contrastive._tiles(*size, most):
         count[rows, columns] += 1
         assert 0 < count[rows, columns].numel() <= most
     assert (count == 1).all()
 
 
-def test_upper_tiles_cover_the_upper_triangle_once(monkeypatch):
-    monkeypatch.setattr(_contrastive, "BLOCK_ELEMENTS", 9)
+def test_upper_tiles_cover_the_upper_triangle_once():
     count = torch.zeros(8, 8)
-    for rows, columns in _contrastive._upper_tiles(8):
+    for rows, columns in _contrastive._upper_tiles(8, most=9):
         count[rows, columns] += 1
         if rows != columns:
             count[columns, rows] += 1
         assert count[rows, columns].numel() <= 9
     assert (count == 1).all()
+
+
+def launches(num_pairs, objective):
+    a, b = torch.randn(2, num_pairs, 4, device="cuda", requires_grad=True)
+    with tally() as counts:
+        HybridContrastiveLoss(objective)(a, b).backward()
+    return counts.launches.total()
+
+
+@pytest.mark.parametrize("objective", ["info_nce", "multi_similarity"])
+def test_a_gpu_forms_large_tiles(objective):
+    few = on_pretended_cuda(launches, 5, objective)
+    assert _contrastive.BLOCK_ELEMENTS < 1600**2
+    assert on_pretended_cuda(launches, 1600, objective) == few < 60

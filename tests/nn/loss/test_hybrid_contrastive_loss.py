@@ -44,6 +44,63 @@ def test_gradcheck(objective, pairs):
     assert torch.autograd.gradcheck(loss, z)
 
 
+@pytest.fixture
+def alike():
+    """Pairs whose cosines, those of other pairs included, are all near 1."""
+    center = torch.randn(8)
+    return [center + 0.05 * torch.randn(12, 8) for _ in range(2)]
+
+
+def loss_and_gradients(loss, sides):
+    sides = [side.detach().requires_grad_() for side in sides]
+    value = loss(*sides)
+    value.backward()
+    return value.detach(), [side.grad for side in sides]
+
+
+HALVES = [torch.float16, torch.bfloat16]
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("objective", ["multi_similarity", "info_nce"])
+def test_autocast_changes_nothing(objective, dtype, alike):
+    loss = HybridContrastiveLoss(objective)
+    expected = loss_and_gradients(loss, [side.double() for side in alike])
+    with torch.autocast("cpu", dtype=dtype):
+        value, grads = loss_and_gradients(loss, alike)
+    assert value.dtype == torch.float32
+    torch.testing.assert_close(value.double(), expected[0], rtol=1e-6, atol=0)
+    for grad, exact in zip(grads, expected[1], strict=True):
+        assert (grad - exact).norm() < 1e-4 * exact.norm()
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+@pytest.mark.parametrize("autocast", [False, True])
+@pytest.mark.parametrize("objective", ["multi_similarity", "info_nce"])
+def test_half_precision_rounds_the_inputs_only(objective, autocast, dtype, alike):
+    loss = HybridContrastiveLoss(objective)
+    halves = [side.to(dtype) for side in alike]
+    expected = loss_and_gradients(loss, [side.double() for side in halves])
+    with torch.autocast("cpu", dtype=dtype, enabled=autocast):
+        value, grads = loss_and_gradients(loss, halves)
+    assert value.dtype == torch.float32
+    torch.testing.assert_close(value.double(), expected[0], rtol=1e-6, atol=0)
+    for grad, exact in zip(grads, expected[1], strict=True):
+        assert grad.dtype == dtype
+        # Each entry is rounded once, to a number of the type or the smallest of all.
+        limits = torch.finfo(dtype)
+        bound = limits.eps / 2 * exact.abs() + 1e-4 * exact.abs().max()
+        assert ((grad.double() - exact).abs() <= bound + limits.smallest_normal).all()
+
+
+def test_sides_of_different_precision(pairs):
+    source, target = pairs
+    loss = HybridContrastiveLoss("info_nce")
+    torch.testing.assert_close(
+        loss(source.bfloat16(), target), loss(source.bfloat16().double(), target)
+    )
+
+
 @pytest.mark.parametrize("objective", ["multi_similarity", "info_nce"])
 def test_lengths_do_not_matter_but_the_pairing_does(objective, pairs):
     loss = HybridContrastiveLoss(objective)

@@ -1,0 +1,65 @@
+"""What a training asks of a GPU, on a pretended one.
+
+A wait is worth tens of launches: the device idles until the host has caught up.
+"""
+
+import pytest
+import torch
+from pretended_cuda import on_pretended_cuda, tally
+
+from pyg_ibmea.datasets import SyntheticMMKG
+from pyg_ibmea.nn import IBMEA
+from pyg_ibmea.problem import modalities_of
+from pyg_ibmea.train import Objective, Options
+from pyg_ibmea.train._device import moved
+from pyg_ibmea.train._memory_log import MemoryLog
+from pyg_ibmea.train._training import Training
+
+# Checks of the graph that the layers repeat in every forward.
+LAYERS = "pyg_ibmea/nn/conv/"
+
+
+def begun_training(device):
+    """A training of 200 entities on each side, with all defaults."""
+    torch.manual_seed(0)
+    data, options = SyntheticMMKG(num_entities=200)[0], Options()
+    model = IBMEA.from_data(data, options=options.model).to(device)
+    objective = Objective.from_options(
+        options.loss, model.modalities, modalities_of(data)
+    )
+    problem = moved(data, torch.device(device))
+    training = Training(problem, model, objective, options, MemoryLog(), progress=False)
+    training.graph = model.graph_of(problem)
+    training.state.epoch = 1
+    return training
+
+
+def second_epoch():
+    training = begun_training("cuda")
+    training.train_epoch()
+    with tally() as counts:
+        training.train_epoch()
+    return counts, len(training._batches())
+
+
+@pytest.fixture(scope="module")
+def epoch():
+    """What an epoch asks of the device after a first one, and its number of steps."""
+    return on_pretended_cuda(second_epoch)
+
+
+def test_a_step_waits_for_its_loss_and_for_who_has_what(epoch):
+    counts, steps = epoch
+    outside = {
+        key: number
+        for key, number in counts.waits.items()
+        if not key[0].startswith(LAYERS)
+    }
+    # Once more an epoch, for the means of the loss terms.
+    assert sum(outside.values()) <= 2 * steps + 1, str(counts)
+    assert counts.waits.total() <= 19 * steps + 1, str(counts)
+
+
+def test_launches_of_a_step(epoch):
+    counts, steps = epoch
+    assert counts.launches.total() <= 1429 * steps, str(counts)
