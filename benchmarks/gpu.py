@@ -4,7 +4,7 @@ python -m benchmarks.gpu --out benchmarks/results/gpu.md
 
 Medians of single passes, taken by the device's own clock (CUDA events). The bandwidth
 of a copy is measured in the same run: a layer without reuse of neighbours cannot be
-faster than its bytes at that rate. ``--device cpu --size tiny`` tries the script itself.
+faster than its bytes at that rate. ``--device cpu --size tiny`` tries the script.
 """
 
 import argparse

@@ -10,7 +10,16 @@ TINY = gpu.SIZES["tiny"]
 
 def test_writes_a_table(tmp_path):
     out = tmp_path / "gpu.md"
-    options = "--device cpu --size tiny --backends torch --rounds 2".split()
+    options = [
+        "--device",
+        "cpu",
+        "--size",
+        "tiny",
+        "--backends",
+        "torch",
+        "--rounds",
+        "2",
+    ]
     gpu.main([*options, "--out", str(out)])
     lines = out.read_text().splitlines()
     rows = [line for line in lines if line.startswith("| ")][1:]
