@@ -49,7 +49,7 @@ class _Rows(NamedTuple):
 
     @property
     def sizes(self) -> tuple[int, int]:
-        return self.number, len(self.pieces)
+        return self.number, self.pieces.number
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -59,7 +59,7 @@ class _Rows(NamedTuple):
     def on_pieces(self, kernel: Any, *args: Any) -> None:
         """Runs a kernel that has the scores of one piece in a program."""
         warps = max(1, min(8, LONGEST * self.shape[1] // 128))
-        _launch(kernel, (len(self.pieces),), *args, warps=warps)
+        _launch(kernel, (self.pieces.number,), *args, warps=warps)
 
     def on_all(self, kernel: Any, *args: Any) -> None:
         """Runs a kernel on scores for the pieces of hubs, and for all other rows."""
@@ -73,7 +73,7 @@ class _Rows(NamedTuple):
         width = result.numel() // max(self.number, 1)
         _launch(
             merge,
-            (len(self.pieces), triton.cdiv(width, 64)),
+            (self.pieces.number, triton.cdiv(width, 64)),
             *(parts, *self.arrays, result, self.number, width, inner, LONGEST, 64, 8),
         )
 
@@ -103,13 +103,13 @@ def forward(
         rows = _Rows.of(ptr, source.numel(), num_columns)
         out = x.new_empty(stacks, rows.number, channels)
         alpha = scale.new_empty(source.numel(), num_columns)
-        tops = scale.new_empty(len(rows.pieces), num_columns)
+        tops = scale.new_empty(rows.pieces.number, num_columns)
         norms = torch.empty_like(tops)
         given = (score_src, score_dst, inner, outer, source, *rows.arrays, tops, norms)
         shape = (*rows.sizes, negative_slope, *rows.shape)
         rows.on_pieces(scores.statistics, *given, *shape)
         rows.on_all(scores.coefficients, *given, alpha, *shape)
-        parts = scale.new_empty(len(rows.pieces), stacks, channels)
+        parts = scale.new_empty(rows.pieces.number, stacks, channels)
         width = _width(channels, num_columns)
         _launch(
             weighted_sums,
@@ -188,7 +188,7 @@ def _edge_gradients(
         *(grad, x, scale, source, *rows.arrays, products, *rows.sizes),
         *(channels, num_columns, heads, LONGEST, edges, width),
     )
-    parts = scale.new_empty(len(rows.pieces), num_columns)
+    parts = scale.new_empty(rows.pieces.number, num_columns)
     rows.on_pieces(
         gradients.means,
         *(products, alpha, gate, *rows.arrays, parts, *rows.sizes, *rows.shape),
@@ -217,9 +217,9 @@ def _feature_gradients(
     """Gradients of x and scale."""
     num_columns, channels = scale.shape
     num_groups = min(senders.number, MOST_GROUPS)
-    hub_groups = min(len(senders.pieces), MOST_GROUPS)
+    hub_groups = min(senders.pieces.number, MOST_GROUPS)
     grad_x = torch.empty_like(x)
-    parts = scale.new_empty(len(senders.pieces), channels)
+    parts = scale.new_empty(senders.pieces.number, channels)
     scale_parts = scale.new_empty(hub_groups + num_groups, *scale.shape)
     width = _width(channels, num_columns)
     _launch(
@@ -237,7 +237,7 @@ def _feature_gradients(
 def _sums(values: Tensor, perm: Tensor | None, rows: _Rows) -> Tensor:
     """Sums over the edges of each row, ``[N, K]``."""
     result = values.new_empty(rows.number, rows.columns)
-    parts = values.new_empty(len(rows.pieces), rows.columns)
+    parts = values.new_empty(rows.pieces.number, rows.columns)
     rows.on_all(
         gradients.sums,
         *(values, perm, *rows.arrays, result, parts, *rows.sizes, *rows.shape),

@@ -44,7 +44,9 @@ class Pieces(NamedTuple):
         row = torch.searchsorted(ends, every, right=True)
         return cls(row, ends - number)
 
-    def __len__(self) -> int:
+    @property
+    def number(self) -> int:
+        """How many pieces there may be, ``P``."""
         return self.row.numel()
 
 
