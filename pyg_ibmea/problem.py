@@ -7,6 +7,7 @@ layout is defined in one place.
 from __future__ import annotations
 
 import copy
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, permutations
@@ -395,6 +396,23 @@ def check_names(graphs: Iterable[str] = (), modalities: Iterable[str] = ()) -> N
             )
 
 
+def check_texts(where: str, texts: Iterable[object]) -> None:
+    """Raises ValueError for half a character (a lone surrogate), which no file holds.
+
+    Args:
+        where (str): What the texts are, for the message.
+        texts (iterable): The texts.
+    """
+    found = [str(text) for text in texts]
+    try:
+        "".join(found).encode()
+    except UnicodeEncodeError:
+        bad = next(text for text in found if re.search("[\ud800-\udfff]", text))
+        raise ValueError(
+            f"{where}: {bad!r} is not UTF-8 and cannot be written to a file; rename it"
+        ) from None
+
+
 def check_problem(data: HeteroData) -> None:
     """Checks that data has the layout of an alignment problem.
 
@@ -437,6 +455,8 @@ both long; give a graph without triples empty ones
                 f"data.uri[{kg!r}] must name all {count} entities of the graph, got "
                 f"{len(uris.get(kg, ()))} names"
             )
+        if uris is not None:
+            check_texts(f"data.uri[{kg!r}]", uris[kg])
     if not linked_pairs(data):
         raise ValueError(
             "no graphs are linked; store the known pairs of two graphs a and b in "

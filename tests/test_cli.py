@@ -14,7 +14,9 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from torch_geometric.data import HeteroData
+from torch_geometric.testing import withPackage
 
 from pyg_ibmea import __version__
 from pyg_ibmea.cli import main
@@ -111,6 +113,37 @@ def test_figures_of_graphs_whose_names_hold_a_dash(
         assert f"{one} -> {other} " in text
         assert f"{other} -> {one} " in text
     assert text.count("->") == 4
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files must be UTF-8")
+@pytest.mark.filterwarnings("ignore:.*dropped")
+@withPackage("pyarrow")
+def test_names_of_files_that_are_not_utf_8(
+    files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    images = folder / "images"
+    images.mkdir(parents=True)
+    for name in ["a0", "b0", *(f"a{i}" for i in range(1, 10))]:
+        Image.new("RGB", (4, 4), "red").save(images / f"{name}.png")
+    (images / "a0.png").rename(images / os.fsdecode(b"\xe9.png"))
+    words = problem(files)
+    words.insert(2, f"images={images}")
+    out = folder / "run"
+    train = ["train", *words, *TINY, "--refits", "0", "--out", str(out)]
+    for command in (["inspect", *words], [*train, "--allow-dropped"]):
+        assert main(command) == 0
+    assert r"caf\udce9/run/alignment.tsv" in capsys.readouterr().out
+    assert r"\udce9" in (out / "problems.tsv").read_text(encoding="utf-8")
+    for command in (
+        ["report", str(out)],
+        *(
+            ["export", str(out), "--to", str(folder / f"m.{x}")]
+            for x in ("tsv", "csv", "nt", "parquet")
+        ),
+    ):
+        assert main(command) == 0
+    assert r"caf\udce9" in (out / "report.html").read_text(encoding="utf-8")
 
 
 def test_two_pairs_of_graphs_with_one_title_are_refused_before_reading(

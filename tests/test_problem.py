@@ -285,6 +285,15 @@ def test_no_two_pairs_of_graphs_have_one_title():
         check_names(iter(["a", "c", "b - c", "d", "a - b"]))
 
 
+def test_entities_that_no_file_can_hold_are_refused():
+    data = SyntheticMMKG(num_entities=60)[0]
+    data.uri["source"][7] = "\U0001f600\u00e9"
+    check_problem(data)
+    data.uri["source"][7] = "caf\udce9"
+    with pytest.raises(ValueError, match=r"data.uri\['source'\]: 'caf\\udce9' is not"):
+        check_problem(data)
+
+
 def test_features_of_the_structure_are_refused_not_ignored():
     data = SyntheticMMKG(num_entities=60)[0]
     for kg in data.node_types:

@@ -66,16 +66,17 @@ def write_table(
     with replacing(path) as unfinished:
         if form == "parquet":
             _, parquet = import_pyarrow()
-            parquet.write_table(parquet_table(columns), unfinished)
+            with unfinished.open("wb") as file:  # Its name need not be UTF-8.
+                parquet.write_table(parquet_table(columns), file)
             return
-        with unfinished.open("w", encoding="utf-8", newline="") as file:
+        with unfinished.open("w", encoding="utf-8", newline="") as text:
             rows = zip(*columns.values(), strict=True)
             if form == "csv":
-                writer = csv.writer(file, quoting=csv.QUOTE_ALL)
+                writer = csv.writer(text, quoting=csv.QUOTE_ALL)
                 writer.writerow(COLUMNS)
                 writer.writerows(rows)
             else:
-                file.writelines(_tsv(columns) if form == "tsv" else _nt(columns))
+                text.writelines(_tsv(columns) if form == "tsv" else _nt(columns))
 
 
 def safe_cell(name: str) -> str:

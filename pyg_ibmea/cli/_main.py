@@ -7,6 +7,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 from pyg_ibmea import __version__
@@ -56,6 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     args = make_parser().parse_args(arguments)
     told = warnings.formatwarning
+    out = sys.stdout if isinstance(sys.stdout, TextIOWrapper) else None
+    strict = out.errors if out else None
+    if out:  # What a terminal cannot show must not end a command.
+        out.reconfigure(errors="backslashreplace")
     warnings.formatwarning = lambda text, *_, **__: f"note: {text}\n"
     try:
         command: Callable[[argparse.Namespace], int] = args.command
@@ -72,6 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     finally:
         warnings.formatwarning = told
+        if out:
+            out.reconfigure(errors=strict)
 
 
 def _refuse(args: argparse.Namespace, why: str) -> int:

@@ -153,14 +153,16 @@ class Losses:
 
 
 def table_of(rows: Sequence[Dropped]) -> str:
-    """What was dropped as a table with tabs and quotes."""
+    """What was dropped as a table with tabs and quotes; names of files that are not
+    UTF-8 are escaped.
+    """
     text = io.StringIO(newline="")
     writer = csv.writer(
         text, delimiter="\t", lineterminator="\n", quoting=csv.QUOTE_ALL
     )
     writer.writerow([field.name for field in fields(Dropped)])
     writer.writerows(list(asdict(row).values()) for row in rows)
-    return text.getvalue()
+    return text.getvalue().encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _said(dropped: Dropped) -> str:

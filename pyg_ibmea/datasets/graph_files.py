@@ -59,8 +59,10 @@ class GraphFiles:
         leaves (str, optional): ``'keep'``, or ``'drop'`` to leave out entities known
             only as the tail of a single triple. (default: :obj:`"keep"`)
         features (dict, optional): File of vectors by modality; see
-            :func:`~pyg_ibmea.data.read_features`; ``relation`` and ``attribute`` are
-            made from the graph. (default: none)
+            :func:`~pyg_ibmea.data.read_features`. A number in it is the entity of that
+            name where all entities are called by whole numbers, else the place of the
+            entity in the order in which they are first named. ``relation`` and
+            ``attribute`` are made from the graph. (default: none)
 
     Raises:
         ValueError: If the graph has no source, or several, an option is unknown, or a
@@ -254,8 +256,8 @@ def read_problem(
                 lost = _rows(keys, everywhere, f.name)
             losses.add("images", source, len(keys), lost)
         for modality, path in f.features.items():
-            ids = torch.arange(graph.num_nodes)
-            graph.features[modality] = read_features(path, ids, graph.entities)
+            arguments = (path, _ids(graph.entities), graph.entities)
+            graph.features[modality] = read_features(*arguments)
     known: dict[str, set[str]] = {}
     if any(f.leaves == "drop" for f in files):
         known = _named(graphs, links, dangling or {})
@@ -265,8 +267,8 @@ def read_problem(
             graphs[f.name] = without_leaves(graphs[f.name], keep)
         if f.name in pictures:
             graph = graphs[f.name]
-            arguments = (pictures[f.name], graph.entities, cache, encoder)
-            graph.features["image"] = encode_images(*arguments, progress=progress)
+            given_images = (pictures[f.name], graph.entities, cache, encoder)
+            graph.features["image"] = encode_images(*given_images, progress=progress)
     edges = {
         pair: _read_links(path, graphs[pair[0]], graphs[pair[1]], losses)
         for pair, path in links.items()
@@ -280,6 +282,15 @@ def read_problem(
     problem.dropped = tuple(losses.rows)
     problem.notes = tuple(losses.sentences)
     return problem
+
+
+def _ids(entities: Sequence[str]) -> Tensor:
+    """The numbers by which files of vectors name the entities, long ``[N]``."""
+    if all(len(e) < 19 and e.isascii() and e.isdigit() for e in entities):
+        numbers = [int(entity) for entity in entities]
+        if [str(number) for number in numbers] == list(entities):
+            return torch.tensor(numbers, dtype=torch.long)
+    return torch.arange(len(entities))
 
 
 def _rows(

@@ -93,18 +93,40 @@ def inspect_problem(data: HeteroData) -> dict[str, Any]:
 def exchanged_columns(data: HeteroData) -> list[str]:
     """Says which graphs look as if two columns of their triples were exchanged.
 
+    Such a graph has more relations than entities; or at least half as many, most of
+    which are entities, too: what was meant as a head is often a tail as well.
+
     Args:
         data (HeteroData): The problem.
     """
     said = []
     for name in data.node_types:
-        relations = int(triples_of(data, name).edge_type.unique().numel())
-        if relations > data[name].num_nodes:
-            said.append(
-                f"Graph '{name}' has more relations ({relations}) than entities "
-                f"({data[name].num_nodes}): are the columns of its triples exchanged?"
-            )
+        used = triples_of(data, name).edge_type.unique().tolist()
+        relations, entities = len(used), int(data[name].num_nodes)
+        if relations > entities:
+            what = f"more relations ({relations}) than entities ({entities})"
+        elif 2 * relations < entities:
+            continue
+        else:
+            both = _also_entities(data, name, used)
+            if 2 * both <= relations:
+                continue
+            what = f"{relations} relations, of which {both} are among its {entities} "
+            what += "entities"
+        said.append(
+            f"Graph '{name}' has {what}: are the columns of its triples exchanged?"
+        )
     return said
+
+
+def _also_entities(data: HeteroData, name: str, relations: list[int]) -> int:
+    """How many of some relations of a graph have the name of an entity of it."""
+    entities, names = (
+        (getattr(data, key, None) or {}).get(name, ())
+        for key in ("uri", "relation_uri")
+    )
+    known = set(entities)
+    return sum(i < len(names) and names[i] in known for i in relations)
 
 
 def _graph(data: HeteroData, name: str) -> dict[str, Any]:

@@ -17,7 +17,13 @@ from pyg_ibmea.data.gaps import describe_gaps
 from pyg_ibmea.data.joint_links import close_links, split_jointly
 from pyg_ibmea.datasets._dropped import Dropped
 from pyg_ibmea.datasets._feature_files import check_given
-from pyg_ibmea.problem import Pair, check_names, linked_pairs, links_between
+from pyg_ibmea.problem import (
+    Pair,
+    check_names,
+    check_texts,
+    linked_pairs,
+    links_between,
+)
 
 
 class KnowledgeGraphs(InMemoryDataset):
@@ -185,6 +191,7 @@ def _add_names(
     ]
     if not any(texts):
         return
+    check_texts("the names of entities", texts)
     x = torch.from_numpy(encoder(texts))
     mask = x.any(dim=1)
     start = 0

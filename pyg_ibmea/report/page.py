@@ -103,7 +103,8 @@ value="0"></label>{choice}<output id="count"></output></div>
 """
     path = folder / "report.html"
     with replacing(path) as unfinished:
-        unfinished.write_text(page, encoding="utf-8")
+        # Names of files need not be UTF-8.
+        unfinished.write_text(page, encoding="utf-8", errors="backslashreplace")
     return path
 
 

@@ -71,6 +71,13 @@ def test_the_table_holds_every_id(ids) -> None:
     assert [row[4] for row in rows] == ids
 
 
+def test_names_of_files_that_are_not_utf_8_are_escaped() -> None:
+    text = table_of([Dropped("caf\udce9", 0, "images", "zh", "\udce9é")])
+    assert text.splitlines()[1].startswith(
+        '"caf\\udce9"\t"0"\t"images"\t"zh"\t"\\udce9é"'
+    )
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for side in "ab":

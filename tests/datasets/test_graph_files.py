@@ -1,3 +1,4 @@
+import json
 import warnings
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import torch
 from PIL import Image
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.data import KnowledgeGraph, read_jape, read_mmkb
+from pyg_ibmea.data import KnowledgeGraph, encode_names, read_jape, read_mmkb
 from pyg_ibmea.datasets import GraphFiles, KnowledgeGraphs, MMKGPair, read_problem
 
 
@@ -103,6 +104,34 @@ def test_ids_with_leading_zeros_are_named(folder: Path) -> None:
     )
     named = {"007": "Bond", "1e3": "many", "7": "seven"}
     assert files.read_names(files.read()) == named
+
+
+@pytest.mark.parametrize("suffix", ["npz", "npy", "json"])
+@pytest.mark.parametrize("prefix", ["", "0", "e"])
+def test_a_number_in_a_file_of_vectors(suffix: str, prefix: str, folder: Path) -> None:
+    order = torch.randperm(40, generator=torch.Generator().manual_seed(0)).tolist()
+    names = [f"{prefix}{number}" for number in order]
+    rows = [f"{names[i - 1]}\tr\t{name}\n" for i, name in enumerate(names)]
+    (folder / "numbered.tsv").write_text("".join(rows))
+    links = folder / "numbered_links.tsv"
+    links.write_text("".join(f"{name}\t{name}\n" for name in names))
+    path = folder / f"x.{suffix}"
+    values = torch.arange(40.0)[:, None] + torch.tensor([1.0, 100.0])
+    if suffix == "npz":
+        np.savez(path, ids=np.arange(40), features=values.numpy())
+    elif suffix == "npy":
+        np.save(path, values.numpy())
+    else:
+        path.write_text(json.dumps([[i, f"name {i}"] for i in range(40)]))
+        values = torch.from_numpy(encode_names([f"name {i}" for i in range(40)]))
+    files = [
+        GraphFiles(kg, triples=folder / "numbered.tsv", features={"audio": path})
+        for kg in "ab"
+    ]
+    data = read_problem(files, {("a", "b"): links})[0]
+    listed = [int(uri.removeprefix(prefix)) for uri in data.uri["a"]]
+    expected = values if prefix else values[listed]
+    assert data["a"].x_audio.equal(expected)
 
 
 def test_names_must_be_of_the_graph(folder: Path) -> None:

@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from pyg_ibmea.data import KnowledgeGraph
+from pyg_ibmea.data import KnowledgeGraph, read_tables
 from pyg_ibmea.datasets import KnowledgeGraphs, inspect_problem
+from pyg_ibmea.datasets.inspection import exchanged_columns
 
 
 def problem(sizes=(40, 40), seeds=20):
@@ -61,3 +62,37 @@ def test_more_relations_than_entities_look_exchanged():
         "Graph 'a' has more relations (50) than entities (40): are the columns of its "
         "triples exchanged?"
     ]
+
+
+@pytest.mark.parametrize(
+    ("order", "said"), [((0, 1, 2), False), ((1, 0, 2), True), ((0, 2, 1), True)]
+)
+def test_relations_that_are_entities_look_exchanged(order, said, tmp_path):
+    rows = [(f"e{i}", f"r{i % 40}", f"e{(7 * i + 1) % 100}") for i in range(70)]
+    table = tmp_path / "triples.tsv"
+    table.write_text("".join("\t".join(row[i] for i in order) + "\n" for row in rows))
+    graphs = [read_tables(name, triples=table) for name in "ab"]
+    links = {("a", "b"): torch.arange(20).repeat(2, 1)}
+    data = KnowledgeGraphs(graphs, links)[0]
+    relations, entities = len(graphs[0].relations), graphs[0].num_nodes
+    both = len({*graphs[0].relations} & {*graphs[0].entities})
+    assert relations <= entities
+    assert exchanged_columns(data) == said * [
+        f"Graph '{name}' has {relations} relations, of which {both} are among its "
+        f"{entities} entities: are the columns of its triples exchanged?"
+        for name in "ab"
+    ]
+    del data.relation_uri, data.uri
+    assert exchanged_columns(data) == []
+
+
+@pytest.mark.parametrize(
+    ("size", "shared", "said"), [(40, 20, 2), (41, 20, 0), (40, 11, 2), (40, 10, 0)]
+)
+def test_many_relations_and_most_of_them_entities(size, shared, said):
+    entities = [f"e{i}" for i in range(size)]
+    relations = entities[:shared] + [f"r{i}" for i in range(20 - shared)]
+    triples = torch.tensor([[i, i % 20, i + 1] for i in range(size - 1)])
+    graphs = [KnowledgeGraph(name, entities, relations, triples) for name in "ab"]
+    links = {("a", "b"): torch.arange(20).repeat(2, 1)}
+    assert len(exchanged_columns(KnowledgeGraphs(graphs, links)[0])) == said

@@ -74,3 +74,12 @@ def test_a_modality_is_given_once(kind):
     message = f"give either {kind}s or the vectors feature:{kind}, not both"
     with pytest.raises(ValueError, match=message):
         GraphFiles.parse(["en", "rdf=g.nt", f"{kind}s=x", f"feature:{kind}=x.npz"])
+
+
+def test_a_name_of_half_a_character_is_refused_before_it_is_encoded():
+    triples = torch.tensor([[0, 0, 1]])
+    graphs = [KnowledgeGraph(kg, ["u", "v"], ["r"], triples) for kg in "ab"]
+    links = {("a", "b"): torch.arange(2).repeat(2, 1)}
+    names = {"a": {"u": "name"}, "b": {"v": "caf\udce9"}}
+    with pytest.raises(ValueError, match=r"names of entities: 'caf\\udce9' is not"):
+        KnowledgeGraphs(graphs, links, names=names)

@@ -10,6 +10,7 @@ from pyg_ibmea.data._boundary import open_regular, reading
 from pyg_ibmea.data.readers._headers import place_of_columns
 from pyg_ibmea.data.readers._lines import read_lines
 from pyg_ibmea.data.readers._rows import PARQUET, read_rows, suffix_of
+from pyg_ibmea.problem import check_texts
 
 Names = list[tuple[int | str, str]]
 
@@ -78,7 +79,7 @@ def _entry(path: Path, place: int, entry: Any) -> tuple[int | str, str]:
         is_key = isinstance(key, int | str) and not isinstance(key, bool)
         if is_key and isinstance(name, str):
             # JSON can escape half of a character, which no text can hold.
-            f"{key}{name}".encode()
+            check_texts(f"{path}, entry {place}", [key, name])
             return _key(key) if isinstance(key, str) else key, name
     raise ValueError(
         f"{path}, entry {place}: expected an entity id or URI and a name (a text or a "

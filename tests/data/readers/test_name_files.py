@@ -98,6 +98,13 @@ def test_an_entity_with_an_empty_name_has_none(tmp_path):
         ("n.json", '[[1, "a"], [2]]', r"entry 1: expected an entity id .* got '\[2\]'"),
         ("n.json", '[[true, "a"]]', "entry 0: expected an entity id"),
         ("n.json", "[[1, 2]]", "a text or a list of words"),
+        (
+            "n.json",
+            r'[[1, "a"], [2, "\udce9"]]',
+            "entry 1: .* is not UTF-8 .*rename it",
+        ),
+        ("n.json", r'{"\ud83d": "a"}', r"entry 0: '\\ud83d' is not UTF-8"),
+        ("n.json", r'{"u": ["a", "\ude00"]}', r"entry 0: 'a \\ude00' is not UTF-8"),
         ("n.tsv", "1\ta\nb\n", "line 2: expected an entity id or URI, a tab"),
         ("n.json", "[]", "holds no vector"),
         ("n.tsv", "id\tlabel\na\n", r"line 2: expected 2 fields as in the first row"),
