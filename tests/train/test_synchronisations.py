@@ -62,4 +62,4 @@ def test_a_step_waits_for_its_loss_and_for_who_has_what(epoch):
 
 def test_launches_of_a_step(epoch):
     counts, steps = epoch
-    assert counts.launches.total() <= 1429 * steps, str(counts)
+    assert counts.launches.total() <= 1384 * steps, str(counts)
