@@ -10,7 +10,7 @@ from pretended_cuda import on_pretended_cuda, tally
 from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.problem import modalities_of
-from pyg_ibmea.train import Objective, Options
+from pyg_ibmea.train import Objective, Options, information_plane
 from pyg_ibmea.train._device import moved
 from pyg_ibmea.train._memory_log import MemoryLog
 from pyg_ibmea.train._training import Training
@@ -63,3 +63,17 @@ def test_a_step_waits_for_its_loss_and_for_who_has_what(epoch):
 def test_launches_of_a_step(epoch):
     counts, steps = epoch
     assert counts.launches.total() <= 1384 * steps, str(counts)
+
+
+def validation():
+    training = begun_training("cuda")
+    with tally() as counts:
+        information_plane(training.state.model, training.data, "val", training.graph)
+    return counts, len(training.state.model.modalities)
+
+
+def test_a_modality_on_the_information_plane_waits_for_five_things():
+    counts, modalities = on_pretended_cuda(validation)
+    here = [n for (line, _), n in counts.waits.items() if "_information.py" in line]
+    # Their number of pairs, their rows on both sides, the bound and the KL.
+    assert sum(here) <= 5 * modalities, str(counts)
