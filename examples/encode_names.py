@@ -26,12 +26,14 @@ def main():
     parser.add_argument("--ngrams", action=argparse.BooleanOptionalAction, default=True,
                         help="append character n-grams, which capture spelling "
                         "(default: %(default)s)")  # fmt: skip
+    parser.add_argument("--device", help="where to encode (default: CUDA if "
+                        "available)")  # fmt: skip
     args = parser.parse_args()
     if args.out.suffix != ".npz":
         parser.error(f"{args.out} must end in .npz")
     names = read_names(args.names)
     texts = [name for _, name in names]
-    features = encode_sentences(texts, args.model, progress=True)
+    features = encode_sentences(texts, args.model, progress=True, device=args.device)
     if args.ngrams:
         # Both have unit rows: the cosine of the two side by side is the mean of theirs.
         features = np.concatenate([features, encode_names(texts)], axis=1) / 2**0.5

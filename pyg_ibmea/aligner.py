@@ -16,6 +16,7 @@ from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Alignment, Clusters, Decoder
 from pyg_ibmea.align.decoders import as_decoder
+from pyg_ibmea.devices import usable_device
 from pyg_ibmea.nn import IBMEA, GraphEncoder, ModalityEncoder
 from pyg_ibmea.problem import (
     Pair,
@@ -35,7 +36,7 @@ from pyg_ibmea.run_files import (
 )
 from pyg_ibmea.train import Objective, Options, RunFolder
 from pyg_ibmea.train._checkpoint import read_checkpoint
-from pyg_ibmea.train._device import moved, usable_device
+from pyg_ibmea.train._device import moved
 from pyg_ibmea.train._figures import mean_figures
 from pyg_ibmea.train._folder_lock import refuse_if_locked
 from pyg_ibmea.train._interrupt import InterruptGuard
@@ -189,7 +190,7 @@ class Aligner:
             )
         if resume and out is None:
             raise ValueError("to resume, say which run folder: fit(data, out=...)")
-        device = usable_device(self._device())
+        device = self._device()
         config = self._config(about or {})
         log: MemoryLog | RunFolder = MemoryLog()
         if out is not None:
@@ -252,7 +253,7 @@ class Aligner:
             ValueError: If the run in ``out`` has another configuration, or the device
                 cannot be used.
         """
-        usable_device(self._device())
+        self._device()
         refuse_if_locked(Path(out))
         RunFolder(out, self._config(about or {}), resume)
 
@@ -460,7 +461,7 @@ class Aligner:
             return self._trained
         assert data is not None
         check_problem(data)
-        data = moved(data, usable_device(self._device()))
+        data = moved(data, self._device())
         judged, final = (
             [_fitting(model, data) for model in models]
             for models in (trained.judged, trained.final)
@@ -471,7 +472,7 @@ class Aligner:
         """The models of the run folder."""
         check_problem(data)
         assert self._folder is not None
-        data = moved(data, usable_device(self._device()))
+        data = moved(data, self._device())
         refuse_if_edited(self._folder)
         models: dict[bool, list[Module]] = {True: [], False: []}
         for name, (problem, judged) in parts_of(data, self.options).items():
@@ -511,10 +512,8 @@ class Aligner:
         options = self.options.loss
         return Objective.from_options(options, modalities, modalities_of(data), loss)
 
-    def _device(self) -> str | torch.device:
-        if self.device is None:
-            return "cuda" if torch.cuda.is_available() else "cpu"
-        return self.device
+    def _device(self) -> torch.device:
+        return usable_device(self.device)
 
     def _config(self, about: Mapping[str, Any]) -> dict[str, Any]:
         """What ``config.json`` holds."""

@@ -191,7 +191,7 @@ def _run(func, args, kwargs):
     if pretended or there:
         _check_devices(func, args, tensors)
         _count(func, args, kwargs, pretended, there)
-    if device is not None:
+    if device is not None and device.type == _NAME:
         kwargs = {**kwargs, "device": torch.device("cpu")}
     out = func(*tree_map(_host_of, args), **tree_map(_host_of, kwargs))
     if not there:

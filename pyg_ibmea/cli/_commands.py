@@ -95,7 +95,9 @@ def train(args: argparse.Namespace) -> int:
     )
     out = args.out or Path(f"runs/{datetime.now():%Y%m%d-%H%M%S}")
     aligner.check(out, args.resume, remembered)
-    dataset = read_remembered(remembered, not args.json, args.allow_dropped)
+    dataset = read_remembered(
+        remembered, not args.json, args.allow_dropped, args.device
+    )
     data = dataset[0]
     if not args.resume:
         for note in (*_first_rows(remembered), *exchanged_columns(data)):
@@ -176,7 +178,7 @@ def print_metrics(metrics: dict[str, Any], pairs: Sequence[Pair]) -> None:
 def align(args: argparse.Namespace) -> int:
     """Aligns again with the models of a run."""
     config = read_config(args.run)
-    data = read_again(args.run, config)
+    data = read_again(args.run, config, args.device)
     run = RunFolder(args.run, config, resume=True)
     with run.locked():
         aligner = Aligner.load(args.run, data, device=args.device)
@@ -345,7 +347,7 @@ def _export_matches(args: argparse.Namespace) -> tuple[int, str]:
 
 
 def _export_embeddings(args: argparse.Namespace) -> tuple[int, str]:
-    data = read_again(args.run, read_config(args.run))
+    data = read_again(args.run, read_config(args.run), args.device)
     z = Aligner.load(args.run, data, device=args.device).embed()
     write_embeddings(args.to, z, data.uri)
     return sum(len(rows) for rows in z.values()), "embeddings"

@@ -118,7 +118,10 @@ def remembered_problem(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def read_remembered(
-    remembered: Mapping[str, Any], progress: bool = False, allow_dropped: bool = False
+    remembered: Mapping[str, Any],
+    progress: bool = False,
+    allow_dropped: bool = False,
+    device: str | None = None,
 ) -> KnowledgeGraphs:
     """The problem that a run remembers.
 
@@ -128,6 +131,8 @@ def read_remembered(
             (default: :obj:`False`)
         allow_dropped (bool, optional): Whether more than a tenth of a table may name
             unknown entities. (default: :obj:`False`)
+        device (str, optional): Where models encode images and names. (default: CUDA if
+            it is available, else the CPU)
     """
     files = graph_files(remembered)
     names = [f.name for f in files]
@@ -140,11 +145,13 @@ def read_remembered(
         features = [m for m in options["modalities"] if m != GRAPH]
         options["modalities"] = features
     cache = Path(remembered["cache"]) if "cache" in remembered else None
-    options["allow_dropped"] = allow_dropped
+    options |= {"allow_dropped": allow_dropped, "device": device}
     return read_problem(files, links, cache, progress, alone, **options)
 
 
-def read_again(run: Path, config: Mapping[str, Any]) -> HeteroData:
+def read_again(
+    run: Path, config: Mapping[str, Any], device: str | None = None
+) -> HeteroData:
     """The problem of a run, read again from the files that it was read from."""
     if "graphs" not in config:
         raise ValueError(
@@ -155,7 +162,7 @@ def read_again(run: Path, config: Mapping[str, Any]) -> HeteroData:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # The training has given the warnings.
         try:
-            return read_remembered(config, allow_dropped=True)[0]
+            return read_remembered(config, allow_dropped=True, device=device)[0]
         except ValueError as error:
             raise ValueError(f"{run / CONFIG}: {error}") from error
 

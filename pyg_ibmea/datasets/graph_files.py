@@ -186,6 +186,7 @@ def read_problem(
     image_encoder: str = "colours",
     name_encoder: str = "ngrams",
     allow_dropped: bool = False,
+    device: str | None = None,
     **options: Any,
 ) -> KnowledgeGraphs:
     """Reads graphs and the known pairs between them.
@@ -211,6 +212,8 @@ def read_problem(
             names or images may name unknown entities. What is dropped is counted in
             warnings, and listed in the ``dropped`` of what is returned.
             (default: :obj:`False`)
+        device (str, optional): Where models encode images and names. (default: CUDA if
+            it is available, else the CPU)
         **options (optional): See :class:`~pyg_ibmea.datasets.KnowledgeGraphs`.
 
     Raises:
@@ -219,8 +222,8 @@ def read_problem(
             too much is dropped.
     """
     check_names([f.name for f in files])
-    encoder = encoders.image_encoder(image_encoder)
-    options["name_encoder"] = encoders.name_encoder(name_encoder, cache)
+    encoder = encoders.image_encoder(image_encoder, device)
+    options["name_encoder"] = encoders.name_encoder(name_encoder, cache, device)
     graphs = {f.name: f.read() for f in files}
     for pair in (*links, *(dangling or {})):
         for name in pair:

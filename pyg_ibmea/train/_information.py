@@ -46,9 +46,12 @@ def info_nce_bound(scores: Tensor) -> float:
     """
     if scores.dim() != 2 or scores.size(0) != scores.size(1) or scores.size(0) == 0:
         raise ValueError(f"scores must be [n, n] for n pairs, got {list(scores.shape)}")
+    return math.log(scores.size(0)) - float(_info_nce(scores))
+
+
+def _info_nce(scores: Tensor) -> Tensor:
     true = torch.arange(scores.size(0), device=scores.device)
-    loss = (F.cross_entropy(scores, true) + F.cross_entropy(scores.t(), true)) / 2
-    return math.log(scores.size(0)) - float(loss)
+    return (F.cross_entropy(scores, true) + F.cross_entropy(scores.t(), true)) / 2
 
 
 @torch.no_grad()
@@ -93,16 +96,18 @@ def information_plane(
     for modality, latents in output.latents.items():
         masks = output.masks[modality]
         both = masks[pair[0]] & masks[pair[1]]
-        if int(both.sum()) < 2:
+        pairs = int(both.sum())
+        if pairs < 2:
             continue
         sides: Sequence[Tensor] = [latents[kg] for kg in pair]
         if modality in noisy:
             sides = noisy[modality].split(links.size(1))
         z = [F.normalize(side[both]) for side in sides]
         cosine = z[0] @ z[1].t()
+        losses = torch.stack([_info_nce(cosine / t) for t in temperatures])
         plane[modality] = {
-            "prediction": max(info_nce_bound(cosine / t) for t in temperatures),
-            "log_pairs": math.log(int(both.sum())),
+            "prediction": math.log(pairs) - min(losses.tolist()),
+            "log_pairs": math.log(pairs),
         }
         if modality in output.kl:
             plane[modality]["compression"] = float(output.kl[modality])

@@ -5,17 +5,7 @@ from pretended_cuda import on_pretended_cuda
 
 from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.train import Options, TrainingState
-from pyg_ibmea.train._device import moved, usable_device
-
-
-def test_device_that_is_there():
-    assert usable_device("cpu") == torch.device("cpu")
-
-
-@pytest.mark.parametrize("name", ["abacus", "cuda:99", ""])
-def test_device_that_is_not_there(name):
-    with pytest.raises(ValueError, match=f"device '{name}' cannot be used: "):
-        usable_device(name)
+from pyg_ibmea.train._device import moved
 
 
 def test_a_problem_on_the_cpu_is_as_it_was(data):

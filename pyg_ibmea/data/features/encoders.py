@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from inspect import signature
 from os import PathLike
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ from pyg_ibmea.data.features.vision import VisionEncoder
 Vector = NDArray[np.float32]
 ImageEncoder = Callable[[Path], Vector]
 NameEncoder = Callable[[Sequence[str]], Vector]
+Encoder = TypeVar("Encoder")
 
 
 def _colours(folder: str | None) -> ImageEncoder:
@@ -26,10 +29,10 @@ def _colours(folder: str | None) -> ImageEncoder:
     return encode_image
 
 
-def _vision(folder: str | None) -> ImageEncoder:
+def _vision(folder: str | None, device: str | None = None) -> ImageEncoder:
     if folder is None:
         raise ValueError("give the folder of the vision model: vision:FOLDER")
-    return VisionEncoder(folder)
+    return VisionEncoder(folder, device)
 
 
 def _ngrams(folder: str | None) -> NameEncoder:
@@ -38,19 +41,19 @@ def _ngrams(folder: str | None) -> NameEncoder:
     return encode_names
 
 
-def _sentences(folder: str | None) -> NameEncoder:
-    return lambda texts: encode_sentences(texts, folder)
+def _sentences(folder: str | None, device: str | None = None) -> NameEncoder:
+    return lambda texts: encode_sentences(texts, folder, device=device)
 
 
-IMAGE_ENCODERS: dict[str, Callable[[str | None], ImageEncoder]] = {
+IMAGE_ENCODERS: dict[str, Callable[..., ImageEncoder]] = {
     "colours": _colours,
     "vision": _vision,
 }
 """Image encoders by name: functions that take what follows the colon (a folder, or
-None) and return the encoder, which turns a file into a vector. Add yours under a new
-name."""
+None) and return the encoder, which turns a file into a vector. Those with an argument
+``device`` are told where to encode. Add yours under a new name."""
 
-NAME_ENCODERS: dict[str, Callable[[str | None], NameEncoder]] = {
+NAME_ENCODERS: dict[str, Callable[..., NameEncoder]] = {
     "ngrams": _ngrams,
     "sentences": _sentences,
 }
@@ -58,8 +61,12 @@ NAME_ENCODERS: dict[str, Callable[[str | None], NameEncoder]] = {
 where a text is empty."""
 
 
-def image_encoder(spec: str) -> ImageEncoder:
+def image_encoder(spec: str, device: str | None = None) -> ImageEncoder:
     """The image encoder that ``'colours'`` or ``'vision:FOLDER'`` stands for.
+
+    Args:
+        spec (str): Name, or name, colon and folder.
+        device (str, optional): Where a model encodes. (default: CUDA if available)
 
     Raises:
         ValueError: If there is no such encoder, or its folder holds no model.
@@ -69,10 +76,12 @@ def image_encoder(spec: str) -> ImageEncoder:
         'encode_image'
     """
     name, folder = _parts(spec, IMAGE_ENCODERS)
-    return IMAGE_ENCODERS[name](folder)
+    return _made(IMAGE_ENCODERS[name], folder, device)
 
 
-def name_encoder(spec: str, cache: str | PathLike[str] | None = None) -> NameEncoder:
+def name_encoder(
+    spec: str, cache: str | PathLike[str] | None = None, device: str | None = None
+) -> NameEncoder:
     """The name encoder that ``'ngrams'``, ``'sentences'`` or ``'sentences:FOLDER'``
     stands for.
 
@@ -81,6 +90,7 @@ def name_encoder(spec: str, cache: str | PathLike[str] | None = None) -> NameEnc
         cache (str or Path, optional): Folder in which vectors are kept by text and
             model files, except n-grams, which depend on all names together.
             (default: none)
+        device (str, optional): Where a model encodes. (default: CUDA if available)
 
     Raises:
         ValueError: If there is no such encoder.
@@ -90,7 +100,7 @@ def name_encoder(spec: str, cache: str | PathLike[str] | None = None) -> NameEnc
         (1, 1024)
     """
     name, folder = _parts(spec, NAME_ENCODERS)
-    encoder = NAME_ENCODERS[name](folder)
+    encoder = _made(NAME_ENCODERS[name], folder, device)
     if cache is None or name == "ngrams":
         return encoder
     kept = spec if folder is None else f"{name}:{folder_key(folder)}"
@@ -106,6 +116,14 @@ def name_encoder(spec: str, cache: str | PathLike[str] | None = None) -> NameEnc
         return np.stack([store.known[keys[text]] for text in texts])
 
     return cached
+
+
+def _made(
+    make: Callable[..., Encoder], folder: str | None, device: str | None
+) -> Encoder:
+    if "device" in signature(make).parameters:
+        return make(folder, device=device)
+    return make(folder)
 
 
 def _parts(spec: str, known: Mapping[str, object]) -> tuple[str, str | None]:

