@@ -35,7 +35,13 @@ from pyg_ibmea.datasets._understood import first_rows
 from pyg_ibmea.datasets.inspection import exchanged_columns
 from pyg_ibmea.files import FullDiskError
 from pyg_ibmea.problem import Pair, linked_pairs, links_of, pair_problems, pair_title
-from pyg_ibmea.run_files import CONFIG, METRICS, read_config, read_metrics
+from pyg_ibmea.run_files import (
+    CONFIG,
+    METRICS,
+    RESTORE,
+    read_config,
+    read_metrics,
+)
 from pyg_ibmea.train import Options, RunFolder, Stopped
 
 
@@ -159,6 +165,11 @@ def print_metrics(metrics: dict[str, Any], pairs: Sequence[Pair]) -> None:
             print(f"\nall graphs: {report.matches_line(matches, part)}")
     only = pair_title(pairs[0])
     for graphs, figures in (metrics.get("pairs") or {only: metrics}).items():
+        if graphs not in titled:
+            raise ValueError(
+                f"{METRICS} has figures of {graphs!r}, but the run aligned "
+                f"{', '.join(titled)}; {RESTORE}"
+            )
         source, target = titled[graphs]
         for part in ("test", "val"):
             if part in figures:
@@ -247,11 +258,11 @@ def evaluate(args: argparse.Namespace) -> int:
 
 def _pairs_of(run: Path, config: dict[str, Any]) -> list[Pair]:
     """The pairs of graphs of a run, those with known pairs first."""
-    if "graphs" not in config:
-        return list(Alignment.load(run / "alignment.tsv").pairs)
-    linked = [(a, b) for a, b, _ in config["links"]]
+    linked = [(link[0], link[1]) for link in config.get("links", [])]
     # Links that follow from others link further pairs.
-    return linked + list(permutations([words[0] for words in config["graphs"]], 2))
+    names = [words[0] for words in config.get("graphs", [])]
+    found = linked + list(permutations(names, 2))
+    return found or list(Alignment.load(run / "alignment.tsv").pairs)
 
 
 def export(args: argparse.Namespace) -> int:

@@ -184,8 +184,9 @@ def test_edited_metrics(attack):
         kept = dict([next(iter(metrics["pairs"].items()))])
         metrics = {"pairs": kept, "clusters": metrics["clusters"]}
     for path in places(metrics):
-        values = VALUES if "target_to_source" not in path else VALUES[:2]
-        for new in values if len(path) < 3 else [*values, *NUMBERS[1:]]:
+        if "target_to_source" in path:  # As the other direction.
+            continue
+        for new in VALUES if len(path) < 3 else [NOTHING, "x", 1e308, 10**400]:
             content = json.dumps(edited(metrics, path, new)).encode()
             commands = ["figures", "export"]
             if new in (NOTHING, 1e308):
