@@ -538,12 +538,41 @@ def test_what_a_user_can_put_right_has_a_traceback_only_if_asked(
         assert ("Traceback" in err) == bool(debug)
         assert err.splitlines()[-1].startswith("error: ")
 
-    def too_much(path: object) -> None:
-        raise MemoryError
+    for error in (
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+    ):
 
-    monkeypatch.setattr("pyg_ibmea.cli._commands.read_config", too_much)
-    assert main(["evaluate", str(tmp_path)]) == 1
-    assert "the memory is used up" in capsys.readouterr().err
+        def too_much(path: object, error: Exception = error) -> None:
+            raise error
+
+        monkeypatch.setattr("pyg_ibmea.cli._commands.read_config", too_much)
+        assert main(["evaluate", str(tmp_path)]) == 1
+        assert capsys.readouterr().err.startswith("error: the memory is used up")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_output_that_cannot_be_written(trained: Path) -> None:
+    command = [sys.executable, "-m", "pyg_ibmea", "evaluate", str(trained)]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("error: [Errno 28]")
+    assert "Traceback" not in done.stderr
+
+
+def test_output_that_nobody_reads_to_its_end(trained: Path) -> None:
+    command = [sys.executable, "-m", "pyg_ibmea", "evaluate", str(trained)]
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as closed:
+        done = subprocess.run(
+            command, stdout=closed, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_all_known_pairs_as_validation_pairs_leave_nothing_to_learn_from(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import re
 import sys
 import traceback
 import warnings
@@ -19,6 +21,8 @@ _REPORT = (
     "this is a fault of pyg-ibmea: please report it, with the lines above and the "
     "command"
 )
+_NO_MEMORY = "the memory is used up; see docs/faq.md for what takes less"
+_ALLOCATION = re.compile("can't allocate memory|out of memory", re.IGNORECASE)
 GRAPH_HELP = """\
   --graph NAME KEY=FILE ...   a knowledge graph. Keys:
       folder      folder with triples, attributes, entities, names (.tsv, .csv,
@@ -64,14 +68,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warnings.formatwarning = lambda text, *_, **__: f"note: {text}\n"
     try:
         command: Callable[[argparse.Namespace], int] = args.command
-        return command(args)
+        code = command(args)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # Whoever reads has seen enough.
+        _forget_output()
+        return 1
     except MemoryError:
-        return _refuse(
-            args, "the memory is used up; see docs/faq.md for what takes less"
-        )
+        return _refuse(args, _NO_MEMORY)
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
         return _refuse(args, str(error))
-    except Exception:
+    except Exception as error:
+        # PyTorch has no type for it on the CPU.
+        if isinstance(error, RuntimeError) and _ALLOCATION.search(str(error)):
+            return _refuse(args, _NO_MEMORY)
         traceback.print_exc()
         print(_REPORT, file=sys.stderr)
         return 1
@@ -86,7 +96,18 @@ def _refuse(args: argparse.Namespace, why: str) -> int:
     if args.debug:
         traceback.print_exc()
     print(f"error: {why}", file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except OSError:  # Such as a full disk, which has been told.
+        _forget_output()
     return 1
+
+
+def _forget_output() -> None:
+    """Keeps Python from writing, when it ends, what could not be written."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def make_parser() -> argparse.ArgumentParser:
