@@ -9,6 +9,7 @@ from torch_geometric.data import Batch, Data, HeteroData
 from torch_geometric.explain import Explainer, GNNExplainer
 from torch_geometric.loader import DataLoader
 from torch_geometric.nn import HeteroConv, Sequential, to_hetero
+from torch_geometric.typing import WITH_PYG_LIB, WITH_TORCH_SPARSE
 from torch_geometric.utils import (
     to_torch_coo_tensor,
     to_torch_csc_tensor,
@@ -105,7 +106,8 @@ def test_many_small_graphs_in_a_batch(graph):
 
 @pytest.mark.filterwarnings("ignore:Using 'NeighborSampler' without:UserWarning")
 def test_neighbor_loader_with_all_neighbours_equals_the_full_batch(graph):
-    pytest.importorskip("torch_sparse")
+    if not (WITH_PYG_LIB or WITH_TORCH_SPARSE):
+        pytest.skip("loaders need pyg-lib or torch-sparse")
     from torch_geometric.loader import NeighborLoader
 
     x, edge_index = graph

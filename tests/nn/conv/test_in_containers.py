@@ -19,6 +19,7 @@ from torch_geometric.nn import (
 )
 from torch_geometric.nn.models.basic_gnn import BasicGNN
 from torch_geometric.testing import get_random_edge_index
+from torch_geometric.typing import WITH_PYG_LIB, WITH_TORCH_SPARSE
 from torch_geometric.utils import to_torch_csr_tensor
 
 from pyg_ibmea.nn import VariationalIBConv, collect_kl
@@ -359,7 +360,8 @@ def test_inference_layer_by_layer(layer, jk):
 @pytest.mark.parametrize("jk", [None, "last"])
 @pytest.mark.filterwarnings("ignore:Using 'NeighborSampler' without:UserWarning")
 def test_inference_with_a_loader(layer, jk):
-    pytest.importorskip("torch_sparse")
+    if not (WITH_PYG_LIB or WITH_TORCH_SPARSE):
+        pytest.skip("loaders need pyg-lib or torch-sparse")
     from torch_geometric.data import Data
     from torch_geometric.loader import NeighborLoader
 
