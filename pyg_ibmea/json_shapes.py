@@ -256,14 +256,15 @@ def check_shape(value: Any, name: str, shape: Shape, way_out: str) -> None:
 
 def _unwritable(value: Any) -> Misfit | None:
     """What could not be written again, though it could be read: brackets nested too
-    deeply, and halves of characters.
+    deeply, and halves of characters, but for the bytes of file names that are not
+    UTF-8, which Python reads as such.
     """
     level = [value]
     for _ in range(_DEEPEST):
         for text in level:
             if isinstance(text, str) and not text.isascii():
                 try:
-                    text.encode()
+                    text.encode(errors="surrogateescape")
                 except UnicodeEncodeError:
                     return Misfit("", "whole characters", ascii(text)[:_SHOWN])
         level = [
