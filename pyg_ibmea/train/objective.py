@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pyg_ibmea.nn import HybridContrastiveLoss, IBMEAOutput
+from pyg_ibmea.nn.loss._stacked import stacked_info_nce, stacks
 from pyg_ibmea.options import check_ranges, check_type, option
 from pyg_ibmea.problem import GRAPH, Pair
 
@@ -239,14 +240,10 @@ class Objective(nn.Module):
         hybrid = self.hybrid(output.z[source], output.z[target])
         total = self.hybrid_weight * hybrid
         terms = {"hybrid": hybrid.detach()}
-        rows = _rows_with_both(output.masks, output.latents, pair)
-        guesses = _guesses(rows, hybrid.device)
-        for modality, latents in output.latents.items():
-            sides = (_selected(latents[kg], rows[modality]) for kg in pair)
-            loss = self.info_nce(*sides)
+        for modality, (loss, guess) in self._modal_losses(output, pair).items():
             total = total + loss
             terms[f"info_nce/{modality}"] = loss.detach()
-            terms[f"guess/{modality}"] = guesses[modality]
+            terms[f"guess/{modality}"] = guess
         for modality, kl in output.kl.items():
             total = total + self.beta_at(modality, epoch) * kl
             terms[f"kl/{modality}"] = kl.detach()
@@ -257,6 +254,35 @@ class Objective(nn.Module):
                 "learning rate or check the features for extreme values"
             )
         return total, terms
+
+    def _modal_losses(
+        self, output: IBMEAOutput, pair: Pair
+    ) -> dict[str, tuple[Tensor, Tensor]]:
+        """The InfoNCE of each modality and that of guessing; on a GPU, of all that have
+        one width at once.
+        """
+        source, target = pair
+        found: dict[str, tuple[Tensor, Tensor]] = {}
+        together: list[list[str]] = []
+        if not self.info_nce.gather:
+            sides = ((m, latents[source]) for m, latents in output.latents.items())
+            together = stacks(sides, self.info_nce.temperature)
+        for group in together:
+            both = (output.masks[m][source] & output.masks[m][target] for m in group)
+            present = torch.stack(list(both))
+            a, b = (torch.stack([output.latents[m][kg] for m in group]) for kg in pair)
+            losses = stacked_info_nce(a, b, present, self.info_nce.temperature)
+            guess = present.sum(dim=1).clamp(min=1).log()
+            pairs = zip(losses.unbind(), guess.unbind(), strict=True)
+            found |= dict(zip(group, pairs, strict=True))
+        alone = [m for m in output.latents if m not in found]
+        rows = _rows_with_both(output.masks, alone, pair)
+        guesses = _guesses(rows, output.z[source].device)
+        for modality in alone:
+            latents = output.latents[modality]
+            one, other = (_selected(latents[kg], rows[modality]) for kg in pair)
+            found[modality] = self.info_nce(one, other), guesses[modality]
+        return {modality: found[modality] for modality in output.latents}
 
 
 def _rows_with_both(

@@ -33,6 +33,14 @@ def output():
     return output_of(latents, masks, kl)
 
 
+@pytest.fixture(params=["one by one", "at once, as on a GPU"])
+def modalities(request, monkeypatch):
+    """How the losses of the modalities are computed."""
+    if request.param != "one by one":
+        monkeypatch.setattr(torch.Tensor, "is_cuda", True, raising=False)
+
+
+@pytest.mark.usefixtures("modalities")
 def test_sum_of_its_terms(output):
     hybrid = HybridContrastiveLoss()
     objective = Objective(hybrid, {"graph": 0.1, "image": 0.01}, 3.0, temperature=0.2)
@@ -61,6 +69,7 @@ def test_sum_of_its_terms(output):
     )
 
 
+@pytest.mark.usefixtures("modalities")
 def test_modality_that_no_pair_has_on_both_sides(output):
     output.masks["image"]["b"] = ~output.masks["image"]["a"]
     _, terms = Objective(HybridContrastiveLoss(), {})(output, PAIR, 1)

@@ -52,6 +52,14 @@ def multi_similarity(
     )
 
 
+def has_bounded_sums(temperature: float, dtype: torch.dtype) -> bool:
+    """Whether sums of exponentials of scores, relative to the highest, need no maximum.
+
+    Scores of unit rows lie within ``1 / temperature`` of 0.
+    """
+    return 2 / temperature < -math.log(torch.finfo(dtype).tiny) - _ROOM
+
+
 Tile = tuple[slice, slice]
 """Rows and columns of a matrix."""
 
@@ -123,10 +131,8 @@ class _InfoNCE(torch.autograd.Function):
     def forward(ctx: Any, a: Tensor, b: Tensor, temperature: float) -> Tensor:
         num_pairs = a.size(0)
         positive = (a * b).sum(dim=1) / temperature
-        # Scores of unit rows lie within 1 / temperature of 0, and where that is not an
-        # extreme range, sums of exponentials relative to the top need no maximum.
         top = 1 / temperature
-        bounded = 2 * top < -math.log(torch.finfo(a.dtype).tiny) - _ROOM
+        bounded = has_bounded_sums(temperature, a.dtype)
 
         def scores(rows: slice, columns: slice) -> Tensor:
             score = (a[rows] @ b[columns].t()).div_(temperature)

@@ -1,0 +1,65 @@
+"""InfoNCE of several modalities at once, for devices where a launch costs more than its
+work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from pyg_ibmea.nn._sparse import unit_rows
+from pyg_ibmea.nn.loss._contrastive import GPU_BLOCK_ELEMENTS, has_bounded_sums
+
+
+def stacks(sides: Iterable[tuple[str, Tensor]], temperature: float) -> list[list[str]]:
+    """Which modalities :func:`stacked_info_nce` may take together: on CUDA, of one
+    width and type, at a temperature whose sums need no maximum, and with all their
+    similarities in memory at a time.
+
+    Args:
+        sides (iterable of tuple): Names and latents ``[B, C]`` of one side.
+        temperature (float): Temperature of the loss.
+    """
+    groups: dict[tuple[int, torch.dtype], list[str]] = {}
+    for modality, latents in sides:
+        num_rows, width = latents.shape
+        wide = torch.promote_types(latents.dtype, torch.float32)
+        if latents.is_cuda and num_rows and has_bounded_sums(temperature, wide):
+            group = groups.setdefault((width, latents.dtype), [])
+            if (len(group) + 1) * num_rows**2 <= GPU_BLOCK_ELEMENTS:
+                group.append(modality)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def stacked_info_nce(
+    a: Tensor, b: Tensor, present: Tensor, temperature: float
+) -> Tensor:
+    r"""The symmetric InfoNCE of each of ``M`` modalities, over the pairs that have it.
+
+    Args:
+        a (torch.Tensor): ``[M, B, C]``, not yet of unit length.
+        b (torch.Tensor): ``[M, B, C]``; row i is the same entity as row i of ``a``.
+        present (torch.Tensor): Bool ``[M, B]``, which pairs have the modality.
+        temperature (float): The temperature.
+
+    Returns:
+        torch.Tensor: ``[M]``, at least float32; zero for a modality that no pair has.
+    """
+    dtype = torch.promote_types(a.dtype, torch.float32)
+    with torch.autocast(a.device.type, enabled=False):
+        both = torch.stack([a, b], dim=1).to(dtype)
+        both = unit_rows(both.flatten(0, 2)).view_as(both)
+        a, b = both.unbind(dim=1)
+        top = 1 / temperature
+        positive = (a * b).sum(dim=2) / temperature
+        score = (torch.bmm(a, b.mT) - 1) * top
+        each = present.to(dtype)
+        entries = score.exp() * each[:, :, None] * each[:, None, :]
+        # Where nothing is summed up, the logarithm is to be 0.
+        absent = 1 - each
+        logs = (entries.sum(dim=2) + absent).log() + (entries.sum(dim=1) + absent).log()
+        terms = (logs + 2 * (top - positive)) * each
+        loss: Tensor = terms.sum(dim=1) / (2 * each.sum(dim=1)).clamp(min=2.0)
+        return loss
