@@ -2,7 +2,8 @@
 
 Both losses are sums over the entries of a similarity matrix that is formed a tile
 at a time. The gradient is formed from the same tiles, in the forward pass, so
-that memory grows with the batch and not with its square.
+that memory grows with the batch and not with its square. The tiles of a small matrix
+are kept in between; those of a large one are formed twice.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ BLOCK_ELEMENTS = 2**21
 
 GPU_BLOCK_ELEMENTS = 2**26
 """The same on a GPU (256 MiB in float32), where a launch costs more than its work."""
+
+KEPT_ELEMENTS = 2**24
+"""Entries of all tiles together up to which they are kept for the gradient (64 MiB in
+float32)."""
 
 _ROOM = 7.0
 """Sums may be smaller than their terms' bound by exp(-7), and stay normal numbers."""
@@ -83,31 +88,41 @@ def _tiles(num_rows: int, num_columns: int, most: int) -> Iterator[Tile]:
 
 
 class _Twice:
-    """The tiles of a matrix, to go through twice: formed anew, unless there is only
-    one, which is kept.
+    """The tiles of a matrix, to go through twice: kept if they are few entries
+    together or only one tile, otherwise formed anew.
 
     Args:
         form (callable): The entries of a tile, which the caller may overwrite the
             second time.
         tiles (iterator): The tiles.
+        again (bool): Whether there is a second time.
     """
 
-    def __init__(self, form: Callable[..., Tensor], tiles: Iterator[Tile]):
+    def __init__(self, form: Callable[..., Tensor], tiles: Iterator[Tile], again: bool):
         self.form, self.tiles = form, list(tiles)
-        self._only: Tensor | None = None
+        entries = sum(_length(rows) * _length(columns) for rows, columns in self.tiles)
+        few = len(self.tiles) == 1 or entries <= KEPT_ELEMENTS
+        self.keeps = again and few
+        self._kept: list[Tensor] = []
 
     def first(self) -> Iterator[tuple[slice, slice, Tensor]]:
         """Rows, columns and entries of each tile."""
         for tile in self.tiles:
             entries = self.form(*tile)
-            if len(self.tiles) == 1:
-                self._only = entries
+            if self.keeps:
+                self._kept.append(entries)
             yield (*tile, entries)
 
     def again(self) -> Iterator[tuple[slice, slice, Tensor]]:
         """The same."""
+        self._kept.reverse()
         for tile in self.tiles:
-            yield (*tile, self.form(*tile) if self._only is None else self._only)
+            yield (*tile, self._kept.pop() if self.keeps else self.form(*tile))
+
+
+def _length(part: slice) -> int:
+    length: int = part.stop - part.start
+    return length
 
 
 class _Sums:
@@ -138,7 +153,9 @@ class _InfoNCE(torch.autograd.Function):
             score = (a[rows] @ b[columns].t()).div_(temperature)
             return score.sub_(top).exp_() if bounded else score
 
-        tiles = _Twice(scores, _tiles(num_pairs, num_pairs, _most_elements(a)))
+        has_gradient = any(ctx.needs_input_grad[:2])
+        cut = _tiles(num_pairs, num_pairs, _most_elements(a))
+        tiles = _Twice(scores, cut, has_gradient)
         add = torch.add if bounded else torch.logaddexp
         sum_over = torch.sum if bounded else torch.logsumexp
         row_sums, column_sums = _Sums(add), _Sums(add)
@@ -151,7 +168,7 @@ class _InfoNCE(torch.autograd.Function):
         )
         loss = (log_row + log_column - 2 * positive).sum() / (2 * num_pairs)
 
-        if any(ctx.needs_input_grad[:2]):
+        if has_gradient:
             grad_a, grad_b = -2 * b, -2 * a
             if bounded:
                 row, column = row.reciprocal(), column.reciprocal()
@@ -188,7 +205,8 @@ class _MultiSimilarity(torch.autograd.Function):
             return _negatives(z, rows, columns, scale_neg, base)
 
         # The matrix is symmetric: tiles of its upper triangle serve both halves.
-        tiles = _Twice(similarities, _upper_tiles(num_rows, _most_elements(z)))
+        cut = _upper_tiles(num_rows, _most_elements(z))
+        tiles = _Twice(similarities, cut, ctx.needs_input_grad[0])
         sums = _Sums()
         for rows, columns, similar in tiles.first():
             sums[rows] = similar.sum(dim=1)

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pretended_cuda import on_pretended_cuda, tally
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from pyg_ibmea.nn import HybridContrastiveLoss
 from pyg_ibmea.nn.loss import _contrastive
@@ -73,14 +74,16 @@ def dense_multi_similarity(z, scale_pos, scale_neg, base):
 @given(
     num_pairs=st.integers(1, 9),
     block=st.integers(1, 60),
+    kept=st.integers(0, 120),
     # Below 0.0029 sums are taken relative to their largest term.
     temperature=st.floats(0.0015, 0.004) | st.floats(0.02, 2.0),
     seed=st.integers(0, 2**16),
 )
-def test_info_nce(num_pairs, block, temperature, seed):
+def test_info_nce(num_pairs, block, kept, temperature, seed):
     a, b = unit_rows(num_pairs, 4, seed), unit_rows(num_pairs, 4, seed + 1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_contrastive, "BLOCK_ELEMENTS", block)
+        patch.setattr(_contrastive, "KEPT_ELEMENTS", kept)
         loss = info_nce(a, b, temperature)
     assert loss.item() == pytest.approx(
         looped_info_nce(a, b, temperature), rel=1e-9, abs=1e-12
@@ -94,16 +97,18 @@ def test_info_nce(num_pairs, block, temperature, seed):
 @given(
     num_pairs=st.integers(1, 9),
     block=st.integers(1, 120),
+    kept=st.integers(0, 240),
     scale_pos=st.floats(0.1, 10.0),
     scale_neg=st.floats(1.0, 60.0),
     base=st.floats(0.0, 0.9),
     seed=st.integers(0, 2**16),
 )
-def test_multi_similarity(num_pairs, block, scale_pos, scale_neg, base, seed):
+def test_multi_similarity(num_pairs, block, kept, scale_pos, scale_neg, base, seed):
     z = unit_rows(2 * num_pairs, 4, seed)
     options = (scale_pos, scale_neg, base)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_contrastive, "BLOCK_ELEMENTS", block)
+        patch.setattr(_contrastive, "KEPT_ELEMENTS", kept)
         loss = multi_similarity(z, *options)
     assert loss.item() == pytest.approx(
         looped_multi_similarity(z, *options), rel=1e-9, abs=1e-12
@@ -120,6 +125,42 @@ def test_gradcheck(block, monkeypatch):
     assert torch.autograd.gradcheck(lambda a, b: info_nce(a, b, 0.1), (a, b))
     z = unit_rows(8, 3, 2)
     assert torch.autograd.gradcheck(lambda z: multi_similarity(z, 5.0, 40.0, 0.5), z)
+
+
+class Products(TorchDispatchMode):
+    """Counts the products of matrices."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += func is torch.ops.aten.mm.default
+        return func(*args, **(kwargs or {}))
+
+
+def counted(loss, kept, monkeypatch):
+    """The gradient of a loss of eight pairs in four tiles, and the products taken."""
+    monkeypatch.setattr(_contrastive, "BLOCK_ELEMENTS", 16)
+    monkeypatch.setattr(_contrastive, "KEPT_ELEMENTS", kept)
+    z = unit_rows(8, 3, 0)
+    with Products() as products:
+        (grad,) = torch.autograd.grad(loss(z), z)
+    return grad, products.count
+
+
+@pytest.mark.parametrize(
+    ("loss", "tiles", "entries", "products_of_gradient"),
+    [
+        (lambda z: info_nce(z, z, 0.5), 4, 64, 8),
+        # A tile on the diagonal needs one product for its gradient.
+        (lambda z: multi_similarity(z, 5.0, 40.0, 0.5), 3, 48, 4),
+    ],
+)
+def test_few_tiles_are_kept(loss, tiles, entries, products_of_gradient, monkeypatch):
+    kept, once = counted(loss, entries, monkeypatch)
+    formed_anew, twice = counted(loss, entries - 1, monkeypatch)
+    assert torch.equal(kept, formed_anew)
+    assert once == tiles + products_of_gradient
+    assert twice == 2 * tiles + products_of_gradient
 
 
 @pytest.mark.parametrize(("size", "most"), [((35, 10), 100), ((500, 700), 96)])
