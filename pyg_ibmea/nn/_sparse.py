@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -75,6 +76,47 @@ def rows_of(x: Tensor, index: Tensor | None) -> Tensor:
     return x if index is None else x.index_select(0, index)
 
 
+def feature_rows(x: Tensor, index: Tensor) -> Tensor:
+    """Rows of a dense or sparse matrix of features.
+
+    Those of ``sparse_coo`` features are coalesced: where their entries stand is known,
+    and no later operation has to sort them.
+
+    Args:
+        x (torch.Tensor): ``[N, F]``.
+        index (torch.Tensor): Long ``[n]``.
+    """
+    if x.layout != torch.sparse_coo or x.is_cuda or x.requires_grad:
+        return x.index_select(0, index)
+    x = x.coalesce()
+    row, column = x.indices()
+    begin = torch.searchsorted(row, torch.arange(x.size(0) + 1, device=row.device))
+    length = begin.diff()[index]
+    new_row = torch.arange(index.numel(), device=row.device).repeat_interleave(length)
+    before = length.cumsum(0) - length
+    place = torch.arange(len(new_row), device=row.device)
+    place += (begin[index] - before)[new_row]
+    return torch.sparse_coo_tensor(
+        torch.stack([new_row, column[place]]),
+        x.values()[place],
+        (index.numel(), x.size(1)),
+        is_coalesced=True,
+        check_invariants=False,
+    )
+
+
+def stacked(parts: Sequence[Tensor]) -> Tensor:
+    """Matrices of features one below the other; coalesced if all are."""
+    if len(parts) == 1:
+        return parts[0]
+    found = torch.cat(list(parts))
+    sorted_entries = all(
+        part.layout == torch.sparse_coo and part.is_coalesced() for part in parts
+    )
+    # Entries stay in order: PyTorch does not note it.
+    return found._coalesced_(True) if sorted_entries else found
+
+
 def row_lengths(x: Tensor) -> Tensor:
     """The Euclidean length of each row of a dense or ``sparse_coo`` matrix, to divide
     by: infinite for a row of zeros, which has no direction, so that the quotient and
@@ -82,8 +124,11 @@ def row_lengths(x: Tensor) -> Tensor:
     """
     if x.layout == torch.strided:
         return _or_infinite(torch.linalg.vector_norm(x, dim=1), 0.0)
+    x = x.coalesce()
+    square = x.values().square()
+    total = square.new_zeros(x.size(0)).index_add(0, x.indices()[0], square)
     # The root comes last, as its slope at zero is infinite.
-    return _or_infinite(torch.sparse.sum(x.square(), dim=1).to_dense(), 0.0).sqrt()
+    return _or_infinite(total, 0.0).sqrt()
 
 
 def unit_rows(x: Tensor) -> Tensor:

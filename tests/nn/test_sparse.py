@@ -3,9 +3,16 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from pyg_ibmea.nn import HybridContrastiveLoss, ModalFusion, ModalVIBEncoder
-from pyg_ibmea.nn._sparse import UnitRows, row_lengths, unit_rows
+from pyg_ibmea.nn._sparse import (
+    UnitRows,
+    feature_rows,
+    row_lengths,
+    stacked,
+    unit_rows,
+)
 
 
 @st.composite
@@ -119,3 +126,52 @@ def test_rows_in_half_precision_have_unit_length_or_none():
     x = torch.tensor([[3.0, 4.0], [0.0, 0.0]], dtype=torch.float16)
     expected = torch.tensor([[0.6, 0.8], [0.0, 0.0]], dtype=torch.float16)
     torch.testing.assert_close(unit_rows(x), expected)
+
+
+def entries(x):
+    return torch.cat([x.indices().t(), x.values()[:, None]], dim=1).tolist()
+
+
+@given(matrices(), st.data())
+def test_rows_of_sparse_features_need_no_sorting(x, data):
+    numbers = st.integers(0, x.size(0) - 1)
+    index = torch.tensor(data.draw(st.lists(numbers, max_size=6)), dtype=torch.long)
+    rows = feature_rows(x.to_sparse(), index)
+    below = stacked([rows, feature_rows(x.to_sparse(), index.flip(0)), rows])
+    expected = torch.cat([x[index], x[index.flip(0)], x[index]])
+    for found, dense in ((rows, x[index]), (below, expected)):
+        assert found.is_coalesced()
+        assert entries(found) == entries(dense.to_sparse())
+    assert torch.equal(stacked([feature_rows(x, index), x]), torch.cat([x[index], x]))
+    if index.numel():
+        assert torch.equal(stacked([rows]).to_dense(), x[index])
+
+
+def test_entries_that_repeat_add_up():
+    place, value = torch.tensor([[1, 0, 1], [2, 0, 2]]), torch.tensor([1.0, 2.0, 2.0])
+    x = torch.sparse_coo_tensor(place, value, (2, 3))
+    assert row_lengths(x).tolist() == [2.0, 3.0]
+    index = torch.tensor([1, 1])
+    assert feature_rows(x, index).to_dense().tolist() == [[0, 0, 3.0]] * 2
+    parts = [x, feature_rows(x, index)]
+    assert not stacked(parts).is_coalesced()
+    assert stacked(parts).to_dense()[1:].tolist() == [[0, 0, 3.0]] * 3
+
+
+def test_lengths_of_coalesced_features_sort_nothing():
+    class Sorts(TorchDispatchMode):
+        seen = 0
+
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            self.seen += func is torch.ops.aten._coalesce.default
+            return func(*args, **(kwargs or {}))
+
+    x = torch.eye(4).to_sparse()
+    index = torch.tensor([3, 1])
+    with Sorts() as sorts:
+        parts = [feature_rows(x, index), feature_rows(x, index)]
+        row_lengths(stacked(parts).log1p())
+    assert sorts.seen == 0
+    with Sorts() as sorts:
+        row_lengths(x.index_select(0, index))
+    assert sorts.seen == 1

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
+from pyg_ibmea.nn._sparse import feature_rows, stacked
 from pyg_ibmea.nn.model._neighbors import PREFIX, NeighborFeatures
 from pyg_ibmea.problem import GRAPH, check_names, feature_channels
 
@@ -119,6 +120,6 @@ def features_of(
         else:
             every = data[kg][f"x_{modality}"]
             present = data[kg][f"mask_{modality}"]
-        x.append(every.index_select(0, index).to(dtype))
+        x.append(feature_rows(every, index).to(dtype))
         mask.append(present[index])
-    return torch.cat(x), torch.cat(mask)
+    return stacked(x), torch.cat(mask)
