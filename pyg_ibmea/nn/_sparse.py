@@ -124,11 +124,8 @@ def row_lengths(x: Tensor) -> Tensor:
     """
     if x.layout == torch.strided:
         return _or_infinite(torch.linalg.vector_norm(x, dim=1), 0.0)
-    x = x.coalesce()
-    square = x.values().square()
-    total = square.new_zeros(x.size(0)).index_add(0, x.indices()[0], square)
     # The root comes last, as its slope at zero is infinite.
-    return _or_infinite(total, 0.0).sqrt()
+    return _or_infinite(torch.sparse.sum(x.square(), dim=1).to_dense(), 0.0).sqrt()
 
 
 def unit_rows(x: Tensor) -> Tensor:
