@@ -116,10 +116,12 @@ def mutual_nearest(
         value, column = top_columns(block, k=1)
         score[rows], choice[rows] = value[:, 0], column[:, 0]
         value = block.amax(dim=0)
+        # Later blocks are better for few columns.
+        better = (value > best).nonzero().view(-1)
+        value = value[better]
         # The first of the rows that tie.
-        row = (block == value).to(torch.uint8).argmax(dim=0)
-        better = value > best
-        best[better], chosen_by[better] = value[better], row[better] + rows.start
+        row = (block[:, better] == value).to(torch.uint8).argmax(dim=0)
+        best[better], chosen_by[better] = value, row + rows.start
     source_row = torch.arange(num_rows, device=source.device)
     mutual = chosen_by[choice] == source_row
     pairs = torch.stack([source_row[mutual], choice[mutual]])

@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from pyg_ibmea.align import assignment, csls, mutual_nearest
 
@@ -40,6 +41,24 @@ def test_mutual_nearest_at_ties_prefers_the_lower_row():
     same = torch.ones(3, 2)
     pairs, _ = mutual_nearest(same, same, decoder="cosine", block_size=1)
     assert pairs.tolist() == [[0], [0]]
+
+
+def test_mutual_nearest_looks_again_only_at_columns_with_a_better_row():
+    class Searched(TorchDispatchMode):
+        columns = ()
+
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            if func is torch.ops.aten.argmax.default:
+                self.columns += (args[0].size(1),)
+            return func(*args, **(kwargs or {}))
+
+    # The second row is better for no column, the third for two.
+    target = torch.eye(4)
+    source = torch.stack([target[:2].sum(0), target[:2].sum(0), target[2] + target[3]])
+    with Searched() as searched:
+        pairs, _ = mutual_nearest(source, target, "cosine", block_size=1)
+    assert searched.columns == (4, 0, 2)
+    assert pairs.tolist() == [[0, 2], [0, 2]]
 
 
 @settings(max_examples=40, deadline=None)
