@@ -263,7 +263,8 @@ def _line() -> str:
     frame = sys._getframe(1)
     while frame is not None:
         path = Path(frame.f_code.co_filename)
-        if path.is_relative_to(ROOT) and path != Path(__file__):
+        ours = path.is_relative_to(ROOT) and "site-packages" not in path.parts
+        if ours and path != Path(__file__):
             return f"{path.relative_to(ROOT)}:{frame.f_lineno}"
         frame = frame.f_back
     return "backward"

@@ -340,7 +340,7 @@ class DiagonalAttention(MessagePassing):
             # One pass for all stacks.
             x = x[:1]
         columns = self.scale.size(0) * self.heads // len(x)
-        outputs = []
+        outputs: list[Tensor] = []
         for place, one in enumerate(x):
             part = slice(place * columns, (place + 1) * columns)
             out = diagonal_attention(
@@ -354,8 +354,9 @@ class DiagonalAttention(MessagePassing):
             if self.concat:
                 # One output for each head.
                 out = out.unflatten(0, (-1, self.heads)).transpose(1, 2).flatten(2)
-            # Not unbind(), whose views cannot be written to.
-            outputs += [out[stack] for stack in range(out.size(0))]
+            # The views of unbind() cost the least backward. They cannot be written to,
+            # but no caller gets one of several as it is.
+            outputs += [out.squeeze(0)] if out.size(0) == 1 else list(out.unbind())
         return outputs, alpha
 
     def _by_messages(

@@ -171,7 +171,7 @@ def test_vectors_have_a_limit_that_can_be_raised(
 
 def test_names_of_half_characters_and_of_many_digits(tmp_path: Path) -> None:
     (tmp_path / "n.json").write_text('{"a": "\\ud83d"}')
-    with pytest.raises(ValueError, match=r"n\.json is not JSON|n\.json cannot be read"):
+    with pytest.raises(ValueError, match=r"n\.json, entry 0: '\\ud83d' is not UTF-8"):
         read_names(tmp_path / "n.json")
     digits = "9" * 5000
     (tmp_path / "n.json").write_text(f'{{"{digits}": "long"}}')
