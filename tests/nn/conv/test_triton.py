@@ -242,7 +242,7 @@ def test_compiled(dtype):
 def test_a_layer(autocast):
     """Under autocast, projected features have half precision and scales do not."""
     num_nodes, _, edge_index = graph("hubs")
-    conv = DiagonalGATConv(4, 6, heads=2, weight="full", add_self_loops=False)
+    conv = DiagonalGATConv(4, 6, heads=2, add_self_loops=False, bias=False)
     x = torch.randn(num_nodes + 1, 4)
     results = []
     for backend in ("triton", "torch"):
