@@ -261,15 +261,14 @@ class Objective(nn.Module):
         """The InfoNCE of each modality and that of guessing; on a GPU, of all that have
         one width at once.
         """
-        source, target = pair
+        source = pair[0]
         found: dict[str, tuple[Tensor, Tensor]] = {}
         together: list[list[str]] = []
         if not self.info_nce.gather:
             sides = ((m, latents[source]) for m, latents in output.latents.items())
             together = stacks(sides, self.info_nce.temperature)
         for group in together:
-            both = (output.masks[m][source] & output.masks[m][target] for m in group)
-            present = torch.stack(list(both))
+            present = _with_both(output.masks, group, pair)
             a, b = (torch.stack([output.latents[m][kg] for m in group]) for kg in pair)
             losses = stacked_info_nce(a, b, present, self.info_nce.temperature)
             guess = present.sum(dim=1).clamp(min=1).log()
@@ -285,20 +284,27 @@ class Objective(nn.Module):
         return {modality: found[modality] for modality in output.latents}
 
 
-def _rows_with_both(
+def _with_both(
     masks: Mapping[str, Mapping[str, Tensor]], modalities: Iterable[str], pair: Pair
+) -> Tensor:
+    """Which pairs of a batch have a modality on both sides, bool ``[M, B]``."""
+    source, target = pair
+    return torch.stack([masks[m][source] & masks[m][target] for m in modalities])
+
+
+def _rows_with_both(
+    masks: Mapping[str, Mapping[str, Tensor]], modalities: Collection[str], pair: Pair
 ) -> dict[str, Tensor]:
     """The pairs of a batch that have a modality on both sides, as long ``[B_m]`` by
     modality: their numbers come from the device, and go back to it, all at once.
     """
-    source, target = pair
-    both = {m: masks[m][source] & masks[m][target] for m in modalities}
-    if not both:
+    if not modalities:
         return {}
-    present = torch.stack(list(both.values()))
+    present = _with_both(masks, modalities, pair)
     found = [row.nonzero().flatten() for row in present.cpu()]
     every = torch.cat(found).to(present.device, non_blocking=True)
-    return dict(zip(both, every.split([row.numel() for row in found]), strict=True))
+    rows = every.split([row.numel() for row in found])
+    return dict(zip(modalities, rows, strict=True))
 
 
 def _selected(latents: Tensor, rows: Tensor) -> Tensor:

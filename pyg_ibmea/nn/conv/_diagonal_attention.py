@@ -131,9 +131,8 @@ class DiagonalAttention(MessagePassing):
             if num_relations is None
             else Parameter(torch.empty(num_relations + 1, num_stacks * heads))
         )
-        width = out_channels * (heads if concat else 1)
-        self.res = _linear(dst_channels, width) if residual else None
-        self.bias = Parameter(torch.empty(width)) if bias else None
+        self.res = _linear(dst_channels, self._width) if residual else None
+        self.bias = Parameter(torch.empty(self._width)) if bias else None
         # MessagePassing has no reset of its own parameters before this point.
         DiagonalAttention.reset_parameters(self)
 
@@ -220,6 +219,11 @@ class DiagonalAttention(MessagePassing):
         ``flow='source_to_target'``.
         """
         return 1 if self.flow == "source_to_target" else -1
+
+    @property
+    def _width(self) -> int:
+        """Channels of the output of a stack."""
+        return self.out_channels * (self.heads if self.concat else 1)
 
     def _by_role(self, x: NodeInput) -> Roles:
         senders, receivers = (x, x) if isinstance(x, Tensor) else x[:: self._order]

@@ -14,8 +14,9 @@ def wants_messages(layer: MessagePassing, base: type[MessagePassing]) -> bool:
     """Whether something asks for the single messages of a layer.
 
     That is an explainer, a hook, a subclass of ``base`` or an instance with a method of
-    its own, another aggregation than the sum, inference by parts, ONNX, and the
-    transforms of ``torch.func``, for which operators made of PyTorch's own have rules.
+    its own, another aggregation than the sum, ``decomposed_layers`` (which fails for
+    attention, as with GATConv), ONNX, and the transforms of ``torch.func``, for which
+    operators made of PyTorch's own have rules.
     """
     if layer.explain or layer.decomposed_layers > 1:
         return True

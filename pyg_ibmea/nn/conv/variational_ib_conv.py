@@ -134,8 +134,7 @@ class VariationalIBConv(DiagonalAttention):
             **kwargs,
         )
         self.init_logstd = init_logstd
-        width = out_channels * (heads if concat else 1)
-        self.bias_logstd = Parameter(torch.empty(width))
+        self.bias_logstd = Parameter(torch.empty(self._width))
         self.kl_records = KLRecords()
         self.reset_parameters()
 
