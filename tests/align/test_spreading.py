@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from pyg_ibmea.align import (
     Sinkhorn,
@@ -114,6 +115,25 @@ def test_the_nearest_of_either_side(problem, k, block_size):
             expected |= {(c, row) if side else (row, c) for c in columns}
     assert list(map(tuple, pairs.t().tolist())) == sorted(expected)
     torch.testing.assert_close(similarity, cosine[tuple(pairs)])
+
+
+@pytest.mark.parametrize("block_size", [9, 40, 300])
+def test_the_nearest_are_found_in_one_sweep(block_size):
+    # Whole numbers, so that many products tie; those of later rows are larger.
+    source = torch.randint(-1, 2, (300, 6)).double()
+    source += torch.arange(300)[:, None] // 100
+    sides = source, torch.randint(3, (200, 6)).double()
+    with FlopCounterMode(display=False) as counted:
+        pairs, similarity = nearest_pairs(*sides, 11, block_size)
+    assert counted.get_total_flops() == 2 * 300 * 200 * 6
+    cosine = sides[0] @ sides[1].t()
+    listed = torch.zeros_like(cosine, dtype=torch.bool)
+    order = cosine.sort(dim=1, descending=True, stable=True)[1][:, :11]
+    listed.scatter_(1, order, True)
+    order = cosine.sort(dim=0, descending=True, stable=True)[1][:11]
+    listed.scatter_(0, order, True)
+    assert pairs.equal(listed.nonzero().t())
+    torch.testing.assert_close(similarity, cosine[listed])
 
 
 @pytest.mark.parametrize("swap", [False, True])
