@@ -12,13 +12,30 @@ from pyg_ibmea.align._blocks import cosine_blocks
 from pyg_ibmea.align._bonus import Bonus
 
 
-def nearest_pairs(
+class Candidates(NamedTuple):
+    """The ``k`` nearest rows of the other side for every row of both sides.
+
+    Attributes:
+        pairs (torch.Tensor): Long ``[2, L]``, ascending and without duplicates.
+        cosine (torch.Tensor): Their cosines including the bonus, ``[L]``.
+        source_nearest (torch.Tensor): Those of each source row alone, descending,
+            ``[N, k]``; fewer than ``k`` if the other side has.
+        target_nearest (torch.Tensor): The same for the target rows, ``[M, k]``.
+    """
+
+    pairs: Tensor
+    cosine: Tensor
+    source_nearest: Tensor
+    target_nearest: Tensor
+
+
+def nearest_candidates(
     source: Tensor,
     target: Tensor,
     k: int,
     block_size: int | None = None,
     bonus: Bonus | None = None,
-) -> tuple[Tensor, Tensor]:
+) -> Candidates:
     """Finds the ``k`` nearest rows of the other side for every row of both sides, in
     one sweep over the cosines. Of rows that tie, the lower is nearer.
 
@@ -31,26 +48,25 @@ def nearest_pairs(
             (default: :obj:`None`)
 
     Returns:
-        tuple: The pairs, long ``[2, L]``, ascending and without duplicates, and their
-        cosines including the bonus, ``[L]``.
+        Candidates: The pairs and their cosines.
     """
     width = target.size(0)
-    num_nearest, of_target = min(k, width), _LargestOfColumns(k)
-    keys, found = [], []
+    of_source = source.new_empty(source.size(0), min(k, width))
+    of_target = _LargestOfColumns(k)
+    keys = []
     for rows, cosine in cosine_blocks(source, target, block_size, bonus):
-        value, column = top_columns(cosine, num_nearest)
+        of_source[rows], column = top_columns(cosine, of_source.size(1))
         row = torch.arange(rows.start, rows.stop, device=source.device)[:, None]
         keys.append((row * width + column).view(-1))
-        found.append(value.view(-1))
         of_target.update(rows, cosine)
-    value, row = of_target.result()
+    of_columns, row = of_target.result()
     column = torch.arange(width, device=source.device)[:, None]
     keys.append((row * width + column).view(-1))
-    found.append(value.reshape(-1))
     key, inverse = torch.unique(torch.cat(keys), return_inverse=True)
     similarity = torch.empty_like(key, dtype=source.dtype)
-    similarity[inverse] = torch.cat(found)
-    return torch.stack([key // width, key % width]), similarity
+    similarity[inverse] = torch.cat([of_source.view(-1), of_columns.reshape(-1)])
+    pairs = torch.stack([key // width, key % width])
+    return Candidates(pairs, similarity, of_source, of_columns)
 
 
 class _Later(NamedTuple):
