@@ -17,8 +17,9 @@ from pyg_ibmea.align._blocks import (
     unit_sides,
 )
 from pyg_ibmea.align._bonus import Bonus
+from pyg_ibmea.align._nearest import Candidates, nearest_candidates
 from pyg_ibmea.align.csls import RunningNeighborhoods
-from pyg_ibmea.align.sinkhorn import check_sinkhorn_options, sinkhorn
+from pyg_ibmea.align.sinkhorn import check_sinkhorn_options, num_kept, potentials
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +71,27 @@ class Similarity:
         """The bonus in the order of source rows, converted once."""
         return Bonus.of(self.bonus, self.source, self.target)
 
+    @cached_property
+    def _candidates(self) -> dict[int, Candidates]:
+        return {}
+
+    def nearest(self, k: int) -> Candidates:
+        """The ``k`` nearest rows of the other side for every row of both sides: found
+        in one sweep over the cosines, and kept.
+
+        Raises:
+            ValueError: If the block size is not positive.
+        """
+        if k not in self._candidates:
+            sides = self.source, self.target
+            found = nearest_candidates(*sides, k, self.block_size, self.added)
+            self._candidates[k] = found
+        return self._candidates[k]
+
+    def known_nearest(self, k: int = 1) -> Candidates | None:
+        """What :meth:`nearest` has found for at least this ``k``."""
+        return next((c for n, c in self._candidates.items() if n >= k), None)
+
     @property
     def shape(self) -> tuple[int, int]:
         """The number of source and target rows."""
@@ -86,6 +108,15 @@ class Similarity:
             ValueError: If the block size is not positive.
         """
         return cosine_blocks(self.source, self.target, self.block_size, self.added)
+
+    def of_rows(self, rows: Tensor) -> Similarity:
+        """The cosines of some source rows, ascending, long ``[n]``."""
+        if len(rows) == len(self.source):
+            return self
+        bonus = self.bonus
+        if bonus is not None:
+            bonus = bonus.to_sparse_coo().index_select(0, rows)
+        return Similarity(self.source[rows], self.target, bonus, self.block_size)
 
     def of_pairs(self, pairs: Tensor) -> Tensor:
         """The cosines of pairs, long ``[2, L]``, as ``[L]``."""
@@ -191,8 +222,12 @@ class CSLS:
         check_neighbors("k", self.k)
 
     def scoring(self, similarity: Similarity) -> Scoring:
-        """Finds the means in one sweep."""
+        """Finds the means in one sweep, or among the nearest rows if they are known."""
         source, target = similarity.source, similarity.target
+        known = similarity.known_nearest(self.k)
+        if known is not None:
+            sides = known.source_nearest, known.target_nearest
+            return Scoring(2.0, *(-side[:, : self.k].mean(dim=1) for side in sides))
         neighborhoods = RunningNeighborhoods(source, target, self.k)
         for rows, cosine in similarity.blocks():
             neighborhoods.update(rows, cosine)
@@ -236,15 +271,27 @@ class Sinkhorn:
         check_sinkhorn_options(*self._options())
 
     def scoring(self, similarity: Similarity) -> Scoring:
-        """Finds the potentials in one sweep over the cosines."""
-        found = sinkhorn(
+        """Finds the potentials in one sweep over the cosines; none, if the nearest rows
+        that they are found among are known.
+        """
+        found = potentials(
             similarity.source,
             similarity.target,
-            *self._options(),
+            *self._options()[:-1],
+            candidates=self.candidates(similarity),
             block_size=similarity.block_size,
             bonus=similarity.bonus,
         )
         return Scoring(1.0, found.source, found.target)
+
+    def candidates(self, similarity: Similarity) -> Candidates | None:
+        """The pairs among which the potentials are found; ``None`` if it is all.
+
+        Args:
+            similarity (Similarity): The cosines, which keep them.
+        """
+        k = num_kept(*similarity.shape, self.num_candidates)
+        return None if k is None else similarity.nearest(k)
 
     def probability(self, score: Tensor) -> Tensor:
         """The probabilities that pairs with these scores are counterparts."""

@@ -10,12 +10,14 @@ from torch import Tensor
 
 from pyg_ibmea.align._blocks import cosine_blocks, exact_products, unit_sides
 from pyg_ibmea.align._bonus import Bonus
-from pyg_ibmea.align._nearest import nearest_pairs
+from pyg_ibmea.align._nearest import Candidates, nearest_candidates
 
 # Of a GPU, which works on while the host waits for none of them.
 _ITERS_BETWEEN_CHECKS = 5
 # Up to this size the whole kernel matrix is held, 0.5 GiB in float32.
 _DENSE_ENTRIES = 2**27
+# Of every row beyond that size.
+_NUM_CANDIDATES = 100
 
 
 class SinkhornPotentials(NamedTuple):
@@ -107,21 +109,49 @@ def sinkhorn(
     """
     source, target = unit_sides(z_source, z_target)
     check_sinkhorn_options(temperature, num_iters, tolerance, slack, num_candidates)
-    Bonus.of(bonus, source, target)  # Check it before it is transposed.
+    added = Bonus.of(bonus, source, target)
+    candidates = None
+    k = num_kept(source.size(0), target.size(0), num_candidates)
+    if k is not None:
+        candidates = nearest_candidates(source, target, k, block_size, added)
+    options = temperature, num_iters, tolerance, slack
+    return potentials(source, target, *options, candidates, block_size, bonus)
+
+
+def num_kept(num_rows: int, num_columns: int, num_candidates: int | None) -> int | None:
+    """The number of entries that :func:`sinkhorn` keeps for every row of each side;
+    ``None`` if it keeps all.
+    """
+    if num_candidates is None and num_rows * num_columns > _DENSE_ENTRIES:
+        return _NUM_CANDIDATES
+    return num_candidates
+
+
+def potentials(
+    source: Tensor,
+    target: Tensor,
+    temperature: float,
+    num_iters: int,
+    tolerance: float,
+    slack: float | None,
+    candidates: Candidates | None,
+    block_size: int | None = None,
+    bonus: Tensor | None = None,
+) -> SinkhornPotentials:
+    """The potentials of :func:`sinkhorn` for unit rows, among candidates or, without
+    them, all pairs.
+    """
     size = source.size(0), target.size(0)
-    if num_candidates is None and size[0] * size[1] > _DENSE_ENTRIES:
-        num_candidates = 100
     swap = size[0] > size[1]
     if swap:
         source, target, size = target, source, size[::-1]
         bonus = None if bonus is None else bonus.to_sparse_coo().t()
     kernel: _DenseKernel | _CandidateKernel
-    if num_candidates is None:
+    if candidates is None:
         kernel = _DenseKernel(source, target, temperature, block_size, bonus)
     else:
-        k, added = num_candidates, Bonus.of(bonus, source, target)
-        index, entry = nearest_pairs(source, target, k, block_size, added)
-        kernel = _CandidateKernel(index, entry, size, temperature)
+        pairs = candidates.pairs.flip(0) if swap else candidates.pairs
+        kernel = _CandidateKernel(pairs, candidates.cosine, size, temperature)
     exits = _Slack(slack, temperature, size)
     state, iteration, error = _scale(kernel, exits, size, num_iters, tolerance)
     f, g, dtype = state.f, state.g, source.dtype

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pyg_ibmea.align._blocks import pair_cosines, unit_sides
 from pyg_ibmea.align._bonus import Bonus
-from pyg_ibmea.align._nearest import nearest_pairs
+from pyg_ibmea.align._nearest import nearest_candidates
 from pyg_ibmea.align.agreement import Edges, neighborhood_agreement
 from pyg_ibmea.align.decoders import Sinkhorn
 from pyg_ibmea.align.sinkhorn import pair_probabilities
@@ -89,7 +89,7 @@ def spread_agreement(
     source, target = unit_sides(z_source, z_target)
     known = _checked_ids(known, entities, (source, target), size)
     rows = source.size(0), target.size(0)
-    pairs, cosine = nearest_pairs(source, target, num_candidates, block_size)
+    pairs, cosine, *_ = nearest_candidates(source, target, num_candidates, block_size)
     sure = source.new_ones(known.size(1))
     bonus: Tensor | None = None
     for _ in range(rounds):

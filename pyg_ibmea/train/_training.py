@@ -15,6 +15,7 @@ from torch.nn import Module
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Decoder
+from pyg_ibmea.align.decoders import Similarity
 from pyg_ibmea.problem import Pair, links_of, pair_problems, seed_pairs
 from pyg_ibmea.train._diagnostics import Diagnostics
 from pyg_ibmea.train._figures import mean_figures
@@ -23,7 +24,7 @@ from pyg_ibmea.train._interrupt import InterruptGuard
 from pyg_ibmea.train._memory import release_freed_memory
 from pyg_ibmea.train._progress import Progress
 from pyg_ibmea.train.batches import seed_batches
-from pyg_ibmea.train.evaluation import evaluate
+from pyg_ibmea.train.evaluation import evaluate, unaligned_similarity
 from pyg_ibmea.train.objective import Objective
 from pyg_ibmea.train.options import Options
 from pyg_ibmea.train.proposals import propose_pairs
@@ -96,6 +97,8 @@ class Training:
         self.state = TrainingState.create(model, options, extra)
         self.diagnostics = Diagnostics(objective.beta)
         self.graph: object | None = None
+        # Of the average as it is: validation leaves them to the proposals that follow.
+        self._unaligned: dict[Pair, Similarity] = {}
         self.interrupt = InterruptGuard(self._done)
         # Epochs done by the last checkpoint, when it was written, and how long it took.
         self._kept, self._kept_at, self._keeping = 0, time.monotonic(), 0.0
@@ -155,8 +158,11 @@ class Training:
         """Lets the averaged model propose pairs; those adopted count as seed pairs."""
         threshold = self.options.pseudo_seeds.threshold_before(self.state.epoch)
         options = (threshold, self.options.decoding.sinkhorn, self.graph)
+        known, self._unaligned = self._unaligned, {}
         proposals = {
-            pair: propose_pairs(self.state.average, problem, *options)
+            pair: propose_pairs(
+                self.state.average, problem, *options, known.pop(pair, None)
+            )
             for pair, problem in pair_problems(self.data)
         }
         adopted = self.state.pseudo_seeds.update(proposals, self.seeds)
@@ -198,19 +204,50 @@ class Training:
         With several pairs of graphs, these are means over them.
         """
         state = self.state
-        asked = [p for _, p in pair_problems(self.data) if links_of(p, "val").size(1)]
+        asked = {
+            pair: problem
+            for pair, problem in pair_problems(self.data)
+            if links_of(problem, "val").size(1)
+        }
+        if self._proposes_next():
+            self._unaligned = self._unaligned_similarities(asked)
         # Among all unaligned entities: harder than among the counterparts alone.
-        options = ([self.decoder], "unaligned", self.graph)
-        figures = [evaluate(state.average, p, "val", *options) for p in asked]
+        options = ([self.decoder], "unaligned", self.graph, None)
+        figures = [
+            evaluate(state.average, p, "val", *options, self._unaligned.get(pair))
+            for pair, p in asked.items()
+        ]
         val = mean_figures([found[self.decoder.name]["mean"] for found in figures])
         state.offer(val["mrr"])
-        planes = [information_plane(state.average, p, "val", self.graph) for p in asked]
+        planes = [
+            information_plane(state.average, p, "val", self.graph)
+            for p in asked.values()
+        ]
         self.log.append_metrics(
             *(state.epoch, state.seconds, losses, val),
             fusion_weights(state.average),
             mean_figures(planes),
         )
         return float(val["hits@1"])
+
+    def _proposes_next(self) -> bool:
+        epoch = self.state.epoch + 1
+        later = epoch <= self.options.training.epochs
+        return later and self.options.pseudo_seeds.before(epoch)
+
+    def _unaligned_similarities(
+        self, problems: Mapping[Pair, HeteroData]
+    ) -> dict[Pair, Similarity]:
+        """The cosines of the unaligned entities, with the candidates of the proposals,
+        among which CSLS finds its nearest, too.
+        """
+        found = {}
+        for pair, problem in problems.items():
+            similarity = unaligned_similarity(self.state.average, problem, self.graph)
+            if similarity is not None:
+                self.options.decoding.sinkhorn.candidates(similarity)
+                found[pair] = similarity
+        return found
 
     def _batches(self) -> list[tuple[Pair, Tensor]]:
         """Seed pairs and pseudo-seeds, each in one batch.

@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn import Module
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.align import Decoder, join_views, ranking_metrics
-from pyg_ibmea.align.decoders import as_decoder
+from pyg_ibmea.align import Decoder, join_views
+from pyg_ibmea.align.decoders import Similarity, as_decoder
+from pyg_ibmea.align.metrics import metrics_of
 from pyg_ibmea.large import LARGE, ranges, room_for
 from pyg_ibmea.nn._modes import evaluation_mode
 from pyg_ibmea.problem import (
@@ -32,6 +33,7 @@ def evaluate(
     candidates: str = "counterparts",
     graph: object | None = None,
     bonus: Tensor | None = None,
+    similarity: Similarity | None = None,
 ) -> dict[str, Any]:
     """Ranks the true counterparts of the pairs of one part, in evaluation mode.
 
@@ -51,6 +53,9 @@ def evaluate(
             (default: :obj:`None`)
         bonus (torch.Tensor, optional): What is added to the cosines of some pairs, by
             node ids, sparse ``[N, M]``; see :func:`neighborhood_bonus`.
+            (default: :obj:`None`)
+        similarity (Similarity, optional): What :func:`unaligned_similarity` returned
+            for this model, in place of encoding ``'unaligned'`` candidates again.
             (default: :obj:`None`)
 
     Returns:
@@ -81,15 +86,39 @@ def evaluate(
                 f"an entity of the {part} pairs is in a training pair too; split the "
                 "links by connected component (pyg_ibmea.data.split_links does)"
             )
-    chosen = dict(zip(pair, entities, strict=True))
-    z = encode_entities(model, data, chosen, graph)
-    added = bonus_of(bonus, entities)
+    if similarity is None or candidates != "unaligned":
+        chosen = dict(zip(pair, entities, strict=True))
+        z = encode_entities(model, data, chosen, graph)
+        added = bonus_of(bonus, entities)
+        similarity = Similarity.of(z[pair[0]], z[pair[1]], added)
     return {
-        decoder.name: ranking_metrics(
-            z[pair[0]], z[pair[1]], decoder, pairs=rows, bonus=added
-        )
+        decoder.name: metrics_of(similarity, decoder, pairs=rows)
         for decoder in map(as_decoder, decoders)
     }
+
+
+def unaligned_similarity(
+    model: Module | Sequence[Module], data: HeteroData, graph: object | None = None
+) -> Similarity | None:
+    """The cosines of the entities outside the training pairs, in evaluation mode, for
+    all that compares them while the model stays as it is.
+
+    Args:
+        model (Module or sequence of Module): The model, or several.
+        data (HeteroData): The problem.
+        graph (object, optional): What the model's ``graph_of(data)`` returned.
+            (default: :obj:`None`)
+
+    Returns:
+        Similarity: In the order of :func:`~pyg_ibmea.problem.unaligned_entities`;
+        ``None`` if a side has no such entity.
+    """
+    pair = alignment_pair(data)
+    entities = unaligned_entities(data, ("train",))
+    if not all(side.numel() for side in entities):
+        return None
+    z = encode_entities(model, data, dict(zip(pair, entities, strict=True)), graph)
+    return Similarity.of(z[pair[0]], z[pair[1]])
 
 
 def bonus_of(bonus: Tensor | None, entities: Sequence[Tensor]) -> Tensor | None:

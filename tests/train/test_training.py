@@ -12,7 +12,7 @@ from torch import nn
 from pyg_ibmea.align import Cosine
 from pyg_ibmea.nn import IBMEA, IBMEAOutput
 from pyg_ibmea.problem import links_of
-from pyg_ibmea.train import Objective, Options, RunFolder, Stopped, evaluate
+from pyg_ibmea.train import Objective, Options, RunFolder, Stopped, evaluate, evaluation
 from pyg_ibmea.train._memory_log import MemoryLog
 from pyg_ibmea.train._training import Training, fusion_weights, graph_of
 
@@ -196,6 +196,29 @@ def test_epoch_is_chosen_by_the_mean_reciprocal_rank(data):
     weights = log.read_metrics()[state.best_epoch - 1]["weights"]
     assert weights == fusion_weights(state.model)
     assert sum(weights.values()) == pytest.approx(1)
+
+
+def test_proposals_share_the_cosines_of_the_validation_before_them(data, monkeypatch):
+    encoded = []
+    encode_entities = evaluation.encode_entities
+
+    def counted(model, *args):
+        encoded.append(model)
+        return encode_entities(model, *args)
+
+    monkeypatch.setattr(evaluation, "encode_entities", counted)
+    # Before epochs 3 and 5: both just after a validation, or only the first.
+    found, counts = [], []
+    options = OPTIONS.replace(propose_from=3, propose_every=2, propose_window=1)
+    for every in (2, 4):
+        encoded.clear()
+        state = new_training(data, MemoryLog(), options.replace(eval_every=every)).run()
+        found.append(state.pseudo_seeds.pairs)
+        counts.append(len(encoded))
+    assert counts == [3, 2 + 1]
+    [[one], [other]] = ([*pairs.values()] for pairs in found)
+    assert one.size(1) > 5
+    assert one.equal(other)
 
 
 def test_epoch_is_chosen_by_a_decoder_of_ones_own(data):
