@@ -129,7 +129,7 @@ def row_lengths(x: Tensor) -> Tensor:
 
 
 def unit_rows(x: Tensor) -> Tensor:
-    """The rows of a dense matrix at unit length.
+    """The rows of dense matrices ``[..., N, C]`` at unit length.
 
     A row no longer than 1e-12 becomes zero and passes no gradient:
     :func:`torch.nn.functional.normalize` would pass it on a trillionfold.
@@ -155,12 +155,12 @@ class UnitRows(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         unit, length = ctx.saved_tensors
         across = grad / length
-        along = (across * unit).sum(dim=1, keepdim=True)
+        along = (across * unit).sum(dim=-1, keepdim=True)
         return torch.addcmul(across, along, unit, value=-1)
 
 
 def _divisors(x: Tensor) -> Tensor:
-    return _or_infinite(x.norm(dim=1, keepdim=True), _NO_LENGTH)
+    return _or_infinite(x.norm(dim=-1, keepdim=True), _NO_LENGTH)
 
 
 def _or_infinite(values: Tensor, least: float) -> Tensor:

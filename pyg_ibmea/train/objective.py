@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pyg_ibmea.nn import HybridContrastiveLoss, IBMEAOutput
-from pyg_ibmea.nn.loss._stacked import stacked_info_nce, stacks
+from pyg_ibmea.nn.loss._stacked import info_nce_stacks, stacked_info_nce
 from pyg_ibmea.options import check_ranges, check_type, option
 from pyg_ibmea.problem import GRAPH, Pair
 
@@ -266,8 +266,8 @@ class Objective(nn.Module):
         found: dict[str, tuple[Tensor, Tensor]] = {}
         together: list[list[str]] = []
         if not self.info_nce.gather:
-            sides = ((m, latents[source]) for m, latents in output.latents.items())
-            together = stacks(sides, self.info_nce.temperature)
+            side = {m: latents[source] for m, latents in output.latents.items()}
+            together = info_nce_stacks(side, self.info_nce.temperature)
         for group in together:
             present = _with_both(output.masks, group, pair)
             a, b = (torch.stack([output.latents[m][kg] for m in group]) for kg in pair)

@@ -53,7 +53,7 @@ def test_a_step_waits_for_its_loss_and_for_who_has_what(epoch):
 
 def test_launches_of_a_step(epoch):
     counts, steps = epoch
-    assert counts.launches.total() <= 959 * steps, str(counts)
+    assert counts.launches.total() <= 696 * steps, str(counts)
 
 
 def validation():
