@@ -58,4 +58,5 @@ def linear_of_each(linears: Sequence[Linear], x: Tensor) -> Tensor:
         return output
     weight = torch.stack([linear.weight for linear in linears])
     bias = torch.stack([linear.bias for linear in linears])
-    return torch.baddbmm(bias[:, None], x, weight.mT)
+    # In this order, the gradients of the weights come out as the weights lie.
+    return torch.baddbmm(bias[..., None], weight, x.mT).mT

@@ -122,17 +122,19 @@ class ModalVIBEncoder(nn.Module):
             ValueError: If a modality is unknown or its shapes do not fit.
         """
         products: dict[str, Tensor] = {}
+        lengths: dict[str, Tensor] = {}
         for modality, features in x.items():
             present = None if mask is None else mask.get(modality)
             self._check(modality, features, present)
-            products[modality] = self._product(modality, features)
+            products[modality], lengths[modality] = self._product(modality, features)
         found: dict[str, Tensor] = {}
         posteriors: dict[str, GaussianPosterior] = {}
         for group in stacks(products):
             # Those with a bottleneck come first.
             group = sorted(group, key=lambda modality: modality not in self.logstd)
             product = stack([products[modality] for modality in group])
-            latent, parts = self._heads(group, product)
+            length = stack([lengths[modality] for modality in group])
+            latent, parts = self._heads(group, product / length[..., None])
             found.update(zip(group, unstack(latent, len(group)), strict=True))
             posteriors.update(zip(group, parts, strict=False))
         latents: dict[str, Tensor] = {}
@@ -144,18 +146,17 @@ class ModalVIBEncoder(nn.Module):
             latents[modality] = latent
         return latents, posteriors
 
-    def _product(self, modality: str, x: Tensor) -> Tensor:
-        """The first layer, and the linear path beside it, on rows of unit length,
-        without the bias; a row's length is divided out of the product, which is smaller
-        than the input.
+    def _product(self, modality: str, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The first layer without its bias, and the linear path beside it, and the
+        lengths of the input's rows: they are to be divided out of the product, which is
+        smaller than the input.
         """
         weight = self.hidden[modality].weight
         if self.with_residual:
             weight = torch.cat([weight, self.residual[modality].weight])
         x = x.to(weight.dtype)
         x = x if x.layout == torch.strided else x.to_sparse_coo()
-        product: Tensor = (x @ weight.t()) / row_lengths(x)[:, None]
-        return product
+        return x @ weight.t(), row_lengths(x)
 
     def _heads(
         self, group: Sequence[str], product: Tensor
