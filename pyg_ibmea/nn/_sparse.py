@@ -129,7 +129,7 @@ def row_lengths(x: Tensor) -> Tensor:
 
 
 def unit_rows(x: Tensor) -> Tensor:
-    """The rows of a dense matrix at unit length.
+    """The rows of dense matrices ``[..., N, C]`` at unit length.
 
     A row no longer than 1e-12 becomes zero and passes no gradient:
     :func:`torch.nn.functional.normalize` would pass it on a trillionfold.
@@ -141,7 +141,7 @@ def unit_rows(x: Tensor) -> Tensor:
 
 
 class UnitRows(torch.autograd.Function):
-    """:func:`unit_rows` with a gradient of six operators instead of thirteen."""
+    """:func:`unit_rows` with a gradient of four operators instead of thirteen."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
@@ -154,15 +154,15 @@ class UnitRows(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         unit, length = ctx.saved_tensors
-        along = (grad * (unit / length)).sum(dim=1, keepdim=True)
-        gradient: Tensor = grad / length - along * unit
-        return gradient
+        across = grad / length
+        along = (across * unit).sum(dim=-1, keepdim=True)
+        return torch.addcmul(across, along, unit, value=-1)
 
 
 def _divisors(x: Tensor) -> Tensor:
-    return _or_infinite(x.norm(dim=1, keepdim=True), _NO_LENGTH)
+    return _or_infinite(x.norm(dim=-1, keepdim=True), _NO_LENGTH)
 
 
 def _or_infinite(values: Tensor, least: float) -> Tensor:
     """The values above ``least``, infinity in place of the others."""
-    return values.masked_fill(values <= least, torch.inf)
+    return F.threshold(values, least, torch.inf)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from pyg_ibmea.nn._named_modules import NamedModules
 from pyg_ibmea.nn._sparse import row_lengths
+from pyg_ibmea.nn._stacks import linear_of_each, stack, stacks, unstack
 from pyg_ibmea.nn.posterior import GaussianPosterior
 
 
@@ -120,42 +121,69 @@ class ModalVIBEncoder(nn.Module):
         Raises:
             ValueError: If a modality is unknown or its shapes do not fit.
         """
-        latents: dict[str, Tensor] = {}
-        posteriors: dict[str, GaussianPosterior] = {}
+        products: dict[str, Tensor] = {}
+        lengths: dict[str, Tensor] = {}
         for modality, features in x.items():
             present = None if mask is None else mask.get(modality)
             self._check(modality, features, present)
-            hidden, direct = self._linear_of_unit_rows(modality, features)
-            hidden = F.dropout(F.relu(hidden), p=self.dropout, training=self.training)
-            latent = self.mean[modality](hidden)
-            if direct is not None:
-                latent = latent + direct
-            if modality in self.logstd:
-                logstd = self.logstd[modality](hidden)
-                posteriors[modality] = GaussianPosterior(latent, logstd)
-                latent = posteriors[modality].latent(self.training)
+            products[modality], lengths[modality] = self._product(modality, features)
+        found: dict[str, Tensor] = {}
+        posteriors: dict[str, GaussianPosterior] = {}
+        for group in stacks(products):
+            # Those with a bottleneck come first.
+            group = sorted(group, key=lambda modality: modality not in self.logstd)
+            product = stack([products[modality] for modality in group])
+            length = stack([lengths[modality] for modality in group])
+            latent, parts = self._heads(group, product / length[..., None])
+            found.update(zip(group, unstack(latent, len(group)), strict=True))
+            posteriors.update(zip(group, parts, strict=False))
+        latents: dict[str, Tensor] = {}
+        for modality in x:
+            latent = found[modality]
+            present = None if mask is None else mask.get(modality)
             if present is not None:
                 latent = torch.where(present[:, None], latent, latent.new_zeros(()))
             latents[modality] = latent
         return latents, posteriors
 
-    def _linear_of_unit_rows(
-        self, modality: str, x: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        """The first layer, and the linear path, on rows of unit length; a row's length
-        is divided out of the product, which is smaller than the input.
+    def _product(self, modality: str, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The first layer without its bias, and the linear path beside it, and the
+        lengths of the input's rows: they are to be divided out of the product, which is
+        smaller than the input.
         """
-        linear = self.hidden[modality]
-        weight = linear.weight
+        weight = self.hidden[modality].weight
         if self.with_residual:
             weight = torch.cat([weight, self.residual[modality].weight])
         x = x.to(weight.dtype)
         x = x if x.layout == torch.strided else x.to_sparse_coo()
-        product: Tensor = (x @ weight.t()) / row_lengths(x)[:, None]
-        if not self.with_residual:
-            return product + linear.bias, None
-        hidden, direct = product.split(self.out_channels, dim=1)
-        return hidden + linear.bias, direct
+        return x @ weight.t(), row_lengths(x)
+
+    def _heads(
+        self, group: Sequence[str], product: Tensor
+    ) -> tuple[Tensor, list[GaussianPosterior]]:
+        """Latents of a group of modalities from their products, ``[*, N, C]``, and the
+        posteriors of the first of them, those that have a bottleneck.
+        """
+        hidden, direct = product, None
+        if self.with_residual:
+            hidden, direct = product.split(self.out_channels, dim=-1)
+        bias = stack([self.hidden[modality].bias for modality in group])
+        hidden = F.relu(hidden + bias[..., None, :])
+        hidden = F.dropout(hidden, p=self.dropout, training=self.training)
+        mean = linear_of_each([self.mean[modality] for modality in group], hidden)
+        if direct is not None:
+            mean = mean + direct
+        heads = [self.logstd[m] for m in group if m in self.logstd]
+        if not heads:
+            return mean, []
+        certain = None
+        if len(heads) < len(group):
+            mean, certain = mean.tensor_split([len(heads)])
+            hidden = hidden[: len(heads)]
+        posterior = GaussianPosterior(mean, linear_of_each(heads, hidden))
+        latent = posterior.latent(self.training)
+        latent = latent if certain is None else torch.cat([latent, certain])
+        return latent, [posterior] if len(group) == 1 else posterior.unstacked()
 
     def _check(self, modality: str, x: Tensor, mask: Tensor | None) -> None:
         if modality not in self.in_channels:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from pyg_ibmea.nn._stacks import stack, stacks, unstack
 from pyg_ibmea.nn.model.output import IBMEAOutput
 from pyg_ibmea.nn.posterior import GaussianPosterior
 
@@ -28,32 +29,39 @@ class Latents:
 
     def add(
         self,
-        modality: str,
-        latent: Tensor,
-        posterior: GaussianPosterior | None,
-        present: Tensor,
+        latents: Mapping[str, Tensor],
+        posteriors: Mapping[str, GaussianPosterior],
+        masks: Mapping[str, Tensor],
     ) -> None:
-        """Adds one modality.
+        """Adds some modalities.
 
         Args:
-            modality (str): Its name.
-            latent (torch.Tensor): ``[n, C]``.
-            posterior (GaussianPosterior, optional): ``[n, C]``.
-            present (torch.Tensor): Bool ``[n]``, which entities have the modality.
+            latents (dict): ``[n, C_m]`` by modality.
+            posteriors (dict): ``[n, C_m]`` by modality; not all need have one.
+            masks (dict): Bool ``[n]`` by modality, which entities have it.
 
         Raises:
             ValueError: If there are not as many latents as entities.
         """
-        if latent.dim() != 2 or latent.size(0) != present.numel():
-            raise ValueError(
-                f"the encoder of {modality!r} must return latents "
-                f"[{present.numel()}, C], got {list(latent.shape)}"
-            )
-        self.latents[modality] = latent.masked_fill(~present[:, None], 0.0)
-        self.masks[modality] = present
-        if posterior is not None:
-            self.posteriors[modality] = posterior
-            self.kl[modality] = _mean_over(posterior.kl(), present)
+        for modality, latent in latents.items():
+            size = masks[modality].numel()
+            if latent.dim() != 2 or latent.size(0) != size:
+                raise ValueError(
+                    f"the encoder of {modality!r} must return latents [{size}, C], got "
+                    f"{list(latent.shape)}"
+                )
+        self.masks.update(masks)
+        self.posteriors.update(posteriors)
+        for group in stacks(latents):
+            absent = ~stack([masks[modality] for modality in group])
+            latent = stack([latents[modality] for modality in group])
+            kept = latent.masked_fill(absent[..., None], 0.0)
+            self.latents.update(zip(group, unstack(kept, len(group)), strict=True))
+        for group in stacks({m: posterior.mean for m, posterior in posteriors.items()}):
+            posterior = GaussianPosterior.stacked([posteriors[m] for m in group])
+            present = stack([masks[modality] for modality in group])
+            kl = _mean_over(posterior.kl(), present)
+            self.kl.update(zip(group, unstack(kl, len(group)), strict=True))
 
     def output(
         self, sizes: Mapping[str, int], z: Tensor, weights: Mapping[str, float]
@@ -81,6 +89,6 @@ class Latents:
 
 
 def _mean_over(values: Tensor, mask: Tensor) -> Tensor:
-    """The mean of the rows that are present; zero if there are none."""
+    """The means over the rows that are present; zero where there are none."""
     kept = values.masked_fill(~mask, 0.0)
-    return kept.sum() / mask.sum().clamp(min=1)
+    return kept.sum(dim=-1) / mask.sum(dim=-1).clamp(min=1)

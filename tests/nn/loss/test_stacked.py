@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pyg_ibmea.nn import HybridContrastiveLoss
-from pyg_ibmea.nn.loss._stacked import stacked_info_nce, stacks
+from pyg_ibmea.nn.loss._stacked import info_nce_stacks, stacked_info_nce
 
 LEAST = {"atol": 1e-5, "rtol": 1e-4}
 
@@ -50,10 +50,10 @@ def test_is_computed_in_single_precision(dtype):
 
 def test_which_modalities_go_together(monkeypatch):
     shapes = {"a": (9, 5), "b": (9, 5), "c": (9, 8), "d": (9, 5)}
-    latents = [(name, torch.zeros(shape)) for name, shape in shapes.items()]
-    assert stacks(latents, 0.1) == []  # On a CPU, none.
+    latents = {name: torch.zeros(shape) for name, shape in shapes.items()}
+    assert info_nce_stacks(latents, 0.1) == []  # On a CPU, none.
     monkeypatch.setattr(torch.Tensor, "is_cuda", True, raising=False)
-    assert stacks(latents, 0.1) == [["a", "b", "d"]]
-    assert stacks(latents, 0.01) == []  # Its sums need their maximum.
+    assert info_nce_stacks(latents, 0.1) == [["a", "b", "d"]]
+    assert info_nce_stacks(latents, 0.01) == []  # Its sums need their maximum.
     monkeypatch.setattr("pyg_ibmea.nn.loss._stacked.GPU_BLOCK_ELEMENTS", 2 * 81)
-    assert stacks(latents, 0.1) == [["a", "b"]]
+    assert info_nce_stacks(latents, 0.1) == [["a", "b"]]
