@@ -36,7 +36,7 @@ def second_epoch():
     training.train_epoch()
     with tally() as counts:
         training.train_epoch()
-    return counts, len(training._batches())
+    return counts, len(training._batches(training._links()))
 
 
 @pytest.fixture(scope="module")
