@@ -10,6 +10,8 @@ from pyg_ibmea.train.decoding import DecodingOptions
 from pyg_ibmea.train.evaluation import encode_entities, evaluate
 from pyg_ibmea.train.objective import LossOptions, Objective
 from pyg_ibmea.train.options import Options, TrainingOptions
+from pyg_ibmea.train.part_problem import part_problem
+from pyg_ibmea.train.partition import partition
 from pyg_ibmea.train.proposals import PseudoSeedOptions, propose_pairs
 from pyg_ibmea.train.pseudo_seeds import PseudoSeeds
 from pyg_ibmea.train.run_folder import RunFolder
@@ -29,6 +31,8 @@ __all__ = [
     "encode_entities",
     "evaluate",
     "information_plane",
+    "part_problem",
+    "partition",
     "propose_pairs",
     "seed_batches",
 ]

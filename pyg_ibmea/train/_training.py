@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,7 +22,9 @@ from pyg_ibmea.train._figures import mean_figures
 from pyg_ibmea.train._information import information_plane
 from pyg_ibmea.train._interrupt import InterruptGuard
 from pyg_ibmea.train._memory import release_freed_memory
+from pyg_ibmea.train._parts import Parts, Step
 from pyg_ibmea.train._progress import Progress
+from pyg_ibmea.train._tables import Tables
 from pyg_ibmea.train.batches import seed_batches
 from pyg_ibmea.train.evaluation import evaluate, unaligned_similarity
 from pyg_ibmea.train.objective import Objective
@@ -94,7 +96,9 @@ class Training:
         self.decoder = decoder or options.decoding.csls
         self.progress = progress
         extra = objective.parameters()
-        self.state = TrainingState.create(model, options, extra)
+        self.parts = Parts.of(model, data, options.training.parts)
+        tables = None if self.parts is None else Tables(log.path)
+        self.state = TrainingState.create(model, options, extra, tables)
         self.diagnostics = Diagnostics(objective.beta)
         self.graph: object | None = None
         # Of the average as it is: validation leaves them to the proposals that follow.
@@ -125,6 +129,7 @@ class Training:
             state.load_state_dict(checkpoint)
             self.objective.load_state_dict(checkpoint.get("objective", {}))
         self.graph = graph_of(state.model, self.data)
+        self._cut()
         began = time.monotonic() - state.seconds
         self._kept, self._kept_at = state.epoch, time.monotonic()
         progress = Progress(config.epochs, state.epoch, silent=not self.progress)
@@ -168,35 +173,36 @@ class Training:
         adopted = self.state.pseudo_seeds.update(proposals, self.seeds)
         warn(self.diagnostics.check_pseudo_seeds(adopted))
         self._share_pseudo_seeds()
+        self._cut()
 
     def train_epoch(self) -> dict[str, float]:
         """One pass over the seed pairs: the mean of each loss term."""
         release_freed_memory()  # Of proposals and validation, which come between.
         state, config = self.state, self.options.training
-        batches = self._batches()
         names: list[str] = []
         values: list[Tensor] = []
         state.model.train()
-        for pair, chosen in batches:
+        for step in self._steps():
             self.interrupt.check()
-            entities = dict(zip(pair, chosen, strict=True))
-            output = state.model(
-                self.data, entities, self.graph, withhold=config.withhold > 0
+            entities = dict(zip(step.pair, step.links, strict=True))
+            output = step.model(
+                step.data, entities, step.graph, withhold=config.withhold > 0
             )
-            loss, terms = self.objective(output, pair, state.epoch)
+            loss, terms = self.objective(output, step.pair, state.epoch)
             state.optimizer.zero_grad()
             loss.backward()
             if config.clip_norm:
                 torch.nn.utils.clip_grad_norm_(
-                    state.model.parameters(), config.clip_norm
+                    step.model.parameters(), config.clip_norm
                 )
-            state.optimizer.step()
+            state.step(step.rows)
             names += ["total", *terms]
             values += [loss.detach(), *terms.values()]
         state.scheduler.step()
         mean: dict[str, float] = {}
+        steps = names.count("total")
         for name, value in zip(names, _numbers(values), strict=True):
-            mean[name] = mean.get(name, 0.0) + value / len(batches)
+            mean[name] = mean.get(name, 0.0) + value / steps
         return mean
 
     def validate(self, losses: Mapping[str, float]) -> float:
@@ -249,7 +255,25 @@ class Training:
                 found[pair] = similarity
         return found
 
-    def _batches(self) -> list[tuple[Pair, Tensor]]:
+    def _steps(self) -> Iterator[Step]:
+        """The steps of an epoch."""
+        state, links = self.state, self._links()
+        if self.parts is not None and state.rows is not None:
+            yield from self.parts.steps(state.model, state.rows, links, self._batches)
+            return
+        for pair, chosen in self._batches(links):
+            yield Step(state.model, self.data, self.graph, pair, chosen)
+
+    def _links(self) -> dict[Pair, Tensor]:
+        """Seed pairs and pseudo-seeds, by pair of graphs."""
+        found = {}
+        for pair, links in self.seeds.items():
+            pseudo_seeds = self.state.pseudo_seeds.of(pair)
+            pseudo_seeds = pseudo_seeds.to(links.device, non_blocking=True)
+            found[pair] = torch.cat([links, pseudo_seeds], dim=1)
+        return found
+
+    def _batches(self, seeds: Mapping[Pair, Tensor]) -> list[tuple[Pair, Tensor]]:
         """Seed pairs and pseudo-seeds, each in one batch.
 
         With several pairs of graphs, the batches are shuffled and some are left out, as
@@ -257,11 +281,7 @@ class Training:
         pairs of them.
         """
         config, found = self.options.training, []
-        seeds = self.seeds
         for pair, links in seeds.items():
-            pseudo_seeds = self.state.pseudo_seeds.of(pair)
-            pseudo_seeds = pseudo_seeds.to(links.device, non_blocking=True)
-            links = torch.cat([links, pseudo_seeds], dim=1)
             if links.size(1):
                 options = (config.batch_size, config.withhold)
                 numbers = seed_batches(links.size(1), *options)
@@ -274,6 +294,11 @@ class Training:
         steps = round(len(found) * min(1.0, (len(graphs) - 1) / len(seeds)))
         order = torch.randperm(len(found)).tolist()
         return [found[i] for i in order][: max(1, steps)]
+
+    def _cut(self) -> None:
+        """Makes the parts, in which pseudo-seeds stay together as seed pairs do."""
+        if self.parts is not None:
+            self.parts.cut(self.state.pseudo_seeds.pairs)
 
     def _share_pseudo_seeds(self) -> None:
         """Lets the pairs that were adopted share their embeddings, as seed pairs do."""

@@ -248,7 +248,7 @@ def test_pseudo_seeds_from_the_start_are_learned_from(data):
     pairs = links_of(data, "test")[:, :7]
     training.begin_with({PAIR: pairs})
     seeds = links_of(data, "train")
-    batches = torch.cat([ids for _, ids in training._batches()], dim=1)
+    batches = torch.cat([ids for _, ids in training._batches(training._links())], dim=1)
     expected = torch.cat([seeds, pairs], dim=1)
     as_sets = [set(map(tuple, ids.t().tolist())) for ids in (batches, expected)]
     assert as_sets[0] == as_sets[1]
