@@ -3,6 +3,7 @@
 :class:`pyg_ibmea.Aligner` puts them together; a loop of your own can, too.
 """
 
+from pyg_ibmea.train import processes
 from pyg_ibmea.train._information import information_plane
 from pyg_ibmea.train._interrupt import Stopped
 from pyg_ibmea.train.batches import seed_batches
@@ -29,6 +30,7 @@ __all__ = [
     "encode_entities",
     "evaluate",
     "information_plane",
+    "processes",
     "propose_pairs",
     "seed_batches",
 ]

@@ -15,13 +15,17 @@ from torch.nn import Module
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Decoder
+from pyg_ibmea.nn import IBMEAOutput
 from pyg_ibmea.problem import Pair, links_of, pair_problems, seed_pairs
+from pyg_ibmea.train import processes
 from pyg_ibmea.train._diagnostics import Diagnostics
+from pyg_ibmea.train._exchange import gather_output, shares, sum_gradients
 from pyg_ibmea.train._figures import mean_figures
 from pyg_ibmea.train._information import information_plane
 from pyg_ibmea.train._interrupt import InterruptGuard
 from pyg_ibmea.train._memory import release_freed_memory
 from pyg_ibmea.train._progress import Progress
+from pyg_ibmea.train._team import team
 from pyg_ibmea.train.batches import seed_batches
 from pyg_ibmea.train.evaluation import evaluate
 from pyg_ibmea.train.objective import Objective
@@ -89,6 +93,11 @@ class Training:
         self.seeds = seed_pairs(data)
         self.options = options
         self.objective = objective
+        if team() is not None and getattr(objective.hybrid, "gather", False):
+            raise ValueError(
+                "the processes of this training gather the pairs of a batch already; "
+                "give a loss without gather=True"
+            )
         self.log = log
         self.decoder = decoder or options.decoding.csls
         self.progress = progress
@@ -117,10 +126,11 @@ class Training:
             Stopped: If it was interrupted.
         """
         state, config = self.state, self.options.training
-        checkpoint = self.log.start()
+        checkpoint = processes.by_first(self.log.start)
         if checkpoint is not None:
             state.load_state_dict(checkpoint)
             self.objective.load_state_dict(checkpoint.get("objective", {}))
+        processes.same_weights(state.model, state.average, self.objective)
         self.graph = graph_of(state.model, self.data)
         began = time.monotonic() - state.seconds
         self._kept, self._kept_at = state.epoch, time.monotonic()
@@ -155,10 +165,12 @@ class Training:
         """Lets the averaged model propose pairs; those adopted count as seed pairs."""
         threshold = self.options.pseudo_seeds.threshold_before(self.state.epoch)
         options = (threshold, self.options.decoding.sinkhorn, self.graph)
-        proposals = {
-            pair: propose_pairs(self.state.average, problem, *options)
-            for pair, problem in pair_problems(self.data)
-        }
+        proposals = processes.by_first(
+            lambda: {
+                pair: propose_pairs(self.state.average, problem, *options).cpu()
+                for pair, problem in pair_problems(self.data)
+            }
+        )
         adopted = self.state.pseudo_seeds.update(proposals, self.seeds)
         warn(self.diagnostics.check_pseudo_seeds(adopted))
         self._share_pseudo_seeds()
@@ -167,19 +179,20 @@ class Training:
         """One pass over the seed pairs: the mean of each loss term."""
         release_freed_memory()  # Of proposals and validation, which come between.
         state, config = self.state, self.options.training
-        batches = self._batches()
+        with processes.same_draws():
+            batches = self._batches()
         names: list[str] = []
         values: list[Tensor] = []
         state.model.train()
         for pair, chosen in batches:
             self.interrupt.check()
-            entities = dict(zip(pair, chosen, strict=True))
-            output = state.model(
-                self.data, entities, self.graph, withhold=config.withhold > 0
-            )
+            output = self._encode(pair, chosen)
             loss, terms = self.objective(output, pair, state.epoch)
             state.optimizer.zero_grad()
             loss.backward()
+            if (own := team()) is not None:
+                weights = state.model.parameters()
+                sum_gradients(weights, self.objective.parameters(), own)
             if config.clip_norm:
                 torch.nn.utils.clip_grad_norm_(
                     state.model.parameters(), config.clip_norm
@@ -193,24 +206,48 @@ class Training:
             mean[name] = mean.get(name, 0.0) + value / len(batches)
         return mean
 
+    def _encode(self, pair: Pair, chosen: Tensor) -> IBMEAOutput:
+        """The model's output for a batch of seed pairs, long ``[2, B]``; of several
+        processes, each encodes its share.
+        """
+        whole = dict(zip(pair, chosen, strict=True))
+        withheld: Any = self.options.training.withhold > 0
+        own = team()
+        if own is None:
+            output: IBMEAOutput = self.state.model(
+                self.data, whole, self.graph, withhold=withheld
+            )
+            return output
+        parts = shares(chosen, own.count)
+        entities = dict(zip(pair, parts[own.rank], strict=True))
+        withheld = whole if withheld else False
+        output = self.state.model(self.data, entities, self.graph, withhold=withheld)
+        return gather_output(output, pair, [part.size(1) for part in parts], own)
+
     def validate(self, losses: Mapping[str, float]) -> float:
         """Hits@1 of the validation pairs; the weights are kept if their MRR is best.
         With several pairs of graphs, these are means over them.
         """
         state = self.state
         asked = [p for _, p in pair_problems(self.data) if links_of(p, "val").size(1)]
+        val = processes.by_first(lambda: self._judge(asked))
+        state.offer(val["mrr"])
+        if processes.rank() == 0:
+            options = ("val", self.graph)
+            planes = [information_plane(state.average, p, *options) for p in asked]
+            self.log.append_metrics(
+                *(state.epoch, state.seconds, losses, val),
+                fusion_weights(state.average),
+                mean_figures(planes),
+            )
+        return float(val["hits@1"])
+
+    def _judge(self, asked: Sequence[HeteroData]) -> dict[str, float]:
+        """The figures of the validation pairs, a mean over pairs of graphs."""
         # Among all unaligned entities: harder than among the counterparts alone.
         options = ([self.decoder], "unaligned", self.graph)
-        figures = [evaluate(state.average, p, "val", *options) for p in asked]
-        val = mean_figures([found[self.decoder.name]["mean"] for found in figures])
-        state.offer(val["mrr"])
-        planes = [information_plane(state.average, p, "val", self.graph) for p in asked]
-        self.log.append_metrics(
-            *(state.epoch, state.seconds, losses, val),
-            fusion_weights(state.average),
-            mean_figures(planes),
-        )
-        return float(val["hits@1"])
+        figures = [evaluate(self.state.average, p, "val", *options) for p in asked]
+        return mean_figures([found[self.decoder.name]["mean"] for found in figures])
 
     def _batches(self) -> list[tuple[Pair, Tensor]]:
         """Seed pairs and pseudo-seeds, each in one batch.
