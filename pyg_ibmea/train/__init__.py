@@ -3,6 +3,7 @@
 :class:`pyg_ibmea.Aligner` puts them together; a loop of your own can, too.
 """
 
+from pyg_ibmea.train import processes
 from pyg_ibmea.train._information import information_plane
 from pyg_ibmea.train._interrupt import Stopped
 from pyg_ibmea.train.batches import seed_batches
@@ -33,6 +34,7 @@ __all__ = [
     "information_plane",
     "part_problem",
     "partition",
+    "processes",
     "propose_pairs",
     "seed_batches",
 ]

@@ -16,8 +16,11 @@ from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Decoder
 from pyg_ibmea.align.decoders import Similarity
+from pyg_ibmea.nn import IBMEAOutput
 from pyg_ibmea.problem import Pair, links_of, pair_problems, seed_pairs
+from pyg_ibmea.train import processes
 from pyg_ibmea.train._diagnostics import Diagnostics
+from pyg_ibmea.train._exchange import gather_output, shares, sum_gradients
 from pyg_ibmea.train._figures import mean_figures
 from pyg_ibmea.train._information import information_plane
 from pyg_ibmea.train._interrupt import InterruptGuard
@@ -25,6 +28,7 @@ from pyg_ibmea.train._memory import release_freed_memory
 from pyg_ibmea.train._parts import Parts, Step
 from pyg_ibmea.train._progress import Progress
 from pyg_ibmea.train._tables import Tables
+from pyg_ibmea.train._team import team
 from pyg_ibmea.train.batches import seed_batches
 from pyg_ibmea.train.evaluation import evaluate, unaligned_similarity
 from pyg_ibmea.train.objective import Objective
@@ -92,6 +96,11 @@ class Training:
         self.seeds = seed_pairs(data)
         self.options = options
         self.objective = objective
+        if team() is not None and getattr(objective.hybrid, "gather", False):
+            raise ValueError(
+                "the processes of this training gather the pairs of a batch already; "
+                "give a loss without gather=True"
+            )
         self.log = log
         self.decoder = decoder or options.decoding.csls
         self.progress = progress
@@ -124,10 +133,11 @@ class Training:
             Stopped: If it was interrupted.
         """
         state, config = self.state, self.options.training
-        checkpoint = self.log.start()
+        checkpoint = processes.by_first(self.log.start)
         if checkpoint is not None:
             state.load_state_dict(checkpoint)
             self.objective.load_state_dict(checkpoint.get("objective", {}))
+        processes.same_weights(state.model, state.average, self.objective)
         self.graph = graph_of(state.model, self.data)
         self._cut()
         began = time.monotonic() - state.seconds
@@ -164,12 +174,14 @@ class Training:
         threshold = self.options.pseudo_seeds.threshold_before(self.state.epoch)
         options = (threshold, self.options.decoding.sinkhorn, self.graph)
         known, self._unaligned = self._unaligned, {}
-        proposals = {
-            pair: propose_pairs(
-                self.state.average, problem, *options, known.pop(pair, None)
-            )
-            for pair, problem in pair_problems(self.data)
-        }
+        proposals = processes.by_first(
+            lambda: {
+                pair: propose_pairs(
+                    self.state.average, problem, *options, known.pop(pair, None)
+                ).cpu()
+                for pair, problem in pair_problems(self.data)
+            }
+        )
         adopted = self.state.pseudo_seeds.update(proposals, self.seeds)
         warn(self.diagnostics.check_pseudo_seeds(adopted))
         self._share_pseudo_seeds()
@@ -184,13 +196,13 @@ class Training:
         state.model.train()
         for step in self._steps():
             self.interrupt.check()
-            entities = dict(zip(step.pair, step.links, strict=True))
-            output = step.model(
-                step.data, entities, step.graph, withhold=config.withhold > 0
-            )
+            output = self._encode(step)
             loss, terms = self.objective(output, step.pair, state.epoch)
             state.optimizer.zero_grad()
             loss.backward()
+            if (own := team()) is not None:
+                weights = step.model.parameters()
+                sum_gradients(weights, self.objective.parameters(), own)
             if config.clip_norm:
                 torch.nn.utils.clip_grad_norm_(
                     step.model.parameters(), config.clip_norm
@@ -205,6 +217,24 @@ class Training:
             mean[name] = mean.get(name, 0.0) + value / steps
         return mean
 
+    def _encode(self, step: Step) -> IBMEAOutput:
+        """The model's output for the batch of a step; of several processes, each
+        encodes its share.
+        """
+        whole = dict(zip(step.pair, step.links, strict=True))
+        withheld: Any = self.options.training.withhold > 0
+        own = team()
+        if own is None:
+            output: IBMEAOutput = step.model(
+                step.data, whole, step.graph, withhold=withheld
+            )
+            return output
+        parts = shares(step.links, own.count)
+        entities = dict(zip(step.pair, parts[own.rank], strict=True))
+        withheld = whole if withheld else False
+        output = step.model(step.data, entities, step.graph, withhold=withheld)
+        return gather_output(output, step.pair, [part.size(1) for part in parts], own)
+
     def validate(self, losses: Mapping[str, float]) -> float:
         """Hits@1 of the validation pairs; the weights are kept if their MRR is best.
         With several pairs of graphs, these are means over them.
@@ -215,26 +245,31 @@ class Training:
             for pair, problem in pair_problems(self.data)
             if links_of(problem, "val").size(1)
         }
+        val = processes.by_first(lambda: self._judge(asked))
+        state.offer(val["mrr"])
+        if processes.rank() == 0:
+            options = ("val", self.graph)
+            planes = [
+                information_plane(state.average, p, *options) for p in asked.values()
+            ]
+            self.log.append_metrics(
+                *(state.epoch, state.seconds, losses, val),
+                fusion_weights(state.average),
+                mean_figures(planes),
+            )
+        return float(val["hits@1"])
+
+    def _judge(self, asked: Mapping[Pair, HeteroData]) -> dict[str, float]:
+        """The figures of the validation pairs, a mean over pairs of graphs."""
         if self._proposes_next():
             self._unaligned = self._unaligned_similarities(asked)
         # Among all unaligned entities: harder than among the counterparts alone.
         options = ([self.decoder], "unaligned", self.graph, None)
         figures = [
-            evaluate(state.average, p, "val", *options, self._unaligned.get(pair))
+            evaluate(self.state.average, p, "val", *options, self._unaligned.get(pair))
             for pair, p in asked.items()
         ]
-        val = mean_figures([found[self.decoder.name]["mean"] for found in figures])
-        state.offer(val["mrr"])
-        planes = [
-            information_plane(state.average, p, "val", self.graph)
-            for p in asked.values()
-        ]
-        self.log.append_metrics(
-            *(state.epoch, state.seconds, losses, val),
-            fusion_weights(state.average),
-            mean_figures(planes),
-        )
-        return float(val["hits@1"])
+        return mean_figures([found[self.decoder.name]["mean"] for found in figures])
 
     def _proposes_next(self) -> bool:
         epoch = self.state.epoch + 1
@@ -259,9 +294,10 @@ class Training:
         """The steps of an epoch."""
         state, links = self.state, self._links()
         if self.parts is not None and state.rows is not None:
-            yield from self.parts.steps(state.model, state.rows, links, self._batches)
+            made = (links, self._batches_of_all)
+            yield from self.parts.steps(state.model, state.rows, *made)
             return
-        for pair, chosen in self._batches(links):
+        for pair, chosen in self._batches_of_all(links):
             yield Step(state.model, self.data, self.graph, pair, chosen)
 
     def _links(self) -> dict[Pair, Tensor]:
@@ -272,6 +308,13 @@ class Training:
             pseudo_seeds = pseudo_seeds.to(links.device, non_blocking=True)
             found[pair] = torch.cat([links, pseudo_seeds], dim=1)
         return found
+
+    def _batches_of_all(
+        self, seeds: Mapping[Pair, Tensor]
+    ) -> list[tuple[Pair, Tensor]]:
+        """The batches, which are the same in all processes."""
+        with processes.same_draws():
+            return self._batches(seeds)
 
     def _batches(self, seeds: Mapping[Pair, Tensor]) -> list[tuple[Pair, Tensor]]:
         """Seed pairs and pseudo-seeds, each in one batch.

@@ -240,7 +240,7 @@ class IBMEA(EntityModel):
         data: HeteroData,
         entities: Mapping[str, Tensor] | None = None,
         graph: ModelGraph | None = None,
-        withhold: bool = False,
+        withhold: bool | Mapping[str, Tensor] = False,
     ) -> IBMEAOutput:
         """Encodes entities.
 
@@ -250,9 +250,10 @@ class IBMEA(EntityModel):
                 are left out are not encoded. (default: all)
             graph (ModelGraph, optional): What :meth:`graph_of` returned for this
                 problem. (default: built for this call)
-            withhold (bool, optional): Whether to replace the own embeddings of
-                ``entities`` by zeros, for themselves and for their neighbours.
-                (default: :obj:`False`)
+            withhold (bool or dict, optional): Whether to replace the own embeddings of
+                ``entities`` by zeros, for themselves and for their neighbours; or those
+                of other node ids ``{kg: [n]}``, where these are only a share of a batch
+                (see :mod:`pyg_ibmea.train.processes`). (default: :obj:`False`)
         """
         if entities is None:
             entities = self._every_entity()
@@ -392,13 +393,16 @@ class IBMEA(EntityModel):
         found: Latents,
         entities: Mapping[str, Tensor],
         graph: ModelGraph,
-        withhold: bool,
+        withhold: bool | Mapping[str, Tensor],
     ) -> None:
         if self.graph_encoder is None or self.embedding is None:
             return
         start = first_numbers(self.num_nodes)
         nodes = torch.cat([ids + start[kg] for kg, ids in entities.items()])
-        x = self.embedding(nodes if withhold else None)
+        hidden = nodes if withhold else None
+        if isinstance(withhold, Mapping):
+            hidden = torch.cat([ids + start[kg] for kg, ids in withhold.items()])
+        x = self.embedding(hidden)
         latent, posterior = self.graph_encoder(x, graph.structure, nodes)
         posteriors = {} if posterior is None else {GRAPH: posterior}
         found.add({GRAPH: latent}, posteriors, {GRAPH: graph.linked[nodes]})
