@@ -270,8 +270,9 @@ class Objective(nn.Module):
             together = info_nce_stacks(side, self.info_nce.temperature)
         for group in together:
             present = _with_both(output.masks, group, pair)
-            a, b = (torch.stack([output.latents[m][kg] for m in group]) for kg in pair)
-            losses = stacked_info_nce(a, b, present, self.info_nce.temperature)
+            sides = torch.stack([output.latents[m][kg] for kg in pair for m in group])
+            a_and_b = sides.unflatten(0, (2, len(group)))
+            losses = stacked_info_nce(a_and_b, present, self.info_nce.temperature)
             guess = present.sum(dim=1).clamp(min=1).log()
             pairs = zip(losses.unbind(), guess.unbind(), strict=True)
             found |= dict(zip(group, pairs, strict=True))

@@ -85,9 +85,7 @@ class EntityEmbedding(nn.Module):
         """
         weight: Tensor = self.weight
         if withheld is not None:
-            seen = torch.ones_like(weight[:, :1])
-            seen[self.row[withheld]] = 0
-            weight = weight * seen
+            weight = weight.index_fill(0, self.row[withheld], 0.0)
         return rows_of(weight, self.row)
 
     def __repr__(self) -> str:

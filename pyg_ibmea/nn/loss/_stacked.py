@@ -33,32 +33,29 @@ def info_nce_stacks(sides: Mapping[str, Tensor], temperature: float) -> list[lis
     return [group for group in found if len(group) > 1]
 
 
-def stacked_info_nce(
-    a: Tensor, b: Tensor, present: Tensor, temperature: float
-) -> Tensor:
+def stacked_info_nce(sides: Tensor, present: Tensor, temperature: float) -> Tensor:
     r"""The symmetric InfoNCE of each of ``M`` modalities, over the pairs that have it.
 
     Args:
-        a (torch.Tensor): ``[M, B, C]``, not yet of unit length.
-        b (torch.Tensor): ``[M, B, C]``; row i is the same entity as row i of ``a``.
+        sides (torch.Tensor): ``[2, M, B, C]``, not yet of unit length; row i of both
+            sides is the same entity.
         present (torch.Tensor): Bool ``[M, B]``, which pairs have the modality.
         temperature (float): The temperature.
 
     Returns:
         torch.Tensor: ``[M]``, at least float32; zero for a modality that no pair has.
     """
-    dtype = torch.promote_types(a.dtype, torch.float32)
-    with torch.autocast(a.device.type, enabled=False):
-        both = torch.stack([a, b], dim=1).to(dtype)
-        a, b = unit_rows(both).unbind(dim=1)
+    dtype = torch.promote_types(sides.dtype, torch.float32)
+    with torch.autocast(sides.device.type, enabled=False):
+        a, b = unit_rows(sides.to(dtype)).unbind()
         top = 1 / temperature
         positive = (a * b).sum(dim=2) / temperature
         score = (torch.bmm(a, b.mT) - 1) * top
         each = present.to(dtype)
-        entries = score.exp() * each[:, :, None] * each[:, None, :]
+        entries = score.exp() * (each[:, :, None] * each[:, None, :])
         # Where nothing is summed up, the logarithm is to be 0.
         absent = 1 - each
         logs = (entries.sum(dim=2) + absent).log() + (entries.sum(dim=1) + absent).log()
-        terms = (logs + 2 * (top - positive)) * each
+        terms = torch.add(logs, top - positive, alpha=2) * each
         loss: Tensor = terms.sum(dim=1) / (2 * each.sum(dim=1)).clamp(min=2.0)
         return loss

@@ -23,6 +23,7 @@ class Latents:
 
     def __init__(self) -> None:
         self.latents: dict[str, Tensor] = {}
+        self._stacks: list[tuple[list[str], Tensor]] = []
         self.masks: dict[str, Tensor] = {}
         self.posteriors: dict[str, GaussianPosterior] = {}
         self.kl: dict[str, Tensor] = {}
@@ -57,6 +58,7 @@ class Latents:
             latent = stack([latents[modality] for modality in group])
             kept = latent.masked_fill(absent[..., None], 0.0)
             self.latents.update(zip(group, unstack(kept, len(group)), strict=True))
+            self._stacks.append((group, kept))
         for group in stacks({m: posterior.mean for m, posterior in posteriors.items()}):
             posterior = GaussianPosterior.stacked([posteriors[m] for m in group])
             present = stack([masks[modality] for modality in group])
@@ -75,12 +77,19 @@ class Latents:
             weights (mapping): Fusion weight by modality, in the order of the model.
         """
 
-        def by_graph(rows: Tensor) -> dict[str, Tensor]:
-            return dict(zip(sizes, rows.split(list(sizes.values())), strict=True))
+        def by_graph(rows: Tensor, dim: int = 0) -> dict[str, Tensor]:
+            return dict(zip(sizes, rows.split(list(sizes.values()), dim), strict=True))
 
+        latents: dict[str, dict[str, Tensor]] = {m: {} for m in weights}
+        for group, kept in self._stacks:
+            for kg, rows in by_graph(kept, -2).items():
+                for modality, part in zip(
+                    group, unstack(rows, len(group)), strict=True
+                ):
+                    latents[modality][kg] = part
         return IBMEAOutput(
             z=by_graph(z),
-            latents={m: by_graph(self.latents[m]) for m in weights},
+            latents=latents,
             masks={m: by_graph(self.masks[m]) for m in weights},
             kl={m: self.kl[m] for m in weights if m in self.kl},
             posteriors=self.posteriors,

@@ -26,7 +26,7 @@ def test_value_and_gradients_equal_those_of_each(temperature):
     expected = torch.stack(
         [alone(x[rows], y[rows]) for x, y, rows in zip(a, b, present, strict=True)]
     )
-    losses = stacked_info_nce(a, b, present, temperature)
+    losses = stacked_info_nce(torch.stack([a, b]), present, temperature)
     torch.testing.assert_close(losses, expected)
     assert losses[2] == 0
     weight = torch.tensor([1.0, -2.0, 3.0, 0.5], dtype=torch.double)
@@ -41,10 +41,11 @@ def test_value_and_gradients_equal_those_of_each(temperature):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 def test_is_computed_in_single_precision(dtype):
     a, b, present = sides(dtype)
+    both = torch.stack([a, b])
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        losses = stacked_info_nce(a, b, present, 0.1)
+        losses = stacked_info_nce(both, present, 0.1)
     assert losses.dtype == torch.float32
-    exact = stacked_info_nce(a.double(), b.double(), present, 0.1)
+    exact = stacked_info_nce(both.double(), present, 0.1)
     torch.testing.assert_close(losses.double(), exact, **LEAST)
 
 
