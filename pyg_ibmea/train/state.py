@@ -66,10 +66,14 @@ class TrainingState:
                 parameters of a loss.
         """
         config = options.training
+        weights = [*model.parameters(), *extra]
+        on_gpu = all(w.is_cuda and w.is_floating_point() for w in weights)
         optimizer = torch.optim.AdamW(
-            [*model.parameters(), *extra],
+            weights,
             lr=config.lr,
             weight_decay=config.weight_decay,
+            # Elsewhere as PyTorch chooses, which figures depend on.
+            fused=True if on_gpu else None,
         )
         schedule = warmup_cosine(config.warmup_epochs, config.cosine_epochs)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.nn._sparse import feature_rows, stacked
+from pyg_ibmea.nn._sparse import joined_feature_rows
 from pyg_ibmea.nn._stacks import stack, unstack
 from pyg_ibmea.nn.model._neighbors import PREFIX, NeighborFeatures
 from pyg_ibmea.problem import GRAPH, check_names, feature_channels
@@ -114,12 +114,11 @@ def features_of(
     Returns:
         torch.Tensor: ``[n, F]``, sparse or dense as in the data.
     """
-    x = []
-    for kg, index in entities.items():
-        known = neighbors.get(modality)
-        every = data[kg][f"x_{modality}"] if known is None else known[kg][0]
-        x.append(feature_rows(every, index).to(dtype))
-    return stacked(x)
+    known = neighbors.get(modality)
+    every = [
+        data[kg][f"x_{modality}"] if known is None else known[kg][0] for kg in entities
+    ]
+    return joined_feature_rows(every, list(entities.values())).to(dtype)
 
 
 def masks_of(
