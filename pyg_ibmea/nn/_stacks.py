@@ -43,6 +43,24 @@ def unstack(x: Tensor, number: int) -> list[Tensor]:
     return [x] if number == 1 else list(x.unbind())
 
 
+def cat_of_each(groups: Sequence[Sequence[Tensor]]) -> list[Tensor]:
+    """The matrices of each group one below the other; those of a group of one as they
+    are.
+
+    Args:
+        groups (list of list of torch.Tensor): Groups of as many matrices, of one width
+            ``F_g`` in each.
+    """
+    several = len(groups) > 1 and len(groups[0]) > 1
+    if not (several and gains_from_stacks(groups[0][0])):
+        return [g[0] if len(g) == 1 else torch.cat(list(g)) for g in groups]
+    flat = torch.cat([matrix.flatten() for group in groups for matrix in group])
+    sizes = [sum(matrix.numel() for matrix in group) for group in groups]
+    heights = [sum(matrix.size(0) for matrix in group) for group in groups]
+    parts = zip(flat.split(sizes), heights, groups, strict=True)
+    return [part.view(height, group[0].size(1)) for part, height, group in parts]
+
+
 def linear_of_each(linears: Sequence[Linear], x: Tensor) -> Tensor:
     """The outputs of ``M`` linear layers of one shape.
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pyg_ibmea.nn import HybridContrastiveLoss, IBMEAOutput
+from pyg_ibmea.nn._stacks import stack
 from pyg_ibmea.nn.loss._stacked import info_nce_stacks, stacked_info_nce
 from pyg_ibmea.options import check_ranges, check_type, option
 from pyg_ibmea.problem import GRAPH, Pair
@@ -303,8 +304,8 @@ def _with_both(
     masks: Mapping[str, Mapping[str, Tensor]], modalities: Collection[str], pair: Pair
 ) -> Tensor:
     """Which pairs of a batch have a modality on both sides, bool ``[M, B]``."""
-    one, other = (torch.stack([masks[m][kg] for m in modalities]) for kg in pair)
-    return one & other
+    one, other = (stack([masks[m][kg] for m in modalities]) for kg in pair)
+    return (one & other).view(len(modalities), -1)
 
 
 def _rows_with_both(

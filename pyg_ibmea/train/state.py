@@ -90,10 +90,14 @@ class TrainingState:
             learned = [weight for weight in learned if weight is not table]
             rows = RowAdamW(table, config.weight_decay, tables.zeros_like)
             copies = {id(table): Parameter(tables.copy(table))}
+        weights = [*learned, *extra]
+        on_gpu = all(w.is_cuda and w.is_floating_point() for w in weights)
         optimizer = torch.optim.AdamW(
-            [*learned, *extra],
+            weights,
             lr=config.lr,
             weight_decay=config.weight_decay,
+            # Elsewhere as PyTorch chooses, which figures depend on.
+            fused=True if on_gpu else None,
         )
         schedule = warmup_cosine(config.warmup_epochs, config.cosine_epochs)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)

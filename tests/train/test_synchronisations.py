@@ -56,8 +56,8 @@ def test_a_step_waits_for_its_loss_and_for_who_has_what(epoch):
 
 def test_launches_of_a_step(epoch):
     counts, with_triton, steps = epoch
-    assert with_triton.launches.total() <= 540 * steps, str(with_triton)
-    assert counts.launches.total() <= 628 * steps, str(counts)
+    assert with_triton.launches.total() <= 511 * steps, str(with_triton)
+    assert counts.launches.total() <= 599 * steps, str(counts)
 
 
 def validation():

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pyg_ibmea.nn._named_modules import NamedModules
-from pyg_ibmea.nn._sparse import row_lengths
-from pyg_ibmea.nn._stacks import linear_of_each, stack, stacks, unstack
+from pyg_ibmea.nn._sparse import or_infinite, row_norms
+from pyg_ibmea.nn._stacks import cat_of_each, linear_of_each, stack, stacks, unstack
 from pyg_ibmea.nn.posterior import GaussianPosterior
 
 
@@ -126,14 +126,22 @@ class ModalVIBEncoder(nn.Module):
         for modality, features in x.items():
             present = None if mask is None else mask.get(modality)
             self._check(modality, features, present)
-            products[modality], lengths[modality] = self._product(modality, features)
+        for (modality, features), weight in zip(
+            x.items(), self._first_weights(x), strict=True
+        ):
+            features = features.to(weight.dtype)
+            if features.layout != torch.strided:
+                features = features.to_sparse_coo()
+            # The product is smaller than the input: lengths are divided out of it.
+            products[modality] = features @ weight.t()
+            lengths[modality] = row_norms(features)
         found: dict[str, Tensor] = {}
         posteriors: dict[str, GaussianPosterior] = {}
         for group in stacks(products):
             # Those with a bottleneck come first.
             group = sorted(group, key=lambda modality: modality not in self.logstd)
             product = stack([products[modality] for modality in group])
-            length = stack([lengths[modality] for modality in group])
+            length = or_infinite(stack([lengths[modality] for modality in group]))
             latent, parts = self._heads(group, product / length[..., None])
             found.update(zip(group, unstack(latent, len(group)), strict=True))
             posteriors.update(zip(group, parts, strict=False))
@@ -146,23 +154,20 @@ class ModalVIBEncoder(nn.Module):
             latents[modality] = latent
         return latents, posteriors
 
-    def _product(self, modality: str, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The first layer without its bias, and the linear path beside it, and the
-        lengths of the input's rows: they are to be divided out of the product, which is
-        smaller than the input.
+    def _first_weights(self, modalities: Iterable[str]) -> list[Tensor]:
+        """The weights of the first layer of each modality, and below them those of the
+        linear path beside it.
         """
-        weight = self.hidden[modality].weight
-        if self.with_residual:
-            weight = torch.cat([weight, self.residual[modality].weight])
-        x = x.to(weight.dtype)
-        x = x if x.layout == torch.strided else x.to_sparse_coo()
-        return x @ weight.t(), row_lengths(x)
+        linears = [self.hidden, *([self.residual] if self.with_residual else [])]
+        weights = [[linear[m].weight for linear in linears] for m in modalities]
+        return cat_of_each(weights)
 
     def _heads(
         self, group: Sequence[str], product: Tensor
     ) -> tuple[Tensor, list[GaussianPosterior]]:
-        """Latents of a group of modalities from their products, ``[*, N, C]``, and the
-        posteriors of the first of them, those that have a bottleneck.
+        """Latents of a group of modalities from what the first weights make of rows of
+        unit length, ``[*, N, C]``, and the posteriors of the first of them, those that
+        have a bottleneck.
         """
         hidden, direct = product, None
         if self.with_residual:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.nn._sparse import feature_rows, stacked
+from pyg_ibmea.nn._sparse import joined_feature_rows, stacked
 from pyg_ibmea.nn._stacks import stack, unstack
-from pyg_ibmea.nn.model._neighbors import PREFIX, NeighborFeatures
+from pyg_ibmea.nn.model._neighbors import PREFIX, ComputedNearby, NeighborFeatures
 from pyg_ibmea.problem import GRAPH, check_names, feature_channels
 
 
@@ -114,14 +114,15 @@ def features_of(
     Returns:
         torch.Tensor: ``[n, F]``, sparse or dense as in the data.
     """
-    x = []
-    for kg, index in entities.items():
-        if modality in neighbors:
-            rows = neighbors[modality][kg].rows(index)
-        else:
-            rows = feature_rows(data[kg][f"x_{modality}"], index)
-        x.append(rows.to(dtype))
-    return stacked(x)
+    if modality in neighbors:
+        near = [neighbors[modality][kg] for kg in entities]
+        every = [one.features for one in near if isinstance(one, ComputedNearby)]
+        if len(every) < len(near):  # Of a large problem, they are computed now.
+            sides = zip(near, entities.values(), strict=True)
+            return stacked([one.rows(ids) for one, ids in sides]).to(dtype)
+    else:
+        every = [data[kg][f"x_{modality}"] for kg in entities]
+    return joined_feature_rows(every, list(entities.values())).to(dtype)
 
 
 def masks_of(
