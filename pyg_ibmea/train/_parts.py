@@ -26,6 +26,8 @@ _PART = 50_000
 # Clusters that a step joins at random ("Cluster-GCN", arXiv 1905.07953): all triples
 # between two of them are seen sooner or later, and so are all negatives.
 _CLUSTERS = 2
+# The learning rate of the encoders is divided by this power of the number of parts.
+_SLOWER = 0.5
 
 Batches = Callable[[Mapping[Pair, Tensor]], list[tuple[Pair, Tensor]]]
 
@@ -140,6 +142,11 @@ class Parts:
                 "train on the whole graphs with parts=1"
             )
         return cls(model, data, number or math.ceil(size / _PART))
+
+    @property
+    def slower(self) -> float:
+        """Factor of the learning rate of weights that every part updates."""
+        return float(self.number**-_SLOWER)
 
     def cut(self, pairs: Mapping[Pair, Tensor]) -> None:
         """Cuts the graphs anew.
