@@ -18,7 +18,7 @@ from pyg_ibmea.nn.encoder.entity_embedding import EntityEmbedding
 from pyg_ibmea.problem import Pair, entity_counts, first_numbers
 from pyg_ibmea.train._row_adamw import RowAdamW, Rows
 from pyg_ibmea.train.part_problem import part_problem
-from pyg_ibmea.train.partition import partition
+from pyg_ibmea.train.partition import need_pymetis, partition
 
 # Entities of all graphs together, with parts=0.
 _WHOLE = 100_000
@@ -101,9 +101,13 @@ class Parts:
         model (Module): The model.
         data (HeteroData): The problem, on the device of the model.
         number (int): Groups of clusters that an epoch goes through.
+
+    Raises:
+        ImportError: If pymetis is not installed.
     """
 
     def __init__(self, model: Any, data: HeteroData, number: int):
+        need_pymetis()
         self.model = model
         self.data = data
         self.number = number
@@ -119,6 +123,7 @@ class Parts:
             number (int): The option ``parts``.
 
         Raises:
+            ImportError: If pymetis is needed and not installed.
             ValueError: If parts are asked for and the model cannot be trained in parts.
         """
         size = sum(entity_counts(data).values())

@@ -4,6 +4,7 @@ after an interrupt.
 
 import os
 import signal
+import sys
 import warnings
 from pathlib import Path
 
@@ -100,6 +101,12 @@ class TestWhichParts:
             Parts.of(nn.Linear(1, 1), data, 2)
         monkeypatch.setattr(_parts, "_WHOLE", 1)
         assert Parts.of(nn.Linear(1, 1), data, 0) is None
+
+    def test_what_to_install_is_told_at_once(self, data, model, monkeypatch):
+        monkeypatch.setitem(sys.modules, "pymetis", None)
+        with pytest.raises(ImportError, match=r"pyg_ibmea\[scale\].*--parts 1"):
+            Parts.of(model, data, 2)
+        assert Parts.of(model, data, 0) is None
 
     def test_the_option_is_checked(self):
         with pytest.raises(ValueError, match="parts must be non-negative, got -1"):
