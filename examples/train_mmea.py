@@ -165,5 +165,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     # What the user can correct.
-    except (ValueError, OSError, FloatingPointError) as error:
+    except (ImportError, ValueError, OSError, FloatingPointError) as error:
         sys.exit(f"error: {error}")

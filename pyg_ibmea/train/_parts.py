@@ -18,7 +18,7 @@ from pyg_ibmea.nn.encoder.entity_embedding import EntityEmbedding
 from pyg_ibmea.problem import Pair, entity_counts, first_numbers
 from pyg_ibmea.train._row_adamw import RowAdamW, Rows
 from pyg_ibmea.train.part_problem import part_problem
-from pyg_ibmea.train.partition import partition
+from pyg_ibmea.train.partition import need_pymetis, partition
 
 # Entities of all graphs together, with parts=0.
 _WHOLE = 100_000
@@ -26,6 +26,8 @@ _PART = 50_000
 # Clusters that a step joins at random ("Cluster-GCN", arXiv 1905.07953): all triples
 # between two of them are seen sooner or later, and so are all negatives.
 _CLUSTERS = 2
+# The learning rate of the encoders is divided by this power of the number of parts.
+_SLOWER = 0.5
 
 Batches = Callable[[Mapping[Pair, Tensor]], list[tuple[Pair, Tensor]]]
 
@@ -99,9 +101,13 @@ class Parts:
         model (Module): The model.
         data (HeteroData): The problem, on the device of the model.
         number (int): Groups of clusters that an epoch goes through.
+
+    Raises:
+        ImportError: If pymetis is not installed.
     """
 
     def __init__(self, model: Any, data: HeteroData, number: int):
+        need_pymetis()
         self.model = model
         self.data = data
         self.number = number
@@ -117,6 +123,7 @@ class Parts:
             number (int): The option ``parts``.
 
         Raises:
+            ImportError: If pymetis is needed and not installed.
             ValueError: If parts are asked for and the model cannot be trained in parts.
         """
         size = sum(entity_counts(data).values())
@@ -140,6 +147,11 @@ class Parts:
                 "train on the whole graphs with parts=1"
             )
         return cls(model, data, number or math.ceil(size / _PART))
+
+    @property
+    def slower(self) -> float:
+        """Factor of the learning rate of weights that every part updates."""
+        return float(self.number**-_SLOWER)
 
     def cut(self, pairs: Mapping[Pair, Tensor]) -> None:
         """Cuts the graphs anew.

@@ -106,8 +106,10 @@ class Training:
         self.progress = progress
         extra = objective.parameters()
         self.parts = Parts.of(model, data, options.training.parts)
-        tables = None if self.parts is None else Tables(log.path)
-        self.state = TrainingState.create(model, options, extra, tables)
+        tables, slower = None, 1.0
+        if self.parts is not None:
+            tables, slower = Tables(log.path), self.parts.slower
+        self.state = TrainingState.create(model, options, extra, tables, slower)
         self.diagnostics = Diagnostics(objective.beta)
         self.graph: object | None = None
         # Of the average as it is: validation leaves them to the proposals that follow.

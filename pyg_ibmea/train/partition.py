@@ -132,7 +132,7 @@ def _metis(
     graph: csr_array, weight: NDArray[Any], num_parts: int, seed: int
 ) -> NDArray[np.int64]:
     """METIS on a graph in which every node has a neighbour."""
-    pymetis = _pymetis()
+    pymetis = need_pymetis()
     if graph.nnz > _LARGEST:
         raise ValueError(
             f"METIS takes {_LARGEST} ends of edges at most, the graphs have "
@@ -170,7 +170,12 @@ def _level(load: NDArray[Any], total: float) -> float:
     return float(levels[np.flatnonzero(levels >= rising)[-1]])
 
 
-def _pymetis() -> Any:
+def need_pymetis() -> Any:
+    """The module that cuts graphs.
+
+    Raises:
+        ImportError: If it is not installed.
+    """
     try:
         import pymetis
     except ImportError as error:

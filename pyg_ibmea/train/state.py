@@ -46,6 +46,8 @@ class TrainingState:
         rows (RowAdamW): In a training in parts, what the table of embeddings learns by;
             the optimiser has the other weights.
         tables (Tables): In a training in parts, where copies of that table are made.
+        slower (float): In a training in parts, the learning rate of the other weights,
+            which every part updates, as a share of that of the table.
     """
 
     model: Module
@@ -62,6 +64,7 @@ class TrainingState:
     best_pseudo_seeds: dict[Pair, Tensor] = field(default_factory=dict)
     rows: RowAdamW | None = None
     tables: Tables | None = None
+    slower: float = 1.0
 
     @classmethod
     def create(
@@ -70,6 +73,7 @@ class TrainingState:
         options: Options,
         extra: Iterable[Parameter] = (),
         tables: Tables | None = None,
+        slower: float = 1.0,
     ) -> TrainingState:
         """The start of a training: AdamW and the schedule of the options.
 
@@ -80,6 +84,8 @@ class TrainingState:
                 parameters of a loss.
             tables (Tables, optional): In a training in parts, where the table of
                 embeddings and its copies lie. (default: all weights learn at once)
+            slower (float, optional): Factor of the learning rate of all other weights.
+                (default: :obj:`1.0`)
         """
         config = options.training
         learned, rows, copies = list(model.parameters()), None, {}
@@ -94,7 +100,7 @@ class TrainingState:
         on_gpu = all(w.is_cuda and w.is_floating_point() for w in weights)
         optimizer = torch.optim.AdamW(
             weights,
-            lr=config.lr,
+            lr=config.lr * slower,
             weight_decay=config.weight_decay,
             # Elsewhere as PyTorch chooses, which figures depend on.
             fused=True if on_gpu else None,
@@ -111,6 +117,7 @@ class TrainingState:
             pseudo_seeds=JointPseudoSeeds(options.pseudo_seeds.propose_window),
             rows=rows,
             tables=tables,
+            slower=slower,
         )
 
     def step(self, rows: Rows | None = None) -> None:
@@ -122,7 +129,8 @@ class TrainingState:
         """
         self.optimizer.step()
         if rows is not None and self.rows is not None:
-            self.rows.step(rows, self.optimizer.param_groups[0]["lr"])
+            rate = self.optimizer.param_groups[0]["lr"] / self.slower
+            self.rows.step(rows, rate)
 
     @torch.no_grad()
     def update_average(self) -> None:

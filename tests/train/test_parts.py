@@ -4,6 +4,7 @@ after an interrupt.
 
 import os
 import signal
+import sys
 import warnings
 from pathlib import Path
 
@@ -101,6 +102,12 @@ class TestWhichParts:
         monkeypatch.setattr(_parts, "_WHOLE", 1)
         assert Parts.of(nn.Linear(1, 1), data, 0) is None
 
+    def test_what_to_install_is_told_at_once(self, data, model, monkeypatch):
+        monkeypatch.setitem(sys.modules, "pymetis", None)
+        with pytest.raises(ImportError, match=r"pyg_ibmea\[scale\].*--parts 1"):
+            Parts.of(model, data, 2)
+        assert Parts.of(model, data, 0) is None
+
     def test_the_option_is_checked(self):
         with pytest.raises(ValueError, match="parts must be non-negative, got -1"):
             Options.of(parts=-1)
@@ -113,6 +120,7 @@ def test_one_part_that_is_everything_learns_as_the_whole(
     """Batches, noise, dropout and both optimisers are then the same."""
     options = OPTIONS.replace(iterative=False, share_seeds=share_seeds, clip_norm=0.1)
     monkeypatch.setattr(Parts, "_groups", lambda _: [torch.arange(4)])
+    monkeypatch.setattr(_parts, "_SLOWER", 0.0)
     trainings = [new_training(data, options=options.replace(parts=p)) for p in (1, 2)]
     assert [training.parts is None for training in trainings] == [True, False]
     for training in trainings:
@@ -189,6 +197,28 @@ def test_only_the_rows_of_a_part_are_changed_and_the_average_follows(data):
     training.state.epoch = 1
     training.state.update_average()
     torch.testing.assert_close(average, before.lerp(table, 9 / 11))
+
+
+def test_encoders_learn_slower_the_more_parts_there_are(data, monkeypatch):
+    """The table learns at the rate of the options, whatever the number of parts."""
+    monkeypatch.setattr(_parts, "_SLOWER", 0.5)
+    options = OPTIONS.replace(warmup_epochs=0, weight_decay=0.0, lr=0.01, parts=4)
+    training = new_training(data, options=options)
+    training._cut()
+    state, rates = training.state, {}
+    step = next(iter(training._steps()))
+    before = {n: w.detach().clone() for n, w in state.model.named_parameters()}
+    rows = step.rows.weight.detach().clone()
+    for weight in step.model.parameters():
+        weight.grad = torch.ones_like(weight)
+    state.step(step.rows)
+    # The first step of Adam is its learning rate.
+    torch.testing.assert_close(rows - step.rows.weight, torch.full_like(rows, 0.01))
+    for name, weight in state.model.named_parameters():
+        if weight.grad is not None:
+            rates[name] = float((before[name] - weight.detach()).mean())
+    assert len(rates) > 5
+    assert list(rates.values()) == pytest.approx([0.005] * len(rates), rel=1e-3)
 
 
 def stop_after(training, epoch, monkeypatch):
