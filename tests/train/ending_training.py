@@ -41,6 +41,8 @@ def main(out, how, *words):
         if how == "same error":
             raise ValueError("there is no such option")
         epochs = 400 + (processes.rank() if how == "other options" else 0)
+        if how == "short":
+            epochs = 4
         aligner = Aligner(**{**OPTIONS, "epochs": epochs})
         aligner.fit(data, out, "--resume" in words)
 
