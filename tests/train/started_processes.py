@@ -34,7 +34,7 @@ class Forked:
 
     Args:
         count (int): How many.
-        words (sequence): A script and its arguments.
+        words (sequence): A script, or ``-m`` and a module, and its arguments.
         folder (Path): Where their output goes.
     """
 
@@ -73,5 +73,9 @@ def _run(rank, count, port, words, told):
     numbers |= {"WORLD_SIZE": count, "LOCAL_WORLD_SIZE": count, "OMP_NUM_THREADS": 1}
     os.environ |= {name: str(number) for name, number in numbers.items()}
     os.environ["MASTER_ADDR"] = "127.0.0.1"
-    sys.argv = words
-    runpy.run_path(words[0], run_name="__main__")
+    if words[0] == "-m":
+        sys.argv = words[1:]
+        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv = words
+        runpy.run_path(words[0], run_name="__main__")
