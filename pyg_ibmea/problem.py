@@ -17,6 +17,8 @@ from torch import Tensor
 from torch_geometric.data import Dataset, HeteroData
 from torch_geometric.data.storage import EdgeStorage
 
+from pyg_ibmea.large import ranges
+
 __all__ = [
     "PARTS",
     "Pair",
@@ -147,8 +149,9 @@ def _check_finite(data: HeteroData, kg: str, modality: str) -> None:
 def _lengths(x: Tensor) -> Tensor:
     """The squared or plain length of each row in float32, as encoders compute them."""
     if not x.is_sparse:
-        lengths: Tensor = torch.linalg.vector_norm(x.float(), dim=1)
-        return lengths
+        parts = [x[rows].float() for rows in ranges(x.size(0))]
+        lengths = [torch.linalg.vector_norm(part, dim=1) for part in parts]
+        return torch.cat(lengths) if lengths else x.new_zeros(0)
     values: Tensor = x._values().float().square()
     if values.dim() > 1:
         values = values.sum(dim=1)

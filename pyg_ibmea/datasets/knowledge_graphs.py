@@ -17,6 +17,7 @@ from pyg_ibmea.data.gaps import describe_gaps
 from pyg_ibmea.data.joint_links import close_links, split_jointly
 from pyg_ibmea.datasets._dropped import Dropped
 from pyg_ibmea.datasets._feature_files import check_given
+from pyg_ibmea.large import LARGE, ranges
 from pyg_ibmea.problem import (
     Pair,
     check_names,
@@ -193,9 +194,11 @@ def _add_names(
         return
     check_texts("the names of entities", texts)
     x = torch.from_numpy(encoder(texts))
-    mask = x.any(dim=1)
+    mask = torch.cat([x[rows].any(dim=1) for rows in ranges(len(texts))])
     start = 0
     for graph in graphs:
         rows = slice(start, start + graph.num_nodes)
-        graph.features["name"] = x[rows].clone(), mask[rows].clone()
+        # Many rows lie in a file.
+        own = x[rows] if len(texts) > LARGE else x[rows].clone()
+        graph.features["name"] = own, mask[rows].clone()
         start += graph.num_nodes

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import Module
 from torch_geometric.data import HeteroData
 
+from pyg_ibmea.nn._modes import evaluation_mode
 from pyg_ibmea.problem import alignment_pair, links_of
-from pyg_ibmea.train.evaluation import evaluation_mode
 
 _TEMPERATURES = (0.02, 0.03, 0.05, 0.08, 0.12, 0.2, 0.3, 0.5, 1.0)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,7 +12,14 @@ from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Decoder, join_views, ranking_metrics
 from pyg_ibmea.align.decoders import as_decoder
-from pyg_ibmea.problem import alignment_pair, links_of, unaligned_entities
+from pyg_ibmea.large import LARGE, ranges, room_for
+from pyg_ibmea.nn._modes import evaluation_mode
+from pyg_ibmea.problem import (
+    alignment_pair,
+    entity_counts,
+    links_of,
+    unaligned_entities,
+)
 from pyg_ibmea.train._memory import release_freed_memory
 
 
@@ -99,17 +105,6 @@ def bonus_of(bonus: Tensor | None, entities: Sequence[Tensor]) -> Tensor | None:
     return bonus.index_select(0, rows).index_select(1, columns).coalesce()
 
 
-@contextmanager
-def evaluation_mode(model: Module) -> Iterator[None]:
-    """Turns noise and dropout off, and restores the mode of the model afterwards."""
-    training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(training)
-
-
 @torch.no_grad()
 def encode_entities(
     model: Module | Sequence[Module],
@@ -131,13 +126,28 @@ def encode_entities(
         dict: By graph, ``[n, C]``.
     """
     views = []
+    is_large = sum(entity_counts(data).values()) > LARGE
     for member in [model] if isinstance(model, Module) else model:
         # Encoding all entities needs much memory at once.
         release_freed_memory()
+        by_chunks: Any = getattr(member, "encode", None)
+        if is_large and by_chunks is not None:
+            views.append(by_chunks(data, entities, graph))
+            continue
         with evaluation_mode(member):
             views.append(member(data, entities, graph).z)
     release_freed_memory()
     if len(views) == 1:
         z: dict[str, Tensor] = views[0]
         return z
-    return {kg: join_views([view.pop(kg) for view in views]) for kg in entities}
+    join = _join_large if is_large else join_views
+    return {kg: join([view.pop(kg) for view in views]) for kg in entities}
+
+
+def _join_large(views: Sequence[Tensor]) -> Tensor:
+    """What :func:`~pyg_ibmea.align.join_views` does, some rows at a time."""
+    size, widths = views[0].size(0), [view.size(1) for view in views]
+    joined = room_for((size, sum(widths)), views[0].dtype, views[0].device)
+    for rows in ranges(size):
+        joined[rows] = join_views([view[rows] for view in views])
+    return joined

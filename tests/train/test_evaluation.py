@@ -2,9 +2,11 @@ import pytest
 import torch
 
 from pyg_ibmea.align import join_views, ranking_metrics
+from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.problem import links_of
-from pyg_ibmea.train import evaluate
+from pyg_ibmea.train import evaluate, evaluation
+from pyg_ibmea.train.evaluation import encode_entities
 
 
 def encode(model, data):
@@ -99,3 +101,27 @@ def test_similarities_of_several_models_are_averaged(data, model):
         for view in views
     )
     assert torch.allclose(source @ target.t(), mean / 2, atol=1e-5)
+
+
+def test_large_problems_are_encoded_by_chunks(monkeypatch):
+    data = SyntheticMMKG(num_entities=120)[0]
+    models = [IBMEA.from_data(data, graph_channels=8, modal_channels=4) for _ in "ab"]
+    entities = {"source": torch.arange(7, 90), "target": torch.arange(120)}
+    calls = []
+    for model in models:
+        encode = model.encode
+        monkeypatch.setattr(
+            model, "encode", lambda *a, e=encode: calls.append(1) or e(*a)
+        )
+    for asked in (models[:1], models):
+        with monkeypatch.context() as small:
+            small.setattr(evaluation, "LARGE", 10**9)
+            expected = encode_entities(asked, data, entities)
+        assert not calls
+        with monkeypatch.context() as large:
+            large.setattr(evaluation, "LARGE", 100)
+            found = encode_entities(asked, data, entities)
+        assert len(calls) == len(asked)
+        calls.clear()
+        for kg, z in found.items():
+            torch.testing.assert_close(z, expected[kg], atol=1e-5, rtol=0)

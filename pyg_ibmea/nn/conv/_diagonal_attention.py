@@ -84,7 +84,11 @@ class DiagonalAttention(MessagePassing):
         num_relations: int | None,
         **kwargs: Any,
     ):
-        kwargs.setdefault("aggr", "add")
+        if isinstance(kwargs.setdefault("aggr", "add"), (list, tuple)):
+            raise ValueError(
+                f"aggr must be one aggregation, got {kwargs['aggr']!r}: several would "
+                "change the width of the output; use a layer for each"
+            )
         super().__init__(node_dim=0, **kwargs)
         if heads < 1 or out_channels < 1:
             raise ValueError(

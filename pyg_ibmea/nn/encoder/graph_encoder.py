@@ -12,6 +12,7 @@ from torch_geometric.typing import Adj
 from pyg_ibmea.nn._sparse import rows_of
 from pyg_ibmea.nn.conv.diagonal_gat_conv import DiagonalGATConv
 from pyg_ibmea.nn.conv.variational_ib_conv import VariationalIBConv
+from pyg_ibmea.nn.encoder._by_chunks import Chunks, filled, received
 from pyg_ibmea.nn.encoder.graphs import union_graph
 from pyg_ibmea.nn.posterior import GaussianPosterior
 
@@ -144,6 +145,30 @@ class GraphVIBEncoder(torch.nn.Module):
         mean = self.norm(rows_of(every.mean, nodes))
         posterior = GaussianPosterior(mean, rows_of(every.logstd, nodes))
         return posterior.latent(self.training), posterior
+
+    @torch.no_grad()
+    def by_chunks(self, x: Tensor, edge_index: EdgeIndex, chunk: int) -> Chunks:
+        """The latents without noise, some entities at a time: no more than the input
+        and one hidden layer are held in whole.
+
+        Args:
+            x (torch.Tensor): ``[N, channels]``.
+            edge_index (EdgeIndex): What :meth:`build_graph` returned.
+            chunk (int): How many entities of a hidden layer are computed at a time.
+
+        Returns:
+            callable: Gives the latents ``[n, channels]`` of a range of entities.
+        """
+
+        def layer(conv: torch.nn.Module, below: Tensor) -> Chunks:
+            return lambda rows: received(conv, below, edge_index, rows)
+
+        hidden = x
+        for conv in self.hidden_mean:
+            chunks = layer(conv, hidden)
+            hidden = F.elu_(filled(chunks, x.size(0), x, chunk))
+        last = layer(self.conv, hidden)
+        return lambda rows: self.norm(last(rows))
 
     def _hidden(self, convs: torch.nn.ModuleList, x: Tensor, edge_index: Adj) -> Tensor:
         for conv in convs:

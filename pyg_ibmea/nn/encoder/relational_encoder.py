@@ -11,6 +11,7 @@ from pyg_ibmea.nn._sparse import rows_of, unit_rows
 from pyg_ibmea.nn.conv._diagonal_attention import NodeInput
 from pyg_ibmea.nn.conv.diagonal_gat_conv import DiagonalGATConv
 from pyg_ibmea.nn.conv.variational_ib_conv import VariationalIBConv
+from pyg_ibmea.nn.encoder._by_chunks import Chunks, filled, received
 from pyg_ibmea.nn.encoder.graphs import RelationalGraph, relational_graph
 from pyg_ibmea.nn.posterior import GaussianPosterior
 
@@ -173,6 +174,55 @@ class RelationalVIBEncoder(nn.Module):
             return mean, None
         posterior = GaussianPosterior(mean, torch.cat(logstds, dim=1))
         return posterior.latent(self.training), posterior
+
+    @torch.no_grad()
+    def by_chunks(self, x: Tensor, graph: RelationalGraph, chunk: int) -> Chunks:
+        """The latents without noise, some entities at a time: no more than the input
+        and one hidden layer are held in whole.
+
+        Args:
+            x (torch.Tensor): Embeddings ``[N, channels]``.
+            graph (RelationalGraph): The graph.
+            chunk (int): How many entities of a hidden layer are computed at a time.
+
+        Returns:
+            callable: Gives the latents ``[n, out_channels]`` of a range of entities.
+        """
+        weight = (self.score.softmax(0) * len(self.norms)).sqrt()
+
+        def layer(number: int, below: Tensor) -> Chunks:
+            prepared = unit_rows if number else None
+            conv, edges = self.convs[number], graph.edge_index
+            return lambda rows: received(
+                conv, below, edges, rows, graph.edge_type, prepared
+            )
+
+        layers = [layer(0, x)]
+        held: list[Tensor] = []
+        for number in range(1, self.num_layers):
+            held.append(filled(layers[-1], x.size(0), x, chunk))
+            layers.append(layer(number, held[-1]))
+
+        def latents(rows: slice) -> Tensor:
+            around = received(
+                self.relation_conv,
+                self.relation_embedding,
+                graph.incidence,
+                rows,
+                bipartite=True,
+            )
+            parts = [x[rows], around, *(one[rows] for one in held), layers[-1](rows)]
+            return torch.cat(
+                [
+                    norm(part) * factor
+                    for norm, part, factor in zip(
+                        self.norms, parts, weight, strict=True
+                    )
+                ],
+                dim=1,
+            )
+
+        return latents
 
     def _run(
         self,

@@ -116,10 +116,10 @@ def features_of(
     x, mask = [], []
     for kg, index in entities.items():
         if modality in neighbors:
-            every, present = neighbors[modality][kg]
+            features, present = neighbors[modality][kg].rows(index)
         else:
-            every = data[kg][f"x_{modality}"]
-            present = data[kg][f"mask_{modality}"]
-        x.append(feature_rows(every, index).to(dtype))
-        mask.append(present[index])
+            features = feature_rows(data[kg][f"x_{modality}"], index)
+            present = data[kg][f"mask_{modality}"][index]
+        x.append(features.to(dtype))
+        mask.append(present)
     return stacked(x), torch.cat(mask)

@@ -3,18 +3,83 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.nn._sparse import row_lengths
-from pyg_ibmea.problem import triples_of
+from pyg_ibmea.large import LARGE
+from pyg_ibmea.nn._sparse import feature_rows, row_lengths
+from pyg_ibmea.problem import entity_counts, triples_of
 
 PREFIX = "neighbor_"
 
-NeighborFeatures = dict[str, dict[str, tuple[Tensor, Tensor]]]
-"""By modality and graph: features ``[N, C]`` and mask ``[N]``."""
+
+class Nearby(Protocol):
+    """The features of the neighbours of a graph's entities, in one modality."""
+
+    def rows(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Of some entities, long ``[n]``: features ``[n, C]`` and mask ``[n]``."""
+
+
+NeighborFeatures = dict[str, dict[str, Nearby]]
+"""By modality and graph."""
+
+
+class ComputedNearby(NamedTuple):
+    """Features of neighbours that were computed once.
+
+    Attributes:
+        features (torch.Tensor): ``[N, C]``.
+        mask (torch.Tensor): Bool ``[N]``.
+    """
+
+    features: Tensor
+    mask: Tensor
+
+    def rows(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """See :class:`Nearby`."""
+        return feature_rows(self.features, index), self.mask[index]
+
+
+@dataclass(frozen=True)
+class NearbyWhenAsked:
+    """Features of neighbours that are computed when they are asked for: those of all
+    entities would take as many times the memory of the features as an entity has
+    neighbours.
+
+    Args:
+        near (torch.Tensor): Sparse ``[N, N]``; the product with it is the mean over the
+            neighbours.
+        x (torch.Tensor): Features ``[N, C]``.
+        mask (torch.Tensor): Bool ``[N]``.
+        is_count (bool): Whether features are counts.
+        dtype (torch.dtype): What to compute in.
+    """
+
+    near: Tensor
+    x: Tensor
+    mask: Tensor
+    is_count: bool
+    dtype: torch.dtype
+
+    @torch.no_grad()
+    def rows(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """See :class:`Nearby`."""
+        near = feature_rows(self.near, index).coalesce()
+        row, column = near.indices()
+        used, column = column.unique(return_inverse=True)
+        near = torch.sparse_coo_tensor(
+            torch.stack([row, column]),
+            near.values(),
+            (index.numel(), used.numel()),
+            is_coalesced=True,
+            check_invariants=False,
+        )
+        x = feature_rows(self.x, used)
+        return _mean_features(near, x, self.mask[used], self.is_count, self.dtype)
 
 
 @torch.no_grad()
@@ -39,25 +104,39 @@ def neighbor_features(
             stored in. (default: :obj:`torch.float32`)
 
     Returns:
-        dict: By modality, its name with ``neighbor_`` before it, and by graph: features
-        ``[N, C]``, sparse or dense as in the data, and their mask bool ``[N]``.
+        dict: By modality, its name with ``neighbor_`` before it, and by graph:
+        features, sparse or dense as in the data, and their mask; of a large problem,
+        computed when they are asked for.
     """
     if not modalities:
         return {}
     found: NeighborFeatures = {PREFIX + modality: {} for modality in modalities}
+    when_asked = sum(entity_counts(data).values()) > LARGE
     for kg in data.node_types:
         near = _mean_of_neighbors(triples_of(data, kg).edge_index, data[kg].num_nodes)
         for modality in modalities:
             x, mask = data[kg][f"x_{modality}"], data[kg][f"mask_{modality}"]
-            x = x if x.layout == torch.strided else x.to_sparse_coo()
-            x = x.to(dtype)
-            x = x.log1p() if modality in counts else x
-            weight = mask.to(x.dtype) / row_lengths(x)
-            nearby = near.to(x.dtype)
-            features = torch.sparse.mm(nearby, x * weight[:, None])
-            present = torch.mv(nearby, mask.to(x.dtype)) > 0
-            found[PREFIX + modality][kg] = (features, present)
+            how = (modality in counts, dtype)
+            nearby: Nearby
+            if when_asked:
+                nearby = NearbyWhenAsked(near, x, mask, *how)
+            else:
+                nearby = ComputedNearby(*_mean_features(near, x, mask, *how))
+            found[PREFIX + modality][kg] = nearby
     return found
+
+
+def _mean_features(
+    near: Tensor, x: Tensor, mask: Tensor, is_count: bool, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """The mean of features at unit length, and whether there is any."""
+    x = x if x.layout == torch.strided else x.to_sparse_coo()
+    x = x.to(dtype)
+    x = x.log1p() if is_count else x
+    weight = mask.to(x.dtype) / row_lengths(x)
+    nearby = near.to(x.dtype)
+    features = torch.sparse.mm(nearby, x * weight[:, None])
+    return features, torch.mv(nearby, mask.to(x.dtype)) > 0
 
 
 def _mean_of_neighbors(edge_index: Tensor, num_nodes: int) -> Tensor:

@@ -20,9 +20,8 @@ class ModelGraph(NamedTuple):
             ``None`` for a model without the graph modality.
         linked (torch.Tensor): Bool ``[N]``, graph after graph: the entities that have a
             neighbour other than themselves. The others lack the graph modality.
-        neighbors (dict): By modality (``'neighbor_image'`` and so on) and graph, mean
-            features of the neighbours ``[N, C]`` and their mask ``[N]``; empty for a
-            model that does not use them.
+        neighbors (dict): By modality (``'neighbor_image'`` and so on) and graph, the
+            mean features of the neighbours; empty for a model that does not use them.
     """
 
     structure: Any

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
+from pyg_ibmea.large import CHUNK
+from pyg_ibmea.nn._modes import evaluation_mode
 from pyg_ibmea.nn._named_modules import NamedModules
 from pyg_ibmea.nn.encoder.entity_embedding import EntityEmbedding, seed_rows
 from pyg_ibmea.nn.encoder.protocols import GraphEncoder, ModalityEncoder
@@ -17,6 +19,7 @@ from pyg_ibmea.nn.model._built_in import (
     built_in_graph_encoder,
     built_in_modal_encoder,
 )
+from pyg_ibmea.nn.model._by_chunks import encode_by_chunks
 from pyg_ibmea.nn.model._entities import EntityModel
 from pyg_ibmea.nn.model._inputs import (
     check_encoders,
@@ -250,28 +253,87 @@ class IBMEA(EntityModel):
                 (default: :obj:`False`)
         """
         if entities is None:
-            entities = {
-                kg: torch.arange(size, device=self.fusion.score.device)
-                for kg, size in self.num_nodes.items()
-            }
+            entities = self._every_entity()
         if graph is None and self.graph_encoder is not None:
             graph = self.graph_of(data)
-        neighbors: NeighborFeatures = {}
-        if self.neighbor_sources and graph is not None:
-            # A graph that a model without them built has none.
-            neighbors = graph.neighbors or self._neighbors(data)
+        neighbors = self.neighbors_in(graph, data)
         found = Latents()
         # One modality after the other: without gradients only one's features are held.
         for modality in self.modalities:
             if modality != GRAPH:
-                self._encode_features(found, data, modality, entities, neighbors)
+                self.encode_features(found, data, modality, entities, neighbors)
         if graph is not None:
             self._encode_graph(found, entities, graph, withhold)
         z = self.fusion(found.latents, found.masks)
         sizes = {kg: index.numel() for kg, index in entities.items()}
         return found.output(sizes, z, self.fusion.weights())
 
-    def _encode_features(
+    @torch.no_grad()
+    def encode(
+        self,
+        data: HeteroData,
+        entities: Mapping[str, Tensor] | None = None,
+        graph: ModelGraph | None = None,
+        chunk: int = CHUNK,
+        dtype: torch.dtype | None = None,
+    ) -> dict[str, Tensor]:
+        """The fused vectors of entities, without noise or dropout, some entities at a
+        time: up to rounding those of :meth:`forward` in evaluation mode, in memory that
+        does not grow with their latents.
+
+        A graph encoder of your own that has no ``by_chunks`` (see
+        :class:`RelationalVIBEncoder`) encodes all entities at once.
+
+        Args:
+            data (HeteroData): The problem.
+            entities (dict, optional): Node ids ``{kg: [n]}``. (default: all)
+            graph (ModelGraph, optional): What :meth:`graph_of` returned for this
+                problem. (default: built for this call)
+            chunk (int, optional): How many entities are encoded at a time.
+                (default: :obj:`16384`)
+            dtype (torch.dtype, optional): What the vectors are kept in.
+                (default: that of the model)
+
+        Returns:
+            dict: By graph, ``[n, C]``; of a gibibyte or more, in a file that goes when
+            the tensor does.
+
+        Example:
+            >>> from pyg_ibmea.datasets import SyntheticMMKG
+            >>> data = SyntheticMMKG(num_entities=100)[0]
+            >>> model = IBMEA.from_data(data).eval()
+            >>> z = model.encode(data, chunk=30)["target"]
+            >>> torch.allclose(z, model(data).z["target"], atol=1e-5)
+            True
+        """
+        if entities is None:
+            entities = self._every_entity()
+        if graph is None and self.graph_encoder is not None:
+            graph = self.graph_of(data)
+        with evaluation_mode(self):
+            return encode_by_chunks(self, data, entities, graph, chunk, dtype)
+
+    def _every_entity(self) -> dict[str, Tensor]:
+        return {
+            kg: torch.arange(size, device=self.fusion.score.device)
+            for kg, size in self.num_nodes.items()
+        }
+
+    def neighbors_in(
+        self, graph: ModelGraph | None, data: HeteroData
+    ) -> NeighborFeatures:
+        """The features of neighbours that a graph holds, or that are computed now.
+
+        Args:
+            graph (ModelGraph, optional): What :meth:`graph_of` returned.
+            data (HeteroData): The problem.
+        """
+        if not self.neighbor_sources or graph is None:
+            return {}
+        # A graph that a model without them built has none.
+        return graph.neighbors or self._neighbors(data)
+
+    def encode_features(
         self,
         found: Latents,
         data: HeteroData,
@@ -279,6 +341,15 @@ class IBMEA(EntityModel):
         entities: Mapping[str, Tensor],
         neighbors: NeighborFeatures,
     ) -> None:
+        """Adds a modality with features to the latents of entities.
+
+        Args:
+            found (Latents): What was found so far.
+            data (HeteroData): The problem.
+            modality (str): The modality.
+            entities (dict): Node ids ``{kg: [n]}``.
+            neighbors (dict): What :meth:`neighbors_in` returned.
+        """
         dtype = self.fusion.score.dtype
         features, present = features_of(data, modality, entities, neighbors, dtype)
         if modality in self.options.count_modalities:

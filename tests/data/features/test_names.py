@@ -5,6 +5,7 @@ import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from pyg_ibmea.data import encode_names
+from pyg_ibmea.data.features import names
 
 NAMES = ["Kim Dae-jung", "Kim Jong-il", "Seoul National University", "Seoul", "Abba"]
 
@@ -26,6 +27,17 @@ def test_spelling_that_makes_no_difference():
     )
     np.testing.assert_allclose(a, b, atol=1e-6)
     assert not empty.any()
+
+
+def test_many_names_some_at_a_time(monkeypatch):
+    many = [f"{name} {number % 7}" for number in range(50) for name in NAMES] + [""]
+    expected = encode_names(many)
+    monkeypatch.setattr(names, "_MANY", 250)
+    monkeypatch.setattr(names, "_AT_A_TIME", 60)
+    found = encode_names(many)
+    assert found.dtype == np.float16
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    assert not found[-1].any()
 
 
 def test_without_scikit_learn(monkeypatch):

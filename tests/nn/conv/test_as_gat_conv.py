@@ -326,3 +326,10 @@ def test_the_third_argument_holds_edge_features():
         VariationalIBConv(8, 6)(
             torch.randn(4, 8), EDGE_INDEX, None, None, None, torch.rand(4)
         )
+
+
+@for_our_layers
+def test_several_aggregations_at_once_are_refused(layer):
+    # GATConv adds up rows of other nodes then.
+    with pytest.raises(ValueError, match=r"one aggregation, got \['sum', 'max'\]"):
+        layer(8, 6, aggr=["sum", "max"])
