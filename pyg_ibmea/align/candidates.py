@@ -62,6 +62,20 @@ class Candidates:
     def __len__(self) -> int:
         return self.cosine.numel()
 
+    def column_at(self, place: Tensor) -> Tensor:
+        """The target rows at some places, long and of the same shape; -1 at -1."""
+        return self._row_at(place, 1)
+
+    def row_at(self, place: Tensor) -> Tensor:
+        """The source rows at some places, long and of the same shape; -1 at -1."""
+        return self._row_at(place, 0)
+
+    def _row_at(self, place: Tensor, side: int) -> Tensor:
+        if not len(self):
+            return torch.full_like(place, -1)
+        found = self.pairs[side].index_select(0, place.clamp(min=0).view(-1))
+        return found.view_as(place).long().masked_fill_(place < 0, -1)
+
     def recall(self, pairs: Tensor) -> float:
         """The share of true pairs, long ``[2, L]``, that are candidates."""
         found = self._places(pairs)[1]

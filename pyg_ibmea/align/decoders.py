@@ -12,13 +12,26 @@ from torch import Tensor
 
 from pyg_ibmea.align._blocks import (
     check_neighbors,
+    check_sides,
     cosine_blocks,
     pair_cosines,
     unit_sides,
 )
 from pyg_ibmea.align._bonus import Bonus
+from pyg_ibmea.align._unit_chunks import UnitRows, chunked_blocks, chunked_cosines
+from pyg_ibmea.align.candidates import (
+    Candidates,
+    compares_all,
+    default_candidates,
+    find_candidates,
+)
 from pyg_ibmea.align.csls import RunningNeighborhoods
-from pyg_ibmea.align.sinkhorn import check_sinkhorn_options, sinkhorn
+from pyg_ibmea.align.sinkhorn import (
+    SinkhornPotentials,
+    check_sinkhorn_options,
+    scale_candidates,
+    sinkhorn,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,18 +39,23 @@ class Similarity:
     """The cosines of two sides, never held in memory beyond one block.
 
     Attributes:
-        source (torch.Tensor): Unit rows ``[N, C]``.
-        target (torch.Tensor): Unit rows ``[M, C]``.
+        source (torch.Tensor): Unit rows ``[N, C]``; with ``candidates`` of any scale
+            and floating-point type.
+        target (torch.Tensor): The same of the target rows, ``[M, C]``.
         bonus (torch.Tensor, optional): Added to the cosines of some pairs, sparse
             ``[N, M]``. (default: :obj:`None`)
         block_size (int, optional): Maximum number of source rows in a block;
             :obj:`None` keeps a block near 64 MiB. (default: :obj:`None`)
+        candidates (Candidates, optional): The pairs to choose among, with their cosines
+            and the bonus; a decoder that reads them need not sweep over all pairs.
+            (default: :obj:`None`, all)
     """
 
     source: Tensor
     target: Tensor
     bonus: Tensor | None = None
     block_size: int | None = None
+    candidates: Candidates | None = None
 
     @classmethod
     def of(
@@ -46,8 +64,11 @@ class Similarity:
         z_target: Tensor,
         bonus: Tensor | None = None,
         block_size: int | None = None,
+        candidates: Candidates | None = None,
+        least_candidates: int = 1,
     ) -> Similarity:
-        """Checks the embeddings of both sides and scales their rows to unit length.
+        """Checks the embeddings of both sides and scales their rows to unit length, or
+        finds the candidates where there are too many pairs.
 
         Args:
             z_source (torch.Tensor): Source embeddings ``[N, C]``, of any scale; a zero
@@ -56,14 +77,37 @@ class Similarity:
             bonus (torch.Tensor, optional): See :class:`Similarity`.
                 (default: :obj:`None`)
             block_size (int, optional): See :class:`Similarity`. (default: :obj:`None`)
+            candidates (Candidates, optional): What :func:`find_candidates` gave for
+                these embeddings; the bonus is added to it. (default: all pairs, or
+                those of :func:`find_candidates` for more than 60,000 rows on both
+                sides)
+            least_candidates (int, optional): Fewest nearest rows to ask for, where
+                there are too many pairs. (default: :obj:`1`)
 
         Raises:
+            ImportError: If candidates are to be found by a search that needs faiss,
+                which is not installed.
             ValueError: If a side is not a finite, non-empty floating-point matrix, or
-                channels, devices or the bonus do not fit.
+                channels, devices, the bonus or the candidates do not fit.
         """
-        similarity = cls(*unit_sides(z_source, z_target), bonus, block_size)
-        _ = similarity.added  # Check the bonus before anything is computed.
-        return similarity
+        sides = z_source, z_target
+        fits = z_source.dim() == z_target.dim() == 2
+        size = (len(z_source), len(z_target)) if fits else (0, 0)
+        if candidates is None and compares_all(size):
+            similarity = cls(*unit_sides(*sides), bonus, block_size)
+            _ = similarity.added  # Check the bonus before anything is computed.
+            return similarity
+        check_sides(*sides)
+        added = Bonus.of(bonus, *sides)
+        if candidates is None:
+            k = max(least_candidates, default_candidates(size))
+            candidates = find_candidates(*sides, k)
+        elif candidates.size != size:
+            raise ValueError(
+                f"candidates are of {candidates.size} rows, but z_source and z_target "
+                f"have {size}"
+            )
+        return cls(*sides, bonus, block_size, candidates.with_bonus(added, *sides))
 
     @cached_property
     def added(self) -> Bonus | None:
@@ -85,11 +129,29 @@ class Similarity:
         Raises:
             ValueError: If the block size is not positive.
         """
-        return cosine_blocks(self.source, self.target, self.block_size, self.added)
+        if self.candidates is None:
+            return cosine_blocks(self.source, self.target, self.block_size, self.added)
+        return self._chunked_blocks()
 
     def of_pairs(self, pairs: Tensor) -> Tensor:
         """The cosines of pairs, long ``[2, L]``, as ``[L]``."""
-        return pair_cosines(self.source, self.target, pairs, self.added)
+        if self.candidates is None:
+            return pair_cosines(self.source, self.target, pairs, self.added)
+        cosine = chunked_cosines(*self.unit_rows, pairs)
+        return cosine if self.added is None else cosine + self.added.of_pairs(pairs)
+
+    @property
+    def unit_rows(self) -> tuple[UnitRows, UnitRows]:
+        """The unit rows of both sides, made where they are asked for."""
+        dtype = torch.promote_types(self.source.dtype, self.target.dtype)
+        dtype = torch.promote_types(dtype, torch.float32)
+        return UnitRows(self.source, dtype), UnitRows(self.target, dtype)
+
+    def _chunked_blocks(self) -> Iterator[tuple[slice, Tensor]]:
+        for rows, cosine in chunked_blocks(*self.unit_rows, self.block_size):
+            if self.added is not None:
+                self.added.add_(cosine, rows)
+            yield rows, cosine
 
 
 class Scoring(NamedTuple):
@@ -124,6 +186,15 @@ class Scoring(NamedTuple):
             score = score + self.source[pairs[0]]
         if self.target is not None:
             score = score + self.target[pairs[1]]
+        return score
+
+    def of_candidates(self, candidates: Candidates) -> Tensor:
+        """The scores of all candidates, ``[L]``."""
+        score = self.factor * candidates.cosine
+        sides = zip((self.source, self.target), candidates.pairs, strict=True)
+        for offsets, rows in sides:
+            if offsets is not None:
+                score += offsets.index_select(0, rows)
         return score
 
     def swapped(self) -> Scoring:
@@ -191,7 +262,12 @@ class CSLS:
         check_neighbors("k", self.k)
 
     def scoring(self, similarity: Similarity) -> Scoring:
-        """Finds the means in one sweep."""
+        """Finds the means in one sweep, or among the candidates."""
+        found = similarity.candidates
+        if found is not None:
+            sides = (found.by_source, found.by_target)
+            means = [side.mean_of_best(found.cosine, self.k) for side in sides]
+            return Scoring(2.0, -means[0], -means[1])
         source, target = similarity.source, similarity.target
         neighborhoods = RunningNeighborhoods(source, target, self.k)
         for rows, cosine in similarity.blocks():
@@ -215,7 +291,8 @@ class Sinkhorn:
             counterpart; :obj:`None` turns this off. (default: :obj:`None`)
         num_candidates (int, optional): Number of entries kept for every row of each
             side, its nearest by cosine; :obj:`None` keeps all up to a total of
-            :math:`2^{27}`, and 100 per row beyond. (default: :obj:`None`)
+            :math:`2^{27}`, and 100 per row beyond. Where candidates are given, it is
+            they that are kept. (default: :obj:`None`)
 
     Raises:
         ValueError: If an option is out of range.
@@ -236,14 +313,20 @@ class Sinkhorn:
         check_sinkhorn_options(*self._options())
 
     def scoring(self, similarity: Similarity) -> Scoring:
-        """Finds the potentials in one sweep over the cosines."""
-        found = sinkhorn(
-            similarity.source,
-            similarity.target,
-            *self._options(),
-            block_size=similarity.block_size,
-            bonus=similarity.bonus,
-        )
+        """Finds the potentials in one sweep over the cosines, or among the
+        candidates.
+        """
+        found: SinkhornPotentials
+        if similarity.candidates is not None:
+            found = scale_candidates(similarity.candidates, *self._options()[:4])
+        else:
+            found = sinkhorn(
+                similarity.source,
+                similarity.target,
+                *self._options(),
+                block_size=similarity.block_size,
+                bonus=similarity.bonus,
+            )
         return Scoring(1.0, found.source, found.target)
 
     def probability(self, score: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pyg_ibmea.align.candidates import Candidates
 from pyg_ibmea.align.decoders import Decoder
 from pyg_ibmea.align.ranks import Ranks, ranks
 
@@ -20,6 +21,7 @@ def ranking_metrics(
     pairs: Tensor | None = None,
     block_size: int | None = None,
     bonus: Tensor | None = None,
+    candidates: Candidates | None = None,
 ) -> dict[str, Any]:
     r"""Ranks every true counterpart among all rows of the other side.
 
@@ -47,6 +49,9 @@ def ranking_metrics(
             removed. :obj:`None` pairs row i with row i. (default: :obj:`None`)
         block_size (int, optional): See :func:`topk`. (default: :obj:`None`)
         bonus (torch.Tensor, optional): See :func:`topk`. (default: :obj:`None`)
+        candidates (Candidates, optional): See :func:`topk`; only what the decoder adds
+            to the cosines is found among them. Every query is compared with all rows.
+            (default: :obj:`None`)
 
     Returns:
         dict: ``hits@k`` (share of the queries, 0 to 1) for every k, ``mr`` (from 1) and
@@ -65,7 +70,8 @@ def ranking_metrics(
     """
     if len(ks) == 0 or min(ks) < 1:
         raise ValueError(f"ks must be one or more ranks of at least 1, got {tuple(ks)}")
-    to_target, to_source = ranks(z_source, z_target, decoder, pairs, block_size, bonus)
+    options = (decoder, pairs, block_size, bonus, candidates)
+    to_target, to_source = ranks(z_source, z_target, *options)
     forward = _expected_metrics(to_target, ks)
     backward = _expected_metrics(to_source, ks)
     mean = {name: (forward[name] + backward[name]) / 2 for name in forward}
