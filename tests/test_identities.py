@@ -106,3 +106,15 @@ def test_cells_are_safe_on_demand(
     assert "only .tsv, .csv have cells" in capsys.readouterr().err
     assert main([*words, str(tmp_path / "m.nt"), "--what", "merged"]) == 1
     assert "--safe-cells is for matches" in capsys.readouterr().err
+
+
+def test_matches_in_parts(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("pyarrow")
+    parts = tmp_path / "parts.parquet"
+    words = ["export", str(run), "--rows-per-file", "2", "--to", str(parts)]
+    assert main(words) == 0
+    assert list(Alignment.load(parts)) == list(Alignment.load(run / "alignment.tsv"))
+    assert main([*words, "--what", "merged", "--to", "m.nt"]) == 1
+    assert "--rows-per-file is for matches" in capsys.readouterr().err

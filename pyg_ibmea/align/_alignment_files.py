@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from pyg_ibmea.files import replacing
 from pyg_ibmea.rdf_terms import iri_term, is_blank, warn_of_blank
@@ -16,6 +16,9 @@ COLUMNS = (
     *("source_graph", "target_graph"),
 )
 """The columns of a table of matches."""
+
+Columns: TypeAlias = Mapping[str, list[Any]]
+"""Values by name of the column."""
 
 NUMBERS = ("score", "confidence", "margin")
 """The numeric columns; the others hold names."""
@@ -32,10 +35,14 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _SAME_AS = "<http://www.w3.org/2002/07/owl#sameAs>"
 
 
+# Rows that are held as Python objects at a time.
+AT_A_TIME = 1 << 18
+
+
 def write_table(
     path: Path,
     form: str | None,
-    columns: Mapping[str, list[Any]],
+    tables: Iterable[Columns],
     safe_cells: bool = False,
 ) -> None:
     """Writes a table of matches whole, or leaves the old file as it was.
@@ -43,7 +50,8 @@ def write_table(
     Args:
         path (str or os.PathLike): The file.
         form (str, optional): One of :data:`FORMATS`. (default: by the suffix)
-        columns (dict): Values by name of the column, in the order of :data:`COLUMNS`.
+        tables (iterable of dict): Values by name of the column, in the order of
+            :data:`COLUMNS`, some rows at a time.
         safe_cells (bool, optional): Whether names that a spreadsheet would take for a
             formula get an apostrophe in front. (default: no)
 
@@ -58,25 +66,76 @@ def write_table(
     if safe_cells:
         if form not in SHEETS:
             raise ValueError(f"{path}: only {suffixes(SHEETS)} have cells to make safe")
-        columns = {
-            name: values if name in NUMBERS else [*map(safe_cell, values)]
-            for name, values in columns.items()
-        }
+        tables = map(_with_safe_cells, tables)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as unfinished:
         if form == "parquet":
-            _, parquet = import_pyarrow()
-            with unfinished.open("wb") as file:  # Its name need not be UTF-8.
-                parquet.write_table(parquet_table(columns), file)
+            _write_parquet(unfinished, tables)
             return
         with unfinished.open("w", encoding="utf-8", newline="") as text:
-            rows = zip(*columns.values(), strict=True)
             if form == "csv":
                 writer = csv.writer(text, quoting=csv.QUOTE_ALL)
                 writer.writerow(COLUMNS)
-                writer.writerows(rows)
+                for columns in tables:
+                    writer.writerows(zip(*columns.values(), strict=True))
             else:
-                text.writelines(_tsv(columns) if form == "tsv" else _nt(columns))
+                text.writelines(_tsv(tables) if form == "tsv" else _nt(tables))
+
+
+def write_parts(folder: Path, parts: Sequence[Iterable[Columns]]) -> None:
+    """Writes a table of matches as a folder of Parquet files, ``part-00000-of-00002``
+    and so on, each of them whole. Parts of an earlier table go when all are there.
+
+    Args:
+        folder (Path): The folder; its name ends in ``.parquet``.
+        parts (sequence): The tables of each part, as in :func:`write_table`.
+
+    Raises:
+        FileExistsError: If there is a file of that name.
+        ImportError: If pyarrow is not installed.
+        ValueError: If the name of the folder does not end in ``.parquet``.
+    """
+    if folder.suffix.lower() != ".parquet":
+        raise ValueError(f"{folder}: a table in parts must end in .parquet")
+    if folder.is_file():
+        raise FileExistsError(f"{folder} is a file; remove it, or name another folder")
+    names = [part_name(number, len(parts)) for number in range(len(parts))]
+    for name, tables in zip(names, parts, strict=True):
+        write_table(folder / name, None, tables)
+    for path in parts_in(folder):
+        if path.name not in names:
+            path.unlink()
+
+
+def part_name(number: int, count: int) -> str:
+    """The name of a file in a table in parts.
+
+    Example:
+        >>> part_name(0, 12)
+        'part-00000-of-00012.parquet'
+    """
+    return f"part-{number:05}-of-{count:05}.parquet"
+
+
+def parts_in(folder: Path) -> list[Path]:
+    """The files of a table in parts, in order."""
+    return sorted(folder.glob("part-*-of-*.parquet"))
+
+
+def _write_parquet(path: Path, tables: Iterable[Columns]) -> None:
+    _, parquet = import_pyarrow()
+    schema = parquet_table({name: [] for name in COLUMNS}).schema
+    # An open file: its name need not be UTF-8.
+    with path.open("wb") as file, parquet.ParquetWriter(file, schema) as writer:
+        for columns in tables:
+            writer.write_table(parquet_table(columns))
+
+
+def _with_safe_cells(columns: Columns) -> Columns:
+    return {
+        name: values if name in NUMBERS else [*map(safe_cell, values)]
+        for name, values in columns.items()
+    }
 
 
 def safe_cell(name: str) -> str:
@@ -94,37 +153,39 @@ def suffixes(forms: Iterable[str]) -> str:
     return ", ".join(f".{form}" for form in forms)
 
 
-def _tsv(columns: Mapping[str, list[Any]]) -> Iterator[str]:
+def _tsv(tables: Iterable[Columns]) -> Iterator[str]:
     """Lines with six decimals, so that loading and saving again gives the same file."""
     yield "\t".join(COLUMNS) + "\n"
-    fields = (
-        values if name in NUMBERS else map(field_of, values)
-        for name, values in columns.items()
-    )
-    for source, target, score, confidence, runner_up, margin, left, right in zip(
-        *fields, strict=True
-    ):
-        yield (
-            f"{source}\t{target}\t{score:.6f}\t{confidence:.6f}\t{runner_up}\t"
-            f"{margin:.6f}\t{left}\t{right}\n"
+    for columns in tables:
+        fields = (
+            values if name in NUMBERS else map(field_of, values)
+            for name, values in columns.items()
         )
+        for source, target, score, confidence, runner_up, margin, left, right in zip(
+            *fields, strict=True
+        ):
+            yield (
+                f"{source}\t{target}\t{score:.6f}\t{confidence:.6f}\t{runner_up}\t"
+                f"{margin:.6f}\t{left}\t{right}\n"
+            )
 
 
-def _nt(columns: Mapping[str, list[Any]]) -> Iterator[str]:
-    sides = columns["source"], columns["target"]
-    # An entity may be the target of many, and quoting is slow.
-    names = set().union(*sides)
-    iri = {name: iri_term(name) for name in names if not is_blank(name)}
+def _nt(tables: Iterable[Columns]) -> Iterator[str]:
     blank = 0
-    for source, target in zip(*sides, strict=True):
-        if source in iri and target in iri:
-            yield f"{iri[source]} {_SAME_AS} {iri[target]} .\n"
-        else:
-            blank += 1
+    for columns in tables:
+        sides = columns["source"], columns["target"]
+        # An entity may be the target of many, and quoting is slow.
+        names = set().union(*sides)
+        iri = {name: iri_term(name) for name in names if not is_blank(name)}
+        for source, target in zip(*sides, strict=True):
+            if source in iri and target in iri:
+                yield f"{iri[source]} {_SAME_AS} {iri[target]} .\n"
+            else:
+                blank += 1
     warn_of_blank(blank)
 
 
-def parquet_table(columns: Mapping[str, list[Any]]) -> Any:
+def parquet_table(columns: Columns) -> Any:
     """Columns as an Arrow table of strings and float64."""
     pyarrow, _ = import_pyarrow()
     arrays = [

@@ -16,6 +16,8 @@ from pyg_ibmea.align._alignment_files import (
     FORMATS,
     import_pyarrow,
     parquet_table,
+    part_name,
+    parts_in,
     suffixes,
 )
 from pyg_ibmea.problem import Pair
@@ -30,7 +32,7 @@ def read_table(path: Path) -> dict[str, Any]:
     The entities of a graph are numbered in order of appearance.
 
     Args:
-        path (Path): ``.tsv``, ``.csv`` or ``.parquet``.
+        path (Path): ``.tsv``, ``.csv`` or ``.parquet``, a file or a folder of parts.
 
     Returns:
         dict: The arguments of :class:`Alignment`, by name.
@@ -48,6 +50,8 @@ def read_table(path: Path) -> dict[str, Any]:
         )
     if form not in tables:
         raise ValueError(f"{path}: expected one of {suffixes(tables)}")
+    if form == "parquet" and path.is_dir():
+        return _numbered(path, "row", _rows_of_parts(path))
     if not path.is_file():
         raise FileNotFoundError(f"there is no alignment {path}; train a model first")
     if form == "parquet":
@@ -92,6 +96,18 @@ def _parquet_rows(path: Path) -> Iterator[tuple[int, Sequence[Any]]]:
     batches = table.to_batches(max_chunksize=1 << 16)
     lists = ([column.to_pylist() for column in batch.columns] for batch in batches)
     rows = (row for columns in lists for row in zip(*columns, strict=True))
+    yield from enumerate(rows, start=1)
+
+
+def _rows_of_parts(folder: Path) -> Iterator[tuple[int, Sequence[Any]]]:
+    parts = parts_in(folder)
+    expected = [part_name(number, len(parts)) for number in range(len(parts))]
+    if not parts or [path.name for path in parts] != expected:
+        raise ValueError(
+            f"{folder} does not hold all parts of a table, such as {part_name(0, 2)} "
+            f"and {part_name(1, 2)}; write it again"
+        )
+    rows = (row for path in parts for _, row in _parquet_rows(path))
     yield from enumerate(rows, start=1)
 
 

@@ -24,7 +24,12 @@ from pyg_ibmea.align._alignment_columns import (
     real_numbers,
     whole_numbers,
 )
-from pyg_ibmea.align._alignment_files import COLUMNS, write_table
+from pyg_ibmea.align._alignment_files import (
+    AT_A_TIME,
+    COLUMNS,
+    write_parts,
+    write_table,
+)
 from pyg_ibmea.align._alignment_reader import read_table
 from pyg_ibmea.align._alignment_text import count_of, html_table, one_field, text_table
 from pyg_ibmea.align._judgement import judge
@@ -245,7 +250,8 @@ class Alignment:
         unknown.
 
         Args:
-            path (str or os.PathLike): ``.tsv``, ``.csv`` or ``.parquet``.
+            path (str or os.PathLike): ``.tsv``, ``.csv`` or ``.parquet``, a file or a
+                folder of parts.
 
         Raises:
             FileNotFoundError: If the file does not exist.
@@ -260,6 +266,7 @@ class Alignment:
         path: str | os.PathLike[str],
         form: str | None = None,
         safe_cells: bool = False,
+        rows_per_file: int | None = None,
     ) -> Path:
         r"""Writes the matches as a table, or as ``owl:sameAs`` statements in N-Triples.
 
@@ -279,16 +286,31 @@ class Alignment:
                 that begins with ``=``, ``+``, ``-``, ``@``, a tab or a line end, which
                 a spreadsheet would take for a formula. For people to look at: such a
                 name is read back with its apostrophe. (default: no)
+            rows_per_file (int, optional): Writes a folder of Parquet files of so many
+                rows at most, as dataset readers take it. (default: a single file)
 
         Returns:
-            Path: The path of the file.
+            Path: The path of the file or folder.
 
         Raises:
+            FileExistsError: If a folder is asked for where a file is.
             ImportError: If the format is Parquet and pyarrow is not installed.
-            ValueError: If the format is unknown, or has no cells to make safe.
+            ValueError: If the format is unknown, has no cells to make safe, or cannot
+                be written in parts.
         """
-        write_table(Path(path), form, self._columns(), safe_cells)
-        return Path(path)
+        path = Path(path)
+        if rows_per_file is None:
+            write_table(path, form, self._tables(), safe_cells)
+            return path
+        if rows_per_file < 1 or form not in (None, "parquet") or safe_cells:
+            raise ValueError(
+                "rows_per_file is a number from 1, for .parquet without safe_cells, "
+                f"got {rows_per_file}"
+            )
+        starts = range(0, max(1, len(self)), rows_per_file)
+        parts = [self[start : start + rows_per_file]._tables() for start in starts]
+        write_parts(path, parts)
+        return path
 
     def sure(self, least: float = 0.5) -> Alignment:
         """The matches with a confidence of at least ``least``.
@@ -427,6 +449,11 @@ class Alignment:
 
     def _repr_html_(self) -> str:
         return html_table(self[:10]._columns(), len(self))
+
+    def _tables(self) -> Iterator[dict[str, list[Any]]]:
+        """The saved table, some rows at a time; at least one, which may be empty."""
+        for start in range(0, max(1, len(self)), AT_A_TIME):
+            yield self[start : start + AT_A_TIME]._columns()
 
     def _columns(self) -> dict[str, list[Any]]:
         """The columns of the saved tables, with URIs."""

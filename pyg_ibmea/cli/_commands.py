@@ -270,6 +270,8 @@ def export(args: argparse.Namespace) -> int:
     check_ending(args.to, ENDINGS[args.what])
     if args.safe_cells and args.what != "matches":
         raise ValueError("--safe-cells is for matches in .tsv or .csv")
+    if args.rows_per_file is not None and args.what != "matches":
+        raise ValueError("--rows-per-file is for matches in .parquet")
     if args.device is not None and args.what != "embeddings":
         raise ValueError(
             f"--device is for --what embeddings: {args.what} are read from files"
@@ -353,7 +355,7 @@ def _known_to_training(run: Path, config: dict[str, Any]) -> dict[Pair, list[Pai
 
 def _export_matches(args: argparse.Namespace) -> tuple[int, str]:
     matches = _selected(args)
-    matches.save(args.to, safe_cells=args.safe_cells)
+    matches.save(args.to, safe_cells=args.safe_cells, rows_per_file=args.rows_per_file)
     return len(matches), "matches"
 
 

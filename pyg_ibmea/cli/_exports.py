@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -16,6 +17,7 @@ from pyg_ibmea.data import KnowledgeGraph, merge_graphs
 from pyg_ibmea.data.merging import single_hetero_data
 from pyg_ibmea.data.readers.rdf import SAME_AS
 from pyg_ibmea.files import replacing
+from pyg_ibmea.large import ranges
 from pyg_ibmea.rdf_terms import (
     iri_term,
     is_blank,
@@ -24,6 +26,9 @@ from pyg_ibmea.rdf_terms import (
     warn_of_blank,
 )
 from pyg_ibmea.tab_fields import field_of
+
+_AT_A_TIME = 1 << 18
+_TEXT: Any = {"encoding": "utf-8", "newline": ""}
 
 
 def write_embeddings(
@@ -50,10 +55,17 @@ def write_embeddings(
         name = quote(kg, safe="")
         vectors, ids = folder / f"{name}.npy", folder / f"{name}.ids.txt"
         with replacing(vectors) as unfinished, unfinished.open("wb") as file:
-            np.save(file, rows.detach().cpu().float().numpy())
-        lines = "".join(f"{field_of(uri)}\n" for uri in uris[kg])
-        with replacing(ids) as unfinished:
-            unfinished.write_text(lines, encoding="utf-8")
+            header = {
+                "descr": "<f4",
+                "fortran_order": False,
+                "shape": tuple(rows.shape),
+            }
+            np.lib.format.write_array_header_1_0(file, header)
+            for part in ranges(len(rows)):
+                some = rows[part].detach().cpu().float().contiguous()
+                file.write(some.numpy().astype("<f4", copy=False).data)
+        with replacing(ids) as unfinished, unfinished.open("w", **_TEXT) as text:
+            text.writelines(f"{field_of(uri)}\n" for uri in uris[kg])
         files += [vectors, ids]
     return files
 
@@ -121,37 +133,36 @@ def write_merged(
         if path.suffix == ".pt":
             torch.save(single_hetero_data(merged).to_dict(), unfinished)
         else:
-            lines = "".join(_statements(merged, members))
-            unfinished.write_text(lines, encoding="utf-8")
+            with unfinished.open("w", **_TEXT) as text:
+                text.writelines(_statements(merged, members))
     return merged
 
 
-def _statements(graph: KnowledgeGraph, members: Sequence[Sequence[str]]) -> list[str]:
+def _statements(
+    graph: KnowledgeGraph, members: Sequence[Sequence[str]]
+) -> Iterator[str]:
     """N-Triples of a graph, line by line."""
     entity = _nodes(graph.entities, members)
     relation = [iri_term(uri) for uri in graph.relations]
-    lines = [f"{entity[h]} {relation[r]} {entity[t]} .\n"
-             for h, r, t in graph.triples.tolist()]  # fmt: skip
+    for rows in ranges(len(graph.triples), _AT_A_TIME):
+        for h, r, t in graph.triples[rows].tolist():
+            yield f"{entity[h]} {relation[r]} {entity[t]} .\n"
     if graph.attributes is not None and graph.values is not None:
         kind = [iri_term(uri) for uri in graph.attribute_names]
-        lines += [
-            f"{entity[i]} {kind[a]} {literal_term(value)} .\n"
-            for i, a, value in zip(
-                *graph.attributes.tolist(), graph.values, strict=True
-            )
-            if value
-        ]
+        for i, a, value in zip(*graph.attributes.tolist(), graph.values, strict=True):
+            if value:
+                yield f"{entity[i]} {kind[a]} {literal_term(value)} .\n"
     blank = 0
     for name, uris in zip(entity, members, strict=True):
         others = [
             other for other in dict.fromkeys(map(node_term, uris)) if other != name
         ]
         stated = [o for o in others if not (is_blank(name) or is_blank(o))]
-        lines += [f"{name} <{SAME_AS}> {other} .\n" for other in stated]
+        for other in stated:
+            yield f"{name} <{SAME_AS}> {other} .\n"
         # A blank node alone may have got another label, by which nothing is lost.
         blank += len(others) - len(stated) if len(uris) > 1 else 0
     warn_of_blank(blank)
-    return lines
 
 
 def _nodes(entities: Sequence[str], members: Sequence[Sequence[str]]) -> list[str]:

@@ -189,6 +189,12 @@ def make_parser() -> argparse.ArgumentParser:
         help="for spreadsheets: put ' before names in .tsv or .csv that begin like a "
         "formula (= + - @); changes these names",
     )
+    export.add_argument(
+        "--rows-per-file",
+        type=int,
+        metavar="N",
+        help="matches: a folder of .parquet files of N rows at most",
+    )
     for command in (evaluate, export):
         command.add_argument(
             "--graphs", nargs=2, metavar=("A", "B"), help="only matches from A to B"

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pyg_ibmea.align import alignment as alignment_module
 from pyg_ibmea.align.alignment import Alignment, Match
 
 HEAD = (
@@ -646,3 +647,43 @@ def test_every_alignment_knows_where_its_confidence_is_calibrated():
     assert "not calibrated" in repr(joined.between("a", "c").sure(0.5))
     with pytest.raises(ValueError, match="differ in their calibrated, True and False"):
         Alignment.join([of(("a", "b"), True), of(("a", "b"), False)])
+
+
+def test_in_parts_of_parquet(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    folder = tmp_path / "m.parquet"
+    for rows in (1, 2, len(ALIGNMENT), 100):
+        ALIGNMENT.save(folder, rows_per_file=rows)
+        count = -(-len(ALIGNMENT) // rows)
+        assert len(list(folder.iterdir())) == count
+        assert list(Alignment.load(folder)) == list(ALIGNMENT)
+        read = parquet.read_table(folder)  # As any reader of datasets takes it.
+        assert read["source"].to_pylist() == [match.source for match in ALIGNMENT]
+    ALIGNMENT[:0].save(folder, rows_per_file=2)
+    assert len(Alignment.load(folder)) == 0
+    ALIGNMENT.save(folder, rows_per_file=1)
+    next(folder.iterdir()).unlink()
+    with pytest.raises(ValueError, match="does not hold all parts"):
+        Alignment.load(folder)
+
+
+def test_parts_that_cannot_be_written(tmp_path):
+    with pytest.raises(ValueError, match=r"must end in \.parquet"):
+        ALIGNMENT.save(tmp_path / "m", rows_per_file=2)
+    with pytest.raises(ValueError, match=r"number from 1.*got 0"):
+        ALIGNMENT.save(tmp_path / "m.parquet", rows_per_file=0)
+    ALIGNMENT.save(tmp_path / "m.parquet")
+    with pytest.raises(FileExistsError, match="is a file; remove it"):
+        ALIGNMENT.save(tmp_path / "m.parquet", rows_per_file=2)
+
+
+@pytest.mark.parametrize("suffix", ["tsv", "csv", "parquet", "nt"])
+def test_some_rows_at_a_time_give_the_same_file(tmp_path, monkeypatch, suffix):
+    whole = ALIGNMENT.save(tmp_path / f"whole.{suffix}")
+    monkeypatch.setattr(alignment_module, "AT_A_TIME", 2)
+    pieces = ALIGNMENT.save(tmp_path / f"pieces.{suffix}")
+    if suffix == "parquet":
+        parquet = pytest.importorskip("pyarrow.parquet")
+        assert parquet.read_table(whole).equals(parquet.read_table(pieces))
+    else:
+        assert whole.read_bytes() == pieces.read_bytes()
