@@ -17,14 +17,19 @@ from pyg_ibmea.align._blocks import (
 from pyg_ibmea.align._bonus import Bonus
 from pyg_ibmea.align._candidate_kernel import SparseKernel
 from pyg_ibmea.align._nearest import nearest_pairs
-from pyg_ibmea.align.candidates import Candidates, compares_all, find_candidates
+from pyg_ibmea.align.candidates import (
+    EXACT_PAIRS,
+    Candidates,
+    compares_all,
+    find_candidates,
+)
 
 # Of a GPU, which works on while the host waits for none of them.
 _ITERS_BETWEEN_CHECKS = 5
 # Up to this size the whole kernel matrix is held, 0.5 GiB in float32.
 _DENSE_ENTRIES = 2**27
-# Up to so many pairs, sums are of logarithms in double precision.
-_FEW_PAIRS = 2**24
+# Up to so many pairs, sums among candidates are of logarithms in double precision.
+_FEW_PAIRS = EXACT_PAIRS
 
 
 class SinkhornPotentials(NamedTuple):
@@ -214,8 +219,8 @@ def candidate_probabilities(
             (default: :obj:`1e-3`)
 
     Returns:
-        torch.Tensor: Probabilities, ``[L]``, in double precision up to
-        :math:`2^{24}` pairs.
+        torch.Tensor: Probabilities, ``[L]``; in double precision up to 60,000 rows on
+        both sides.
     """
     swap = candidates.size[0] > candidates.size[1]  # As in sinkhorn.
     kernel, size = _kernel_of(candidates, temperature, swap)
@@ -236,7 +241,7 @@ def _kernel_of(
 ) -> tuple[_Kernel, tuple[int, int]]:
     """The entries of candidates, and the numbers of rows and columns."""
     size = candidates.size[::-1] if swap else candidates.size
-    if len(candidates) > _FEW_PAIRS:
+    if size[0] * size[1] > _FEW_PAIRS:
         return SparseKernel(candidates, temperature, swap), size
     pairs = candidates.pairs.long()
     pairs = pairs.flip(0) if swap else pairs

@@ -23,6 +23,8 @@ from pyg_ibmea.train._interrupt import InterruptGuard
 from pyg_ibmea.train._memory import release_freed_memory
 from pyg_ibmea.train._progress import Progress
 from pyg_ibmea.train.batches import seed_batches
+from pyg_ibmea.train.decoding import check_search, encode_unaligned
+from pyg_ibmea.train.encoding import Encoding
 from pyg_ibmea.train.evaluation import evaluate
 from pyg_ibmea.train.objective import Objective
 from pyg_ibmea.train.options import Options
@@ -96,6 +98,9 @@ class Training:
         self.state = TrainingState.create(model, options, extra)
         self.diagnostics = Diagnostics(objective.beta)
         self.graph: object | None = None
+        check_search(data, options.decoding)
+        # Of the averaged model, until it learns on.
+        self._encodings: dict[Pair, Encoding | None] = {}
         self.interrupt = InterruptGuard(self._done)
         # Epochs done by the last checkpoint, when it was written, and how long it took.
         self._kept, self._kept_at, self._keeping = 0, time.monotonic(), 0.0
@@ -148,6 +153,7 @@ class Training:
                 elif self._may_save():
                     self._save()
                 self.interrupt.check()
+        self._encodings.clear()
         state.finish()
         return state
 
@@ -156,7 +162,9 @@ class Training:
         threshold = self.options.pseudo_seeds.threshold_before(self.state.epoch)
         options = (threshold, self.options.decoding.sinkhorn, self.graph)
         proposals = {
-            pair: propose_pairs(self.state.average, problem, *options)
+            pair: propose_pairs(
+                self.state.average, problem, *options, self._encoding(pair, problem)
+            )
             for pair, problem in pair_problems(self.data)
         }
         adopted = self.state.pseudo_seeds.update(proposals, self.seeds)
@@ -165,6 +173,7 @@ class Training:
 
     def train_epoch(self) -> dict[str, float]:
         """One pass over the seed pairs: the mean of each loss term."""
+        self._encodings.clear()
         release_freed_memory()  # Of proposals and validation, which come between.
         state, config = self.state, self.options.training
         batches = self._batches()
@@ -198,10 +207,20 @@ class Training:
         With several pairs of graphs, these are means over them.
         """
         state = self.state
-        asked = [p for _, p in pair_problems(self.data) if links_of(p, "val").size(1)]
+        self._encodings.clear()
+        problems = dict(pair_problems(self.data))
+        problems = {k: p for k, p in problems.items() if links_of(p, "val").size(1)}
+        asked = list(problems.values())
         # Among all unaligned entities: harder than among the counterparts alone.
         options = ([self.decoder], "unaligned", self.graph)
-        figures = [evaluate(state.average, p, "val", *options) for p in asked]
+        figures = [
+            evaluate(
+                *(state.average, problem, "val", *options),
+                encoding=self._encoding(pair, problem),
+                num_queries=self.options.decoding.eval_queries,
+            )
+            for pair, problem in problems.items()
+        ]
         val = mean_figures([found[self.decoder.name]["mean"] for found in figures])
         state.offer(val["mrr"])
         planes = [information_plane(state.average, p, "val", self.graph) for p in asked]
@@ -211,6 +230,13 @@ class Training:
             mean_figures(planes),
         )
         return float(val["hits@1"])
+
+    def _encoding(self, pair: Pair, problem: HeteroData) -> Encoding | None:
+        if pair not in self._encodings:
+            self._encodings[pair] = encode_unaligned(
+                self.state.average, problem, self.options.decoding, graph=self.graph
+            )
+        return self._encodings[pair]
 
     def _batches(self) -> list[tuple[Pair, Tensor]]:
         """Seed pairs and pseudo-seeds, each in one batch.

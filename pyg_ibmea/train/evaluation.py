@@ -21,6 +21,12 @@ from pyg_ibmea.problem import (
     unaligned_entities,
 )
 from pyg_ibmea.train._memory import release_freed_memory
+from pyg_ibmea.train.encoding import (
+    NUM_QUERIES,
+    Encoding,
+    asked_links,
+    candidates_for,
+)
 
 
 @torch.no_grad()
@@ -32,6 +38,8 @@ def evaluate(
     candidates: str = "counterparts",
     graph: object | None = None,
     bonus: Tensor | None = None,
+    encoding: Encoding | None = None,
+    num_queries: int = NUM_QUERIES,
 ) -> dict[str, Any]:
     """Ranks the true counterparts of the pairs of one part, in evaluation mode.
 
@@ -52,6 +60,11 @@ def evaluate(
         bonus (torch.Tensor, optional): What is added to the cosines of some pairs, by
             node ids, sparse ``[N, M]``; see :func:`neighborhood_bonus`.
             (default: :obj:`None`)
+        encoding (Encoding, optional): What the model makes of these entities or more,
+            with the candidates that a decoder reads. (default: made here)
+        num_queries (int, optional): Number of pairs that are ranked, at most, where
+            there are more than 60,000 entities to choose among on both sides.
+            (default: :obj:`5000`)
 
     Returns:
         dict: By the decoder's name, what :func:`pyg_ibmea.align.ranking_metrics`
@@ -73,6 +86,7 @@ def evaluate(
         raise ValueError(
             f"candidates must be 'counterparts' or 'unaligned', got {candidates!r}"
         )
+    links = asked_links(links, entities, num_queries)
     sides = zip(entities, links, strict=True)
     rows = torch.stack([torch.searchsorted(ids, side) for ids, side in sides])
     for ids, row, side in zip(entities, rows, links, strict=True):
@@ -82,11 +96,17 @@ def evaluate(
                 "links by connected component (pyg_ibmea.data.split_links does)"
             )
     chosen = dict(zip(pair, entities, strict=True))
-    z = encode_entities(model, data, chosen, graph)
+    if encoding is None:
+        by_graph = encode_entities(model, data, chosen, graph)
+        z = by_graph[pair[0]], by_graph[pair[1]]
+        found = candidates_for(*z)
+    else:
+        encoding = encoding.among(entities)
+        z, found = encoding.z, encoding.candidates
     added = bonus_of(bonus, entities)
     return {
         decoder.name: ranking_metrics(
-            z[pair[0]], z[pair[1]], decoder, pairs=rows, bonus=added
+            *z, decoder, pairs=rows, bonus=added, candidates=found
         )
         for decoder in map(as_decoder, decoders)
     }

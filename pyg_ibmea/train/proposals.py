@@ -17,6 +17,7 @@ from pyg_ibmea.problem import (
     links_of,
     unaligned_entities,
 )
+from pyg_ibmea.train.encoding import Encoding
 from pyg_ibmea.train.evaluation import encode_entities
 
 
@@ -81,6 +82,7 @@ def propose_pairs(
     threshold: float,
     decoder: Sinkhorn | None = None,
     graph: object | None = None,
+    encoding: Encoding | None = None,
 ) -> Tensor:
     """Proposes pairs among the entities outside the training pairs: those that are
     each other's best by Sinkhorn scaling, with at least a given probability.
@@ -96,6 +98,8 @@ def propose_pairs(
         decoder (Sinkhorn, optional): The scaling. (default: :obj:`Sinkhorn()`)
         graph (object, optional): What the model's ``graph_of(data)`` returned.
             (default: :obj:`None`)
+        encoding (Encoding, optional): What the model makes of the entities outside the
+            training pairs. (default: made here)
 
     Returns:
         torch.Tensor: Node ids, long ``[2, L]``; no entity is in two pairs.
@@ -106,8 +110,12 @@ def propose_pairs(
     if not all(side.numel() for side in entities):
         return torch.stack([side[:0] for side in entities])
     chosen = dict(zip(pair, entities, strict=True))
-    z = encode_entities(model, data, chosen, graph)
-    rows, score = mutual_nearest(z[pair[0]], z[pair[1]], decoder)
+    if encoding is None:
+        by_graph = encode_entities(model, data, chosen, graph)
+        z, found = (by_graph[pair[0]], by_graph[pair[1]]), None
+    else:
+        z, found = encoding.z, encoding.candidates
+    rows, score = mutual_nearest(*z, decoder, candidates=found)
     rows = rows[:, decoder.probability(score) >= threshold]
     return torch.stack([entities[0][rows[0]], entities[1][rows[1]]])
 

@@ -39,7 +39,7 @@ DECODERS = [Cosine(), CSLS(), CSLS(k=30), Sinkhorn(0.05), Sinkhorn(0.05, slack=0
 def number(request, monkeypatch):
     """Few pairs are scaled in double precision, many as sparse matrices."""
     module = sys.modules["pyg_ibmea.align.sinkhorn"]  # A function has its name.
-    monkeypatch.setattr(module, "_FEW_PAIRS", 0 if request.param == "many" else 2**24)
+    monkeypatch.setattr(module, "_FEW_PAIRS", 0 if request.param == "many" else 2**32)
 
 
 @pytest.fixture(params=[(30, 40), (40, 30), (33, 33)])
