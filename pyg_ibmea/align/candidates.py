@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -59,6 +60,11 @@ class Candidates:
         """The pairs of each target row."""
         return Segments.of(self.pairs[1], self.size[1])
 
+    @cached_property
+    def _last(self) -> list[Any]:
+        """The last bonus, and the candidates with it."""
+        return []
+
     def __len__(self) -> int:
         return self.cosine.numel()
 
@@ -84,7 +90,8 @@ class Candidates:
     def with_bonus(
         self, bonus: Tensor | Bonus | None, z_source: Tensor, z_target: Tensor
     ) -> Candidates:
-        """Adds values to the cosines of some pairs, which all become candidates.
+        """Adds values to the cosines of some pairs, which all become candidates. The
+        result for the last matrix is kept.
 
         Args:
             bonus (torch.Tensor): Sparse ``[N, M]``, or ``None``.
@@ -97,8 +104,11 @@ class Candidates:
         if bonus is None:
             return self
         if isinstance(bonus, Tensor):
-            bonus = Bonus.of(bonus, z_source, z_target)
-            assert bonus is not None
+            if self._last and self._last[0] is bonus:
+                return self._last[1]
+            told = Bonus.of(bonus, z_source, z_target)
+            self._last[:] = [bonus, self.with_bonus(told, z_source, z_target)]
+            return self._last[1]
         pairs = torch.stack([bonus.row, bonus.column])
         both = self.including(pairs, z_source, z_target)
         cosine = both.cosine.clone()

@@ -98,7 +98,7 @@ class Similarity:
             _ = similarity.added  # Check the bonus before anything is computed.
             return similarity
         check_sides(*sides)
-        added = Bonus.of(bonus, *sides)
+        Bonus.of(bonus, *sides)  # Check it before anything is computed.
         if candidates is None:
             k = max(least_candidates, default_candidates(size))
             candidates = find_candidates(*sides, k)
@@ -107,7 +107,7 @@ class Similarity:
                 f"candidates are of {candidates.size} rows, but z_source and z_target "
                 f"have {size}"
             )
-        return cls(*sides, bonus, block_size, candidates.with_bonus(added, *sides))
+        return cls(*sides, bonus, block_size, candidates.with_bonus(bonus, *sides))
 
     @cached_property
     def added(self) -> Bonus | None:

@@ -77,6 +77,11 @@ def test_pairs_with_a_bonus_join_them(known, bonus):
     index = torch.tensor(list(bonus), dtype=torch.long).view(-1, 2).t()
     matrix = torch.sparse_coo_tensor(index, torch.tensor(list(bonus.values())), (6, 8))
     found = start.with_bonus(matrix, *z)
+    assert start.with_bonus(matrix, *z) is found
+    twice = start.with_bonus(2 * matrix, *z)
+    assert twice.pairs.equal(found.pairs)
+    added = matrix.to_dense()[tuple(found.pairs.long())]
+    torch.testing.assert_close(twice.cosine, found.cosine + added)
     assert list(map(tuple, found.pairs.t().tolist())) == sorted(known | set(bonus))
     expected = (cosine + matrix.to_dense())[tuple(found.pairs.long())]
     torch.testing.assert_close(found.cosine, expected)
