@@ -2,6 +2,7 @@
 
     python examples/train_mmea.py
     python examples/train_mmea.py --dataset DBP15K --pair zh_en --raw FOLDER
+    torchrun --nproc-per-node=2 examples/train_mmea.py
 
 Validation pairs choose the epoch; the test pairs are read once, at the end.
 """
@@ -21,7 +22,7 @@ from pyg_ibmea.report import (
     embeddings_line,
     plot_curves,
 )
-from pyg_ibmea.train import Options, Stopped
+from pyg_ibmea.train import Options, Stopped, processes
 
 BENCHMARKS = {"DBP15K": DBP15K, "SRPRS": SRPRS, "MMKB": MMKB, "OpenEA": OpenEA}
 OPTIONS = {  # flag: default, type, help
@@ -122,21 +123,24 @@ def main():
         device=args.device,
     )
     about = {name: getattr(args, name) for name in KEPT}
-    aligner.check(out, args.resume, about)
-
-    data = load(args)
-    source, target = alignment_pair(data)
-    links = {part: links_of(data, part).size(1) for part in PARTS}
-    print(
-        f"{data[source].num_nodes} {source} and {data[target].num_nodes} {target} "
-        f"entities, pairs: {links}"
-    )
 
     try:
-        aligner.fit(data, out, args.resume, about)
+        with processes.joined():  # Under torchrun, several processes train one model.
+            first = processes.rank() == 0
+            aligner.check(out, args.resume, about)
+            data = processes.in_turn(lambda: load(args))
+            source, target = alignment_pair(data)
+            links = {part: links_of(data, part).size(1) for part in PARTS}
+            print(
+                f"{data[source].num_nodes} {source} and {data[target].num_nodes} "
+                f"{target} entities, pairs: {links}"
+            )
+            aligner.fit(data, out, args.resume, about)
     except Stopped as where:
         print(f"stopped after {where}; resume the run with --resume --out {out}")
         return 130
+    if not first:  # The first process has written everything.
+        return 0
     if aligner.history_:  # Without validation pairs there is no curve.
         plot_curves(out)
 
@@ -168,5 +172,5 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     # What the user can correct.
-    except (ValueError, OSError, FloatingPointError) as error:
+    except (ImportError, ValueError, OSError, FloatingPointError) as error:
         sys.exit(f"error: {error}")

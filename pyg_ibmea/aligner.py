@@ -34,9 +34,10 @@ from pyg_ibmea.run_files import (
     read_history,
     read_metrics,
 )
-from pyg_ibmea.train import Objective, Options, RunFolder
+from pyg_ibmea.train import Objective, Options, RunFolder, processes
 from pyg_ibmea.train._checkpoint import read_checkpoint
 from pyg_ibmea.train._device import moved
+from pyg_ibmea.train._facts import facts_of
 from pyg_ibmea.train._figures import mean_figures
 from pyg_ibmea.train._folder_lock import refuse_if_locked
 from pyg_ibmea.train._interrupt import InterruptGuard
@@ -143,6 +144,7 @@ class Aligner:
         self._trained: TrainedModels | None = None
         self._folder: Path | None = None
         self._states: Trained | None = None
+        self._traffic: dict[str, Any] = {}
         self.history_: list[dict[str, Any]] = []
         self.metrics_: dict[str, Any] = {}
         self.best_epoch_ = 0
@@ -192,8 +194,10 @@ class Aligner:
             raise ValueError("to resume, say which run folder: fit(data, out=...)")
         device = self._device()
         config = self._config(about or {})
+        if processes.count() > 1:
+            processes.check_same(facts_of(data, self._config({})))
         log: MemoryLog | RunFolder = MemoryLog()
-        if out is not None:
+        if out is not None and processes.rank() == 0:
             refuse_if_locked(Path(out))
             log = RunFolder(out, config, resume, files)
         keep_freed_memory()
@@ -214,10 +218,11 @@ class Aligner:
             self.seed,
             device,
             self.decoder,
-            self.progress,
+            self.progress and processes.rank() == 0,
         )
         states = stages.run()
         self._states = states
+        self._traffic = processes.traffic(device)
         self._trained = TrainedModels(
             data,
             self.options.decoding,
@@ -254,8 +259,9 @@ class Aligner:
                 cannot be used.
         """
         self._device()
-        refuse_if_locked(Path(out))
-        RunFolder(out, self._config(about or {}), resume)
+        if processes.rank() == 0:
+            refuse_if_locked(Path(out))
+            RunFolder(out, self._config(about or {}), resume)
 
     @classmethod
     def load(
@@ -513,7 +519,7 @@ class Aligner:
         return Objective.from_options(options, modalities, modalities_of(data), loss)
 
     def _device(self) -> torch.device:
-        return usable_device(self.device)
+        return usable_device(processes.device_of(self.device))
 
     def _config(self, about: Mapping[str, Any]) -> dict[str, Any]:
         """What ``config.json`` holds."""
@@ -528,6 +534,8 @@ class Aligner:
         assert self._trained is not None
         assert self._states is not None
         metrics = self.metrics()
+        if self._traffic:
+            metrics["processes"] = self._traffic
         data = self._trained.data
         if len(linked_pairs(data)) > 1:
             run.write_clusters(data, self._trained.clusters)

@@ -109,6 +109,7 @@ _METRICS = Record(
         "seconds": NUMBER,
         "pairs": MapOf(Record({}, _OF_PAIR)),
         "clusters": _CLUSTERS,
+        "processes": Record({"count": WHOLE, "backend": TEXT}),
     },
 )
 

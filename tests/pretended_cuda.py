@@ -6,7 +6,9 @@ the host wait for the device, and what the device is asked to run, is counted by
 the project. A process that has begun to pretend cannot stop, so that tests of this kind
 run in one of their own, see :func:`on_pretended_cuda`.
 
-How many kernels an operator launches is not known here: each counts once.
+How many kernels an operator of PyTorch launches is not known here: each counts once.
+The operators of this package run as PyTorch's sparse products, and count as these or as
+the Triton kernels that take their place where Triton is installed.
 """
 
 import functools
@@ -52,6 +54,10 @@ _IDLE = {
     *("_sparse_compressed_tensor_with_dims", "_sparse_compressed_tensor_unsafe"),
     *("_sparse_csr_tensor_unsafe", "sparse_compressed_tensor"),
 }
+TRITON_LAUNCHES = {"diagonal_attention": 5, "diagonal_attention_backward": 13}
+"""Launches of the package's operators on a graph that they have seen before, see
+``test_launches`` of ``test_triton_pieces.py``."""
+
 _INDEXING = {"index", "_unsafe_index", "index_put", "index_put_", "_index_put_impl_"}
 
 
@@ -62,10 +68,14 @@ class Tally:
     Attributes:
         waits (Counter): By line and operator, how often the host waited.
         launches (Counter): By line, how many operators ran.
+        triton (bool): Whether the package's own operators count as Triton kernels.
+        in_kernels (bool): Whether one of these is running.
     """
 
     waits: Counter[tuple[str, str]] = field(default_factory=Counter)
     launches: Counter[str] = field(default_factory=Counter)
+    triton: bool = False
+    in_kernels: bool = False
 
     def __str__(self) -> str:
         """All lines, those that ask the most first."""
@@ -85,9 +95,9 @@ _tallies: list[Tally] = []
 
 
 @contextmanager
-def tally() -> Iterator[Tally]:
+def tally(triton: bool = False) -> Iterator[Tally]:
     """Counts what is asked of the device meanwhile."""
-    found = Tally()
+    found = Tally(triton=triton)
     _tallies.append(found)
     try:
         yield found
@@ -178,7 +188,7 @@ def _run(func, args, kwargs):
         return getattr(args[0].host, func._opname)
     in_python = torch._library.custom_ops._maybe_get_opdef(func._name)
     if in_python is not None:
-        with _Names(), _Factories():
+        with _Names(), _Factories(), _counted_as_kernels(func._opname):
             return in_python._init_fn(*args, **kwargs)
     composite = "CompositeImplicitAutograd"
     if torch._C._dispatch_has_kernel_for_dispatch_key(func.name(), composite):
@@ -240,10 +250,24 @@ def _count(func, args, kwargs, pretended, there) -> None:
             for t in index
         )
     for found in _tallies:
+        if found.in_kernels:
+            continue
         if waits:
             found.waits[line, name] += 1
         if not (func.is_view or name in _IDLE):
             found.launches[line] += 1
+
+
+@contextmanager
+def _counted_as_kernels(name: str) -> Iterator[None]:
+    """Counts an operator of the package as its Triton kernels, where it is to be."""
+    replaced = [found for found in _tallies if found.triton and name in TRITON_LAUNCHES]
+    for found in replaced:
+        found.launches[_line()] += TRITON_LAUNCHES[name]
+        found.in_kernels = True
+    yield
+    for found in replaced:
+        found.in_kernels = False
 
 
 def _crosses(func, args, kwargs, pretended, there) -> bool:
@@ -296,6 +320,7 @@ def _begin() -> None:
         "is_initialized": lambda: True,
         "device_count": lambda: 1,
         "current_device": lambda: 0,
+        "is_current_stream_capturing": lambda: False,
         "get_rng_state": lambda device=0: torch.get_rng_state(),
         "set_rng_state": lambda state, device=0: None,
         "get_rng_state_all": lambda: [torch.get_rng_state()],

@@ -82,8 +82,8 @@ def test_what_is_asked_of_the_device_is_counted():
         "rows of a sparse matrix": (1, 1),
         "positions": (1, 1),
         "view": (0, 0),
-        # norm, comparison, infinity, division
-        "the package": (0, 4),
+        # norm, infinity for short ones, division
+        "the package": (0, 3),
         # square and sum; the gradient of the sum, and power and two products of theirs
         "backward": (0, 6),
     }

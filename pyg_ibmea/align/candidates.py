@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from pyg_ibmea.align._blocks import unit_sides
 from pyg_ibmea.align._bonus import Bonus
+from pyg_ibmea.align._nearest import nearest_candidates
 from pyg_ibmea.align._segments import Segments
 from pyg_ibmea.align._unit_chunks import UnitRows, chunked_cosines
-from pyg_ibmea.align.backends import HNSWSearch, Search, as_search
+from pyg_ibmea.align.backends import ExactSearch, HNSWSearch, Search, as_search
 
 EXACT_PAIRS = 60_000**2
 """Number of pairs up to which all of them are compared unless asked otherwise."""
@@ -60,11 +61,6 @@ class Candidates:
         """The pairs of each target row."""
         return Segments.of(self.pairs[1], self.size[1])
 
-    @cached_property
-    def _last(self) -> list[Any]:
-        """The last bonus, and the candidates with it."""
-        return []
-
     def __len__(self) -> int:
         return self.cosine.numel()
 
@@ -90,8 +86,7 @@ class Candidates:
     def with_bonus(
         self, bonus: Tensor | Bonus | None, z_source: Tensor, z_target: Tensor
     ) -> Candidates:
-        """Adds values to the cosines of some pairs, which all become candidates. The
-        result for the last matrix is kept.
+        """Adds values to the cosines of some pairs, which all become candidates.
 
         Args:
             bonus (torch.Tensor): Sparse ``[N, M]``, or ``None``.
@@ -104,11 +99,8 @@ class Candidates:
         if bonus is None:
             return self
         if isinstance(bonus, Tensor):
-            if self._last and self._last[0] is bonus:
-                return self._last[1]
-            told = Bonus.of(bonus, z_source, z_target)
-            self._last[:] = [bonus, self.with_bonus(told, z_source, z_target)]
-            return self._last[1]
+            bonus = Bonus.of(bonus, z_source, z_target)
+            assert bonus is not None
         pairs = torch.stack([bonus.row, bonus.column])
         both = self.including(pairs, z_source, z_target)
         cosine = both.cosine.clone()
@@ -256,6 +248,11 @@ def find_candidates(
     if k < 1:
         raise ValueError(f"k must be at least 1, got {k}")
     backend = search_for(search, size, z_source.device)
+    if isinstance(backend, ExactSearch) and compares_all(size):
+        # Few enough for one sweep over the cosines, for both sides.
+        sides = unit_sides(z_source, z_target)
+        pairs, cosine, *_ = nearest_candidates(*sides, k, backend.block_size)
+        return Candidates(pairs.to(torch.int32), cosine, size, backend.name, k)
     score, column = backend.nearest(z_source, z_target, min(k, size[1]))
     to_target = _listed(score, column, size[1])
     del score, column

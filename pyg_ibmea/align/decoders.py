@@ -18,6 +18,7 @@ from pyg_ibmea.align._blocks import (
     unit_sides,
 )
 from pyg_ibmea.align._bonus import Bonus
+from pyg_ibmea.align._nearest import Nearest, nearest_candidates
 from pyg_ibmea.align._unit_chunks import UnitRows, chunked_blocks, chunked_cosines
 from pyg_ibmea.align.candidates import (
     Candidates,
@@ -29,8 +30,9 @@ from pyg_ibmea.align.csls import RunningNeighborhoods
 from pyg_ibmea.align.sinkhorn import (
     SinkhornPotentials,
     check_sinkhorn_options,
+    num_kept,
+    potentials,
     scale_candidates,
-    sinkhorn,
 )
 
 
@@ -98,7 +100,7 @@ class Similarity:
             _ = similarity.added  # Check the bonus before anything is computed.
             return similarity
         check_sides(*sides)
-        Bonus.of(bonus, *sides)  # Check it before anything is computed.
+        added = Bonus.of(bonus, *sides)
         if candidates is None:
             k = max(least_candidates, default_candidates(size))
             candidates = find_candidates(*sides, k)
@@ -107,12 +109,33 @@ class Similarity:
                 f"candidates are of {candidates.size} rows, but z_source and z_target "
                 f"have {size}"
             )
-        return cls(*sides, bonus, block_size, candidates.with_bonus(bonus, *sides))
+        return cls(*sides, bonus, block_size, candidates.with_bonus(added, *sides))
 
     @cached_property
     def added(self) -> Bonus | None:
         """The bonus in the order of source rows, converted once."""
         return Bonus.of(self.bonus, self.source, self.target)
+
+    @cached_property
+    def _nearest(self) -> dict[int, Nearest]:
+        return {}
+
+    def nearest(self, k: int) -> Nearest:
+        """The ``k`` nearest rows of the other side for every row of both sides: found
+        in one sweep over the cosines, and kept.
+
+        Raises:
+            ValueError: If the block size is not positive.
+        """
+        if k not in self._nearest:
+            sides = self.source, self.target
+            found = nearest_candidates(*sides, k, self.block_size, self.added)
+            self._nearest[k] = found
+        return self._nearest[k]
+
+    def known_nearest(self, k: int = 1) -> Nearest | None:
+        """What :meth:`nearest` has found for at least this ``k``."""
+        return next((c for n, c in self._nearest.items() if n >= k), None)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -132,6 +155,15 @@ class Similarity:
         if self.candidates is None:
             return cosine_blocks(self.source, self.target, self.block_size, self.added)
         return self._chunked_blocks()
+
+    def of_rows(self, rows: Tensor) -> Similarity:
+        """The cosines of some source rows, ascending, long ``[n]``."""
+        if len(rows) == len(self.source):
+            return self
+        bonus = self.bonus
+        if bonus is not None:
+            bonus = bonus.to_sparse_coo().index_select(0, rows)
+        return Similarity(self.source[rows], self.target, bonus, self.block_size)
 
     def of_pairs(self, pairs: Tensor) -> Tensor:
         """The cosines of pairs, long ``[2, L]``, as ``[L]``."""
@@ -262,13 +294,19 @@ class CSLS:
         check_neighbors("k", self.k)
 
     def scoring(self, similarity: Similarity) -> Scoring:
-        """Finds the means in one sweep, or among the candidates."""
+        """Finds the means in one sweep, or among the candidates or the nearest rows if
+        they are known.
+        """
         found = similarity.candidates
         if found is not None:
-            sides = (found.by_source, found.by_target)
-            means = [side.mean_of_best(found.cosine, self.k) for side in sides]
+            both = (found.by_source, found.by_target)
+            means = [side.mean_of_best(found.cosine, self.k) for side in both]
             return Scoring(2.0, -means[0], -means[1])
         source, target = similarity.source, similarity.target
+        known = similarity.known_nearest(self.k)
+        if known is not None:
+            sides = known.source_nearest, known.target_nearest
+            return Scoring(2.0, *(-side[:, : self.k].mean(dim=1) for side in sides))
         neighborhoods = RunningNeighborhoods(source, target, self.k)
         for rows, cosine in similarity.blocks():
             neighborhoods.update(rows, cosine)
@@ -313,21 +351,34 @@ class Sinkhorn:
         check_sinkhorn_options(*self._options())
 
     def scoring(self, similarity: Similarity) -> Scoring:
-        """Finds the potentials in one sweep over the cosines, or among the
-        candidates.
+        """Finds the potentials in one sweep over the cosines; none, if the pairs that
+        they are found among are known.
         """
         found: SinkhornPotentials
         if similarity.candidates is not None:
             found = scale_candidates(similarity.candidates, *self._options()[:4])
         else:
-            found = sinkhorn(
+            found = potentials(
                 similarity.source,
                 similarity.target,
-                *self._options(),
+                *self._options()[:-1],
+                candidates=self.candidates(similarity),
                 block_size=similarity.block_size,
                 bonus=similarity.bonus,
             )
         return Scoring(1.0, found.source, found.target)
+
+    def candidates(self, similarity: Similarity) -> Nearest | None:
+        """The pairs among which the potentials are found; ``None`` if it is all, or the
+        candidates of the similarity.
+
+        Args:
+            similarity (Similarity): The cosines, which keep them.
+        """
+        if similarity.candidates is not None:
+            return None
+        k = num_kept(*similarity.shape, self.num_candidates)
+        return None if k is None else similarity.nearest(k)
 
     def probability(self, score: Tensor) -> Tensor:
         """The probabilities that pairs with these scores are counterparts."""

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from pyg_ibmea.align._best import top_columns
 from pyg_ibmea.align._blocks import cosine_blocks
+from pyg_ibmea.align._nearest import Nearest
 from pyg_ibmea.align.candidates import Candidates
 from pyg_ibmea.align.decoders import (
     Decoder,
@@ -23,6 +24,9 @@ from pyg_ibmea.align.decoders import (
     score_blocks,
     scores_of,
 )
+
+# Entries of the matrix of bounds in memory at a time (16 MiB in float32).
+_BOUNDS = 2**22
 
 
 @torch.no_grad()
@@ -116,28 +120,110 @@ def mutual_nearest(
                 [0]])
     """
     similarity = Similarity.of(z_source, z_target, bonus, block_size, candidates)
-    source = similarity.source
+    return mutual_pairs(similarity, decoder)
+
+
+@torch.no_grad()
+def mutual_pairs(
+    similarity: Similarity, decoder: Decoder | str, least: float = -math.inf
+) -> tuple[Tensor, Tensor]:
+    """The pairs of :func:`mutual_nearest` with a score of at least ``least``.
+
+    If the decoder has found the nearest rows, hardly more than those are scored: see
+    :func:`_open_rows`.
+    """
+    score = scores_of(similarity, decoder)
     if similarity.candidates is not None:
-        return _mutual(similarity.candidates, scores_of(similarity, decoder))
-    num_rows, num_columns = similarity.shape
-    choice = torch.empty(num_rows, dtype=torch.long, device=source.device)
-    score = source.new_empty(num_rows)
-    best = source.new_full((num_columns,), -torch.inf)
-    chosen_by = torch.zeros(num_columns, dtype=torch.long, device=source.device)
-    for rows, block in score_blocks(similarity, decoder):
+        return _mutual(similarity.candidates, score, least)
+    (num_rows, num_columns), like = similarity.shape, similarity.source
+    best = _Best(num_rows, num_columns, like)
+    rows = torch.arange(num_rows, device=like.device)
+    known = similarity.known_nearest()
+    if known is not None and score.factor > 0:
+        rows = _open_rows(known, score, least)
+        best.begin(known, score, rows)
+    if len(rows):
+        for part, block in similarity.of_rows(rows).blocks():
+            best.update(rows[part], score.apply_(block, rows[part]))
+    return best.mutual(least)
+
+
+class _Best:
+    """The best column of each row and the best row of each column."""
+
+    def __init__(self, num_rows: int, num_columns: int, like: Tensor) -> None:
+        self.score = like.new_full((num_rows,), -torch.inf)
+        self.choice = torch.zeros(num_rows, dtype=torch.long, device=like.device)
+        self.column_score = like.new_full((num_columns,), -torch.inf)
+        self.chosen_by = self.choice.new_zeros(num_columns)
+
+    def begin(self, known: Nearest, score: Scoring, but: Tensor) -> None:
+        """Starts with the candidates, except those of some source rows."""
+        kept = torch.ones_like(self.choice, dtype=torch.bool)
+        kept[but] = False
+        kept = kept[known.pairs[0]]
+        row, column = pairs = known.pairs[:, kept]
+        value = score.of_pairs(known.cosine[kept], pairs)
+        _first_best(value, row, column, self.score, self.choice)
+        _first_best(value, column, row, self.column_score, self.chosen_by)
+
+    def update(self, rows: Tensor, block: Tensor) -> None:
+        """Adds the scores ``[B, M]`` of rows, ascending, that are not in yet."""
         value, column = top_columns(block, k=1)
-        score[rows], choice[rows] = value[:, 0], column[:, 0]
+        self.score[rows], self.choice[rows] = value[:, 0], column[:, 0]
         value = block.amax(dim=0)
+        before, chosen_by = self.column_score, self.chosen_by
         # Later blocks are better for few columns.
-        better = (value > best).nonzero().view(-1)
+        is_better = (value > before) | ((value == before) & (rows[0] < chosen_by))
+        better = is_better.nonzero().view(-1)
         value = value[better]
         # The first of the rows that tie.
-        row = (block[:, better] == value).to(torch.uint8).argmax(dim=0)
-        best[better], chosen_by[better] = value, row + rows.start
-    source_row = torch.arange(num_rows, device=source.device)
-    mutual = chosen_by[choice] == source_row
-    pairs = torch.stack([source_row[mutual], choice[mutual]])
-    return pairs, score[mutual]
+        row = rows[(block[:, better] == value).to(torch.uint8).argmax(dim=0)]
+        tied = value == before[better]
+        row = torch.where(tied, torch.minimum(row, chosen_by[better]), row)
+        before[better], chosen_by[better] = value, row
+
+    def mutual(self, least: float) -> tuple[Tensor, Tensor]:
+        """The pairs that are each other's best, and their scores."""
+        row = torch.arange(len(self.choice), device=self.choice.device)
+        mutual = (self.chosen_by[self.choice] == row) & (self.score >= least)
+        return torch.stack([row[mutual], self.choice[mutual]]), self.score[mutual]
+
+
+def _first_best(
+    value: Tensor, of: Tensor, other: Tensor, best: Tensor, first: Tensor
+) -> None:
+    """Fills in the best value of each row, and the first row that has it."""
+    best.scatter_reduce_(0, of, value, "amax")
+    reached = value == best[of]
+    of, other = of[reached], other[reached]
+    first.scatter_reduce_(0, of, other, "amin", include_self=False)
+
+
+def _open_rows(known: Nearest, score: Scoring, least: float) -> Tensor:
+    """The source rows of which a pair that is no candidate could matter to
+    :func:`mutual_pairs`.
+
+    The cosine of such a pair is at most the least of its row's and of its column's
+    nearest. It matters only if its score may reach ``least``, and the best candidate of
+    its row or of its column.
+    """
+    sides = known.source_nearest[:, -1], known.target_nearest[:, -1]
+    value = score.of_pairs(known.cosine, known.pairs)
+    bests = [side.new_full(side.shape, -torch.inf) for side in sides]
+    for best, of in zip(bests, known.pairs, strict=True):
+        best.scatter_reduce_(0, of, value, "amax")
+    highest = score.factor * sides[0]
+    for offset in (score.source, None if score.target is None else score.target.max()):
+        highest = highest if offset is None else highest + offset
+    every = (highest >= least).nonzero().view(-1)
+    found = []
+    for rows in every.split(max(1, _BOUNDS // len(sides[1]))):
+        bound = torch.minimum(sides[0][rows, None], sides[1])
+        bound = score.apply_(bound, rows)
+        needed = torch.minimum(bests[0][rows, None], bests[1]).clamp_(min=least)
+        found.append(rows[(bound >= needed).any(dim=1)])
+    return torch.cat(found)
 
 
 @torch.no_grad()
@@ -232,13 +318,15 @@ def _probable(
     return matrix.coalesce()
 
 
-def _mutual(candidates: Candidates, scoring: Scoring) -> tuple[Tensor, Tensor]:
+def _mutual(
+    candidates: Candidates, scoring: Scoring, least: float
+) -> tuple[Tensor, Tensor]:
     """The candidates that are the best of both their rows."""
     score = scoring.of_candidates(candidates)
     best = candidates.by_target.best(score)[1].view(-1)
     value, place = (found.view(-1) for found in candidates.by_source.best(score))
     column = candidates.column_at(place)
-    mutual = (place >= 0) & (best[column] == place)
+    mutual = (place >= 0) & (best[column] == place) & (value >= least)
     row = mutual.nonzero().view(-1)
     return torch.stack([row, column[mutual]]), value[mutual]
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from pyg_ibmea.align.candidates import Candidates
-from pyg_ibmea.align.decoders import Decoder
-from pyg_ibmea.align.ranks import Ranks, ranks
+from pyg_ibmea.align.decoders import Decoder, Similarity
+from pyg_ibmea.align.ranks import Ranks, ranks_of
 
 
 def ranking_metrics(
@@ -68,10 +68,20 @@ def ranking_metrics(
         >>> ranking_metrics(torch.ones(4, 2), torch.ones(4, 2), ks=(1,))["mean"]["mr"]
         2.5
     """
+    similarity = Similarity.of(z_source, z_target, bonus, block_size, candidates)
+    return metrics_of(similarity, decoder, ks, pairs)
+
+
+def metrics_of(
+    similarity: Similarity,
+    decoder: Decoder | str,
+    ks: Sequence[int] = (1, 10),
+    pairs: Tensor | None = None,
+) -> dict[str, Any]:
+    """The metrics of :func:`ranking_metrics`, of cosines that may serve others, too."""
     if len(ks) == 0 or min(ks) < 1:
         raise ValueError(f"ks must be one or more ranks of at least 1, got {tuple(ks)}")
-    options = (decoder, pairs, block_size, bonus, candidates)
-    to_target, to_source = ranks(z_source, z_target, *options)
+    to_target, to_source = ranks_of(similarity, decoder, pairs)
     forward = _expected_metrics(to_target, ks)
     backward = _expected_metrics(to_source, ks)
     mean = {name: (forward[name] + backward[name]) / 2 for name in forward}

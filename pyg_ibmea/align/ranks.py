@@ -79,7 +79,16 @@ def ranks(
         (tensor([0, 0, 0]), tensor([0, 1, 1]))
     """
     similarity = Similarity.of(z_source, z_target, bonus, block_size, candidates)
+    return ranks_of(similarity, decoder, pairs)
+
+
+@torch.no_grad()
+def ranks_of(
+    similarity: Similarity, decoder: Decoder | str, pairs: Tensor | None = None
+) -> tuple[Ranks, Ranks]:
+    """The counts of :func:`ranks`, of cosines that may serve others, too."""
     source, target, added = similarity.source, similarity.target, similarity.added
+    block_size = similarity.block_size
     pairs = _check_pairs(pairs, source, target)
     score = scores_of(similarity, decoder)
     true_scores = score.of_pairs(similarity.of_pairs(pairs), pairs)

@@ -16,7 +16,7 @@ from pyg_ibmea.align._blocks import (
 )
 from pyg_ibmea.align._bonus import Bonus
 from pyg_ibmea.align._candidate_kernel import SparseKernel
-from pyg_ibmea.align._nearest import nearest_pairs
+from pyg_ibmea.align._nearest import Nearest, nearest_candidates
 from pyg_ibmea.align.candidates import (
     EXACT_PAIRS,
     Candidates,
@@ -30,6 +30,8 @@ _ITERS_BETWEEN_CHECKS = 5
 _DENSE_ENTRIES = 2**27
 # Up to so many pairs, sums among candidates are of logarithms in double precision.
 _FEW_PAIRS = EXACT_PAIRS
+# Of every row beyond that size.
+_NUM_CANDIDATES = 100
 
 
 class SinkhornPotentials(NamedTuple):
@@ -133,21 +135,49 @@ def sinkhorn(
         candidates = candidates.with_bonus(added, z_source, z_target)
         return scale_candidates(candidates, temperature, num_iters, tolerance, slack)
     source, target = unit_sides(z_source, z_target)
-    Bonus.of(bonus, source, target)  # Check it before it is transposed.
+    added = Bonus.of(bonus, source, target)
+    nearest = None
+    k = num_kept(source.size(0), target.size(0), num_candidates)
+    if k is not None:
+        nearest = nearest_candidates(source, target, k, block_size, added)
+    options = temperature, num_iters, tolerance, slack
+    return potentials(source, target, *options, nearest, block_size, bonus)
+
+
+def num_kept(num_rows: int, num_columns: int, num_candidates: int | None) -> int | None:
+    """The number of entries that :func:`sinkhorn` keeps for every row of each side;
+    ``None`` if it keeps all.
+    """
+    if num_candidates is None and num_rows * num_columns > _DENSE_ENTRIES:
+        return _NUM_CANDIDATES
+    return num_candidates
+
+
+def potentials(
+    source: Tensor,
+    target: Tensor,
+    temperature: float,
+    num_iters: int,
+    tolerance: float,
+    slack: float | None,
+    candidates: Nearest | None,
+    block_size: int | None = None,
+    bonus: Tensor | None = None,
+) -> SinkhornPotentials:
+    """The potentials of :func:`sinkhorn` for unit rows, among candidates or, without
+    them, all pairs.
+    """
     size = source.size(0), target.size(0)
-    if num_candidates is None and size[0] * size[1] > _DENSE_ENTRIES:
-        num_candidates = 100
     swap = size[0] > size[1]
     if swap:
         source, target, size = target, source, size[::-1]
         bonus = None if bonus is None else bonus.to_sparse_coo().t()
     kernel: _Kernel
-    if num_candidates is None:
+    if candidates is None:
         kernel = _DenseKernel(source, target, temperature, block_size, bonus)
     else:
-        k, added = num_candidates, Bonus.of(bonus, source, target)
-        index, entry = nearest_pairs(source, target, k, block_size, added)
-        kernel = _CandidateKernel(index, entry, size, temperature)
+        pairs = candidates.pairs.flip(0) if swap else candidates.pairs
+        kernel = _CandidateKernel(pairs, candidates.cosine, size, temperature)
     options = (slack, temperature, num_iters, tolerance)
     return _potentials(kernel, size, source.dtype, swap, *options)
 

@@ -42,7 +42,7 @@ from pyg_ibmea.run_files import (
     read_config,
     read_metrics,
 )
-from pyg_ibmea.train import Options, RunFolder, Stopped
+from pyg_ibmea.train import Options, RunFolder, Stopped, processes
 
 
 def inspect(args: argparse.Namespace) -> int:
@@ -100,16 +100,10 @@ def train(args: argparse.Namespace) -> int:
         device=args.device,
     )
     out = args.out or Path(f"runs/{datetime.now():%Y%m%d-%H%M%S}")
-    aligner.check(out, args.resume, remembered)
-    dataset = read_remembered(
-        remembered, not args.json, args.allow_dropped, args.device
-    )
-    data = dataset[0]
-    if not args.resume:
-        for note in (*_first_rows(remembered), *exchanged_columns(data)):
-            print(f"note: {note}", file=sys.stderr)
     try:
-        _fit(aligner, dataset, out, args.resume, remembered)
+        with processes.joined():
+            first = processes.rank() == 0
+            data = _read_and_fit(aligner, args, out, remembered)
     except FullDiskError as error:
         again = ", with --resume" if (out / CONFIG).exists() else ""
         raise OSError(f"{error}{again}") from error
@@ -119,6 +113,8 @@ def train(args: argparse.Namespace) -> int:
             file=sys.stderr,
         )
         return 130
+    if not first:
+        return 0
     metrics = aligner.metrics_
     if args.json:
         print(json.dumps({"run": str(out), **metrics}, indent=2))
@@ -131,6 +127,25 @@ def train(args: argparse.Namespace) -> int:
     return 0
 
 
+def _read_and_fit(
+    aligner: Aligner, args: argparse.Namespace, out: Path, remembered: dict[str, Any]
+) -> HeteroData:
+    """Reads the problem and trains; of several processes, the first tells of it."""
+    first = processes.rank() == 0
+    aligner.check(out, args.resume, remembered)
+    device = processes.device_of(args.device)
+    shown = first and not args.json
+    dataset = processes.in_turn(
+        lambda: read_remembered(remembered, shown, args.allow_dropped, device)
+    )
+    data = dataset[0]
+    if first and not args.resume:
+        for note in (*_first_rows(remembered), *exchanged_columns(data)):
+            print(f"note: {note}", file=sys.stderr)
+    _fit(aligner, dataset, out, args.resume, remembered)
+    return data
+
+
 def _fit(
     aligner: Aligner,
     dataset: KnowledgeGraphs,
@@ -141,7 +156,8 @@ def _fit(
     """Trains, and writes all files of the run."""
     lost = {"problems.tsv": table_of(dataset.dropped)} if dataset.dropped else {}
     aligner.fit(dataset[0], out, resume, about=remembered, files=lost)
-    if aligner.history_:  # Without validation pairs there is no curve.
+    # Without validation pairs there is no curve.
+    if aligner.history_ and processes.rank() == 0:
         try:
             report.plot_curves(out)
         except ImportError as error:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from pyg_ibmea.nn._stacks import stack
 
 
 # Compared and hashed by identity: tensors have no single truth value.
@@ -92,6 +95,18 @@ class GaussianPosterior:
             mean, logstd = (x.index_select(0, rows) for x in (self.mean, self.logstd))
             return GaussianPosterior(mean, logstd)
         return GaussianPosterior(self.mean[rows], self.logstd[rows])
+
+    @classmethod
+    def stacked(cls, parts: Sequence[GaussianPosterior]) -> GaussianPosterior:
+        """Posteriors of one shape :math:`(N, C)` as one, :math:`(M, N, C)`; a single
+        one as it is.
+        """
+        return cls(stack([p.mean for p in parts]), stack([p.logstd for p in parts]))
+
+    def unstacked(self) -> list[GaussianPosterior]:
+        """The posteriors :math:`(N, C)` of a stack :math:`(M, N, C)`."""
+        parts = zip(self.mean.unbind(), self.logstd.unbind(), strict=True)
+        return [GaussianPosterior(mean, logstd) for mean, logstd in parts]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({list(self.mean.shape)})"

@@ -3,6 +3,7 @@
 :class:`pyg_ibmea.Aligner` puts them together; a loop of your own can, too.
 """
 
+from pyg_ibmea.train import processes
 from pyg_ibmea.train._information import information_plane
 from pyg_ibmea.train._interrupt import Stopped
 from pyg_ibmea.train.batches import seed_batches
@@ -10,6 +11,8 @@ from pyg_ibmea.train.decoding import DecodingOptions
 from pyg_ibmea.train.evaluation import encode_entities, evaluate
 from pyg_ibmea.train.objective import LossOptions, Objective
 from pyg_ibmea.train.options import Options, TrainingOptions
+from pyg_ibmea.train.part_problem import part_problem
+from pyg_ibmea.train.partition import partition
 from pyg_ibmea.train.proposals import PseudoSeedOptions, propose_pairs
 from pyg_ibmea.train.pseudo_seeds import PseudoSeeds
 from pyg_ibmea.train.run_folder import RunFolder
@@ -29,6 +32,9 @@ __all__ = [
     "encode_entities",
     "evaluate",
     "information_plane",
+    "part_problem",
+    "partition",
+    "processes",
     "propose_pairs",
     "seed_batches",
 ]

@@ -15,6 +15,10 @@ from pyg_ibmea.files import check_seal, replacing, seal, sync
 CHECKPOINT = "checkpoint.pt"
 PREVIOUS = "checkpoint.previous.pt"
 
+# Of larger files, tensors are mapped: a copy of each would take memory beside those of
+# the model that it is for.
+_LARGE = 1 << 30
+
 
 def write_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
     """Writes ``checkpoint.pt``; the one before it becomes ``checkpoint.previous.pt``.
@@ -43,7 +47,12 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
                 broken = archive.testzip()
             if broken is not None:
                 raise ValueError(f"{broken} in it does not have its checksum")
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state: dict[str, Any] = torch.load(
+            path,
+            map_location="cpu",
+            weights_only=True,
+            mmap=path.stat().st_size > _LARGE,
+        )
         state.keys()
     except Exception as error:  # Whatever comes of unpickling what it should not.
         raise ValueError(

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any
 
+from pyg_ibmea.train.processes import is_new_signal
+
 
 class Stopped(KeyboardInterrupt):
     """A training was interrupted; the message says what is done. If it has a run
@@ -53,6 +55,8 @@ class InterruptGuard:
             raise Stopped(self.done())
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        if not is_new_signal():
+            return
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
@@ -15,17 +15,23 @@ from torch.nn import Module
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Decoder
+from pyg_ibmea.align.decoders import Similarity
+from pyg_ibmea.nn import IBMEAOutput
 from pyg_ibmea.problem import Pair, links_of, pair_problems, seed_pairs
+from pyg_ibmea.train import processes
 from pyg_ibmea.train._diagnostics import Diagnostics
+from pyg_ibmea.train._exchange import gather_output, shares, sum_gradients
 from pyg_ibmea.train._figures import mean_figures
 from pyg_ibmea.train._information import information_plane
 from pyg_ibmea.train._interrupt import InterruptGuard
 from pyg_ibmea.train._memory import release_freed_memory
+from pyg_ibmea.train._parts import Parts, Step
 from pyg_ibmea.train._progress import Progress
+from pyg_ibmea.train._tables import Tables
+from pyg_ibmea.train._team import team
 from pyg_ibmea.train.batches import seed_batches
-from pyg_ibmea.train.decoding import check_search, encode_unaligned
-from pyg_ibmea.train.encoding import Encoding
-from pyg_ibmea.train.evaluation import evaluate
+from pyg_ibmea.train.decoding import check_search
+from pyg_ibmea.train.evaluation import evaluate, unaligned_similarity
 from pyg_ibmea.train.objective import Objective
 from pyg_ibmea.train.options import Options
 from pyg_ibmea.train.proposals import propose_pairs
@@ -91,16 +97,25 @@ class Training:
         self.seeds = seed_pairs(data)
         self.options = options
         self.objective = objective
+        if team() is not None and getattr(objective.hybrid, "gather", False):
+            raise ValueError(
+                "the processes of this training gather the pairs of a batch already; "
+                "give a loss without gather=True"
+            )
+        check_search(data, options.decoding)
         self.log = log
         self.decoder = decoder or options.decoding.csls
         self.progress = progress
         extra = objective.parameters()
-        self.state = TrainingState.create(model, options, extra)
+        self.parts = Parts.of(model, data, options.training.parts)
+        tables, slower = None, 1.0
+        if self.parts is not None:
+            tables, slower = Tables(log.path), self.parts.slower
+        self.state = TrainingState.create(model, options, extra, tables, slower)
         self.diagnostics = Diagnostics(objective.beta)
         self.graph: object | None = None
-        check_search(data, options.decoding)
-        # Of the averaged model, until it learns on.
-        self._encodings: dict[Pair, Encoding | None] = {}
+        # Of the average as it is: validation leaves them to the proposals that follow.
+        self._unaligned: dict[Pair, Similarity] = {}
         self.interrupt = InterruptGuard(self._done)
         # Epochs done by the last checkpoint, when it was written, and how long it took.
         self._kept, self._kept_at, self._keeping = 0, time.monotonic(), 0.0
@@ -122,11 +137,13 @@ class Training:
             Stopped: If it was interrupted.
         """
         state, config = self.state, self.options.training
-        checkpoint = self.log.start()
+        checkpoint = processes.by_first(self.log.start)
         if checkpoint is not None:
             state.load_state_dict(checkpoint)
             self.objective.load_state_dict(checkpoint.get("objective", {}))
+        processes.same_weights(state.model, state.average, self.objective)
         self.graph = graph_of(state.model, self.data)
+        self._cut()
         began = time.monotonic() - state.seconds
         self._kept, self._kept_at = state.epoch, time.monotonic()
         progress = Progress(config.epochs, state.epoch, silent=not self.progress)
@@ -153,7 +170,6 @@ class Training:
                 elif self._may_save():
                     self._save()
                 self.interrupt.check()
-        self._encodings.clear()
         state.finish()
         return state
 
@@ -161,84 +177,161 @@ class Training:
         """Lets the averaged model propose pairs; those adopted count as seed pairs."""
         threshold = self.options.pseudo_seeds.threshold_before(self.state.epoch)
         options = (threshold, self.options.decoding.sinkhorn, self.graph)
-        proposals = {
-            pair: propose_pairs(
-                self.state.average, problem, *options, self._encoding(pair, problem)
-            )
-            for pair, problem in pair_problems(self.data)
-        }
+        known, self._unaligned = self._unaligned, {}
+        proposals = processes.by_first(
+            lambda: {
+                pair: propose_pairs(
+                    *(self.state.average, problem, *options),
+                    known.pop(pair, None) or self._similarity(problem),
+                ).cpu()
+                for pair, problem in pair_problems(self.data)
+            }
+        )
         adopted = self.state.pseudo_seeds.update(proposals, self.seeds)
         warn(self.diagnostics.check_pseudo_seeds(adopted))
         self._share_pseudo_seeds()
+        self._cut()
 
     def train_epoch(self) -> dict[str, float]:
         """One pass over the seed pairs: the mean of each loss term."""
-        self._encodings.clear()
         release_freed_memory()  # Of proposals and validation, which come between.
         state, config = self.state, self.options.training
-        batches = self._batches()
         names: list[str] = []
         values: list[Tensor] = []
         state.model.train()
-        for pair, chosen in batches:
+        for step in self._steps():
             self.interrupt.check()
-            entities = dict(zip(pair, chosen, strict=True))
-            output = state.model(
-                self.data, entities, self.graph, withhold=config.withhold > 0
-            )
-            loss, terms = self.objective(output, pair, state.epoch)
+            output = self._encode(step)
+            loss, terms = self.objective(output, step.pair, state.epoch)
             state.optimizer.zero_grad()
             loss.backward()
+            if (own := team()) is not None:
+                weights = step.model.parameters()
+                sum_gradients(weights, self.objective.parameters(), own)
             if config.clip_norm:
                 torch.nn.utils.clip_grad_norm_(
-                    state.model.parameters(), config.clip_norm
+                    step.model.parameters(), config.clip_norm
                 )
-            state.optimizer.step()
+            state.step(step.rows)
             names += ["total", *terms]
             values += [loss.detach(), *terms.values()]
         state.scheduler.step()
         mean: dict[str, float] = {}
+        steps = names.count("total")
         for name, value in zip(names, _numbers(values), strict=True):
-            mean[name] = mean.get(name, 0.0) + value / len(batches)
+            mean[name] = mean.get(name, 0.0) + value / steps
         return mean
+
+    def _encode(self, step: Step) -> IBMEAOutput:
+        """The model's output for the batch of a step; of several processes, each
+        encodes its share.
+        """
+        whole = dict(zip(step.pair, step.links, strict=True))
+        withheld: Any = self.options.training.withhold > 0
+        own = team()
+        if own is None:
+            output: IBMEAOutput = step.model(
+                step.data, whole, step.graph, withhold=withheld
+            )
+            return output
+        parts = shares(step.links, own.count)
+        entities = dict(zip(step.pair, parts[own.rank], strict=True))
+        withheld = whole if withheld else False
+        output = step.model(step.data, entities, step.graph, withhold=withheld)
+        return gather_output(output, step.pair, [part.size(1) for part in parts], own)
 
     def validate(self, losses: Mapping[str, float]) -> float:
         """Hits@1 of the validation pairs; the weights are kept if their MRR is best.
         With several pairs of graphs, these are means over them.
         """
         state = self.state
-        self._encodings.clear()
-        problems = dict(pair_problems(self.data))
-        problems = {k: p for k, p in problems.items() if links_of(p, "val").size(1)}
-        asked = list(problems.values())
-        # Among all unaligned entities: harder than among the counterparts alone.
-        options = ([self.decoder], "unaligned", self.graph)
-        figures = [
-            evaluate(
-                *(state.average, problem, "val", *options),
-                encoding=self._encoding(pair, problem),
-                num_queries=self.options.decoding.eval_queries,
-            )
-            for pair, problem in problems.items()
-        ]
-        val = mean_figures([found[self.decoder.name]["mean"] for found in figures])
+        asked = {
+            pair: problem
+            for pair, problem in pair_problems(self.data)
+            if links_of(problem, "val").size(1)
+        }
+        val = processes.by_first(lambda: self._judge(asked))
         state.offer(val["mrr"])
-        planes = [information_plane(state.average, p, "val", self.graph) for p in asked]
-        self.log.append_metrics(
-            *(state.epoch, state.seconds, losses, val),
-            fusion_weights(state.average),
-            mean_figures(planes),
-        )
+        if processes.rank() == 0:
+            options = ("val", self.graph)
+            planes = [
+                information_plane(state.average, p, *options) for p in asked.values()
+            ]
+            self.log.append_metrics(
+                *(state.epoch, state.seconds, losses, val),
+                fusion_weights(state.average),
+                mean_figures(planes),
+            )
         return float(val["hits@1"])
 
-    def _encoding(self, pair: Pair, problem: HeteroData) -> Encoding | None:
-        if pair not in self._encodings:
-            self._encodings[pair] = encode_unaligned(
-                self.state.average, problem, self.options.decoding, graph=self.graph
+    def _judge(self, asked: Mapping[Pair, HeteroData]) -> dict[str, float]:
+        """The figures of the validation pairs, a mean over pairs of graphs."""
+        known = self._unaligned_similarities(asked)
+        if self._proposes_next():
+            self._unaligned = known
+        # Among all unaligned entities: harder than among the counterparts alone.
+        options = ([self.decoder], "unaligned", self.graph, None)
+        figures = [
+            evaluate(
+                *(self.state.average, p, "val", *options, known.get(pair)),
+                num_queries=self.options.decoding.eval_queries,
             )
-        return self._encodings[pair]
+            for pair, p in asked.items()
+        ]
+        return mean_figures([found[self.decoder.name]["mean"] for found in figures])
 
-    def _batches(self) -> list[tuple[Pair, Tensor]]:
+    def _proposes_next(self) -> bool:
+        epoch = self.state.epoch + 1
+        later = epoch <= self.options.training.epochs
+        return later and self.options.pseudo_seeds.before(epoch)
+
+    def _unaligned_similarities(
+        self, problems: Mapping[Pair, HeteroData]
+    ) -> dict[Pair, Similarity]:
+        """The cosines of the unaligned entities; if proposals follow, with their
+        candidates, among which CSLS finds its nearest, too.
+        """
+        found = {}
+        for pair, problem in problems.items():
+            similarity = self._similarity(problem)
+            if similarity is not None:
+                found[pair] = similarity
+                if self._proposes_next():
+                    self.options.decoding.sinkhorn.candidates(similarity)
+        return found
+
+    def _similarity(self, problem: HeteroData) -> Similarity | None:
+        options = self.options.decoding
+        search = (options.search, options.num_candidates)
+        return unaligned_similarity(self.state.average, problem, self.graph, *search)
+
+    def _steps(self) -> Iterator[Step]:
+        """The steps of an epoch."""
+        state, links = self.state, self._links()
+        if self.parts is not None and state.rows is not None:
+            made = (links, self._batches_of_all)
+            yield from self.parts.steps(state.model, state.rows, *made)
+            return
+        for pair, chosen in self._batches_of_all(links):
+            yield Step(state.model, self.data, self.graph, pair, chosen)
+
+    def _links(self) -> dict[Pair, Tensor]:
+        """Seed pairs and pseudo-seeds, by pair of graphs."""
+        found = {}
+        for pair, links in self.seeds.items():
+            pseudo_seeds = self.state.pseudo_seeds.of(pair)
+            pseudo_seeds = pseudo_seeds.to(links.device, non_blocking=True)
+            found[pair] = torch.cat([links, pseudo_seeds], dim=1)
+        return found
+
+    def _batches_of_all(
+        self, seeds: Mapping[Pair, Tensor]
+    ) -> list[tuple[Pair, Tensor]]:
+        """The batches, which are the same in all processes."""
+        with processes.same_draws():
+            return self._batches(seeds)
+
+    def _batches(self, seeds: Mapping[Pair, Tensor]) -> list[tuple[Pair, Tensor]]:
         """Seed pairs and pseudo-seeds, each in one batch.
 
         With several pairs of graphs, the batches are shuffled and some are left out, as
@@ -246,11 +339,7 @@ class Training:
         pairs of them.
         """
         config, found = self.options.training, []
-        seeds = self.seeds
         for pair, links in seeds.items():
-            pseudo_seeds = self.state.pseudo_seeds.of(pair)
-            pseudo_seeds = pseudo_seeds.to(links.device, non_blocking=True)
-            links = torch.cat([links, pseudo_seeds], dim=1)
             if links.size(1):
                 options = (config.batch_size, config.withhold)
                 numbers = seed_batches(links.size(1), *options)
@@ -263,6 +352,11 @@ class Training:
         steps = round(len(found) * min(1.0, (len(graphs) - 1) / len(seeds)))
         order = torch.randperm(len(found)).tolist()
         return [found[i] for i in order][: max(1, steps)]
+
+    def _cut(self) -> None:
+        """Makes the parts, in which pseudo-seeds stay together as seed pairs do."""
+        if self.parts is not None:
+            self.parts.cut(self.state.pseudo_seeds.pairs)
 
     def _share_pseudo_seeds(self) -> None:
         """Lets the pairs that were adopted share their embeddings, as seed pairs do."""

@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn import Module
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.align import Decoder, join_views, ranking_metrics
-from pyg_ibmea.align.decoders import as_decoder
+from pyg_ibmea.align import Decoder, Search, join_views
+from pyg_ibmea.align.decoders import Similarity, as_decoder
+from pyg_ibmea.align.metrics import metrics_of
 from pyg_ibmea.large import LARGE, ranges, room_for
 from pyg_ibmea.nn._modes import evaluation_mode
 from pyg_ibmea.problem import (
@@ -38,6 +39,7 @@ def evaluate(
     candidates: str = "counterparts",
     graph: object | None = None,
     bonus: Tensor | None = None,
+    similarity: Similarity | None = None,
     encoding: Encoding | None = None,
     num_queries: int = NUM_QUERIES,
 ) -> dict[str, Any]:
@@ -59,6 +61,9 @@ def evaluate(
             (default: :obj:`None`)
         bonus (torch.Tensor, optional): What is added to the cosines of some pairs, by
             node ids, sparse ``[N, M]``; see :func:`neighborhood_bonus`.
+            (default: :obj:`None`)
+        similarity (Similarity, optional): What :func:`unaligned_similarity` returned
+            for this model, in place of encoding ``'unaligned'`` candidates again.
             (default: :obj:`None`)
         encoding (Encoding, optional): What the model makes of these entities or more,
             with the candidates that a decoder reads. (default: made here)
@@ -95,21 +100,55 @@ def evaluate(
                 f"an entity of the {part} pairs is in a training pair too; split the "
                 "links by connected component (pyg_ibmea.data.split_links does)"
             )
-    chosen = dict(zip(pair, entities, strict=True))
-    if encoding is None:
-        by_graph = encode_entities(model, data, chosen, graph)
-        z = by_graph[pair[0]], by_graph[pair[1]]
-        found = candidates_for(*z)
-    else:
-        encoding = encoding.among(entities)
-        z, found = encoding.z, encoding.candidates
-    added = bonus_of(bonus, entities)
+    if similarity is None or candidates != "unaligned":
+        if encoding is None:
+            chosen = dict(zip(pair, entities, strict=True))
+            by_graph = encode_entities(model, data, chosen, graph)
+            z = by_graph[pair[0]], by_graph[pair[1]]
+            found = candidates_for(*z)
+        else:
+            encoding = encoding.among(entities)
+            z, found = encoding.z, encoding.candidates
+        added = bonus_of(bonus, entities)
+        similarity = Similarity.of(*z, added, candidates=found)
     return {
-        decoder.name: ranking_metrics(
-            *z, decoder, pairs=rows, bonus=added, candidates=found
-        )
+        decoder.name: metrics_of(similarity, decoder, pairs=rows)
         for decoder in map(as_decoder, decoders)
     }
+
+
+def unaligned_similarity(
+    model: Module | Sequence[Module],
+    data: HeteroData,
+    graph: object | None = None,
+    search: Search | str = "auto",
+    num_candidates: int = 0,
+) -> Similarity | None:
+    """The cosines of the entities outside the training pairs, in evaluation mode, for
+    all that compares them while the model stays as it is.
+
+    Args:
+        model (Module or sequence of Module): The model, or several.
+        data (HeteroData): The problem.
+        graph (object, optional): What the model's ``graph_of(data)`` returned.
+            (default: :obj:`None`)
+        search (Search or str, optional): How candidates are found; see
+            :func:`~pyg_ibmea.align.find_candidates`. (default: :obj:`'auto'`)
+        num_candidates (int, optional): Number of nearest entities of each; 0: by size.
+            (default: :obj:`0`)
+
+    Returns:
+        Similarity: In the order of :func:`~pyg_ibmea.problem.unaligned_entities`;
+        ``None`` if a side has no such entity.
+    """
+    pair = alignment_pair(data)
+    entities = unaligned_entities(data, ("train",))
+    if not all(side.numel() for side in entities):
+        return None
+    z = encode_entities(model, data, dict(zip(pair, entities, strict=True)), graph)
+    sides = z[pair[0]], z[pair[1]]
+    found = candidates_for(*sides, search, num_candidates)
+    return Similarity.of(*sides, candidates=found)
 
 
 def bonus_of(bonus: Tensor | None, entities: Sequence[Tensor]) -> Tensor | None:

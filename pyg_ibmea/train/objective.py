@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from pyg_ibmea.nn import HybridContrastiveLoss, IBMEAOutput
-from pyg_ibmea.nn.loss._stacked import stacked_info_nce, stacks
+from pyg_ibmea.nn._stacks import stack
+from pyg_ibmea.nn.loss._stacked import info_nce_stacks, stacked_info_nce
 from pyg_ibmea.options import check_ranges, check_type, option
 from pyg_ibmea.problem import GRAPH, Pair
 
@@ -238,16 +239,17 @@ class Objective(nn.Module):
         """
         source, target = pair
         hybrid = self.hybrid(output.z[source], output.z[target])
-        total = self.hybrid_weight * hybrid
+        parts = [(self.hybrid_weight, hybrid)]
         terms = {"hybrid": hybrid.detach()}
         for modality, (loss, guess) in self._modal_losses(output, pair).items():
-            total = total + loss
+            parts.append((1.0, loss))
             terms[f"info_nce/{modality}"] = loss.detach()
             terms[f"guess/{modality}"] = guess
         for modality, kl in output.kl.items():
-            total = total + self.beta_at(modality, epoch) * kl
+            parts.append((self.beta_at(modality, epoch), kl))
             terms[f"kl/{modality}"] = kl.detach()
-        if not torch.isfinite(total):
+        total = _weighted_sum(parts)
+        if not math.isfinite(total.item()):
             bad = [name for name, value in terms.items() if not torch.isfinite(value)]
             raise FloatingPointError(
                 f"the loss of epoch {epoch} is not finite (terms {bad}); lower the "
@@ -265,12 +267,13 @@ class Objective(nn.Module):
         found: dict[str, tuple[Tensor, Tensor]] = {}
         together: list[list[str]] = []
         if not self.info_nce.gather:
-            sides = ((m, latents[source]) for m, latents in output.latents.items())
-            together = stacks(sides, self.info_nce.temperature)
+            side = {m: latents[source] for m, latents in output.latents.items()}
+            together = info_nce_stacks(side, self.info_nce.temperature)
         for group in together:
             present = _with_both(output.masks, group, pair)
-            a, b = (torch.stack([output.latents[m][kg] for m in group]) for kg in pair)
-            losses = stacked_info_nce(a, b, present, self.info_nce.temperature)
+            sides = torch.stack([output.latents[m][kg] for kg in pair for m in group])
+            a_and_b = sides.unflatten(0, (2, len(group)))
+            losses = stacked_info_nce(a_and_b, present, self.info_nce.temperature)
             guess = present.sum(dim=1).clamp(min=1).log()
             pairs = zip(losses.unbind(), guess.unbind(), strict=True)
             found |= dict(zip(group, pairs, strict=True))
@@ -284,12 +287,25 @@ class Objective(nn.Module):
         return {modality: found[modality] for modality in output.latents}
 
 
+def _weighted_sum(parts: Sequence[tuple[float, Tensor]]) -> Tensor:
+    """The sum of scalars with their factors; on a GPU, of all at once."""
+    first = parts[0][1]
+    if not first.is_cuda:
+        total = parts[0][0] * first
+        for factor, term in parts[1:]:
+            total = total + factor * term
+        return total
+    terms = torch.stack([term.reshape(()).to(first) for _, term in parts])
+    factors = torch.tensor([factor for factor, _ in parts], dtype=terms.dtype)
+    return (terms * factors.to(terms.device, non_blocking=True)).sum()
+
+
 def _with_both(
-    masks: Mapping[str, Mapping[str, Tensor]], modalities: Iterable[str], pair: Pair
+    masks: Mapping[str, Mapping[str, Tensor]], modalities: Collection[str], pair: Pair
 ) -> Tensor:
     """Which pairs of a batch have a modality on both sides, bool ``[M, B]``."""
-    source, target = pair
-    return torch.stack([masks[m][source] & masks[m][target] for m in modalities])
+    one, other = (stack([masks[m][kg] for m in modalities]) for kg in pair)
+    return (one & other).view(len(modalities), -1)
 
 
 def _rows_with_both(

@@ -56,6 +56,13 @@ class TrainingOptions:
         at_least=0,
         below=1,
     )
+    parts: int = option(
+        0,
+        "parts of the graphs, cut by METIS, that an epoch trains on in turn; 1: the "
+        "whole graphs; 0: the whole graphs up to 100,000 entities in all, parts of "
+        "about 50,000 above",
+        at_least=0,
+    )
     refits: int = option(
         0,
         "trainings after the first that end at the epoch it chose (with pseudo-seeds, "

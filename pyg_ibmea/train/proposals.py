@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.align import Sinkhorn, mutual_nearest
+from pyg_ibmea.align import Sinkhorn
+from pyg_ibmea.align.decoders import Similarity
+from pyg_ibmea.align.matching import mutual_pairs
 from pyg_ibmea.options import check_ranges, option
 from pyg_ibmea.problem import (
     alignment_pair,
@@ -17,8 +20,7 @@ from pyg_ibmea.problem import (
     links_of,
     unaligned_entities,
 )
-from pyg_ibmea.train.encoding import Encoding
-from pyg_ibmea.train.evaluation import encode_entities
+from pyg_ibmea.train.evaluation import unaligned_similarity
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def propose_pairs(
     threshold: float,
     decoder: Sinkhorn | None = None,
     graph: object | None = None,
-    encoding: Encoding | None = None,
+    similarity: Similarity | None = None,
 ) -> Tensor:
     """Proposes pairs among the entities outside the training pairs: those that are
     each other's best by Sinkhorn scaling, with at least a given probability.
@@ -98,24 +100,22 @@ def propose_pairs(
         decoder (Sinkhorn, optional): The scaling. (default: :obj:`Sinkhorn()`)
         graph (object, optional): What the model's ``graph_of(data)`` returned.
             (default: :obj:`None`)
-        encoding (Encoding, optional): What the model makes of the entities outside the
-            training pairs. (default: made here)
+        similarity (Similarity, optional): The cosines of these entities by this model,
+            where they are known. (default: :obj:`None`)
 
     Returns:
         torch.Tensor: Node ids, long ``[2, L]``; no entity is in two pairs.
     """
     decoder = Sinkhorn() if decoder is None else decoder
-    pair = alignment_pair(data)
     entities = unaligned_entities(data, ("train",))
-    if not all(side.numel() for side in entities):
+    if similarity is None:
+        similarity = unaligned_similarity(model, data, graph)
+    if similarity is None:
         return torch.stack([side[:0] for side in entities])
-    chosen = dict(zip(pair, entities, strict=True))
-    if encoding is None:
-        by_graph = encode_entities(model, data, chosen, graph)
-        z, found = (by_graph[pair[0]], by_graph[pair[1]]), None
-    else:
-        z, found = encoding.z, encoding.candidates
-    rows, score = mutual_nearest(*z, decoder, candidates=found)
+    # A little less, so that rounding loses no pair.
+    least = 0.999 * threshold
+    least_score = decoder.temperature * math.log(least) if least > 0 else -math.inf
+    rows, score = mutual_pairs(similarity, decoder, least_score)
     rows = rows[:, decoder.probability(score) >= threshold]
     return torch.stack([entities[0][rows[0]], entities[1][rows[1]]])
 

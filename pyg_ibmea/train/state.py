@@ -14,9 +14,14 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from pyg_ibmea.problem import Pair
+from pyg_ibmea.train._row_adamw import RowAdamW, Rows
 from pyg_ibmea.train._schedule import warmup_cosine
+from pyg_ibmea.train._tables import Tables
 from pyg_ibmea.train.options import Options
 from pyg_ibmea.train.pseudo_seeds import JointPseudoSeeds
+
+# The table of embeddings in the weights of a model.
+_TABLE = "embedding.weight"
 
 
 @dataclass
@@ -38,6 +43,11 @@ class TrainingState:
         pseudo_seeds (JointPseudoSeeds): The pairs added to the seed pairs.
         best_pseudo_seeds (dict): Those of the best epoch, by pair of graphs, long
             ``[2, L]``.
+        rows (RowAdamW): In a training in parts, what the table of embeddings learns by;
+            the optimiser has the other weights.
+        tables (Tables): In a training in parts, where copies of that table are made.
+        slower (float): In a training in parts, the learning rate of the other weights,
+            which every part updates, as a share of that of the table.
     """
 
     model: Module
@@ -52,10 +62,18 @@ class TrainingState:
     best_weights: dict[str, Tensor] = field(default_factory=dict)
     pseudo_seeds: JointPseudoSeeds = field(default_factory=JointPseudoSeeds)
     best_pseudo_seeds: dict[Pair, Tensor] = field(default_factory=dict)
+    rows: RowAdamW | None = None
+    tables: Tables | None = None
+    slower: float = 1.0
 
     @classmethod
     def create(
-        cls, model: Module, options: Options, extra: Iterable[Parameter] = ()
+        cls,
+        model: Module,
+        options: Options,
+        extra: Iterable[Parameter] = (),
+        tables: Tables | None = None,
+        slower: float = 1.0,
     ) -> TrainingState:
         """The start of a training: AdamW and the schedule of the options.
 
@@ -64,16 +82,32 @@ class TrainingState:
             options (Options): The options.
             extra (iterable of Parameter, optional): What else is learned, such as the
                 parameters of a loss.
+            tables (Tables, optional): In a training in parts, where the table of
+                embeddings and its copies lie. (default: all weights learn at once)
+            slower (float, optional): Factor of the learning rate of all other weights.
+                (default: :obj:`1.0`)
         """
         config = options.training
+        learned, rows, copies = list(model.parameters()), None, {}
+        if tables is not None:
+            table = _table_of(model)
+            tables.check_room(table)
+            table.data = tables.copy(table)
+            learned = [weight for weight in learned if weight is not table]
+            rows = RowAdamW(table, config.weight_decay, tables.zeros_like)
+            copies = {id(table): Parameter(tables.copy(table))}
+        weights = [*learned, *extra]
+        on_gpu = all(w.is_cuda and w.is_floating_point() for w in weights)
         optimizer = torch.optim.AdamW(
-            [*model.parameters(), *extra],
-            lr=config.lr,
+            weights,
+            lr=config.lr * slower,
             weight_decay=config.weight_decay,
+            # Elsewhere as PyTorch chooses, which figures depend on.
+            fused=True if on_gpu else None,
         )
         schedule = warmup_cosine(config.warmup_epochs, config.cosine_epochs)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, schedule)
-        average = copy.deepcopy(model).requires_grad_(False)
+        average = copy.deepcopy(model, copies).requires_grad_(False)
         return cls(
             model,
             optimizer,
@@ -81,7 +115,22 @@ class TrainingState:
             average,
             config.average_decay,
             pseudo_seeds=JointPseudoSeeds(options.pseudo_seeds.propose_window),
+            rows=rows,
+            tables=tables,
+            slower=slower,
         )
+
+    def step(self, rows: Rows | None = None) -> None:
+        """Updates the weights by their gradients.
+
+        Args:
+            rows (Rows, optional): The rows of the table of embeddings that the step
+                saw, in a training in parts. (default: :obj:`None`)
+        """
+        self.optimizer.step()
+        if rows is not None and self.rows is not None:
+            rate = self.optimizer.param_groups[0]["lr"] / self.slower
+            self.rows.step(rows, rate)
 
     @torch.no_grad()
     def update_average(self) -> None:
@@ -102,7 +151,13 @@ class TrainingState:
         if value <= self.best_value:
             return False
         self.best_epoch, self.best_value = self.epoch, value
-        self.best_weights = copy.deepcopy(self.average.state_dict())
+        weights, copies = self.average.state_dict(), {}
+        if self.tables is not None:
+            table = weights[_TABLE]
+            kept = self.best_weights.get(_TABLE)
+            kept = self.tables.copy(table) if kept is None else kept.copy_(table)
+            copies = {id(table): kept}
+        self.best_weights = copy.deepcopy(weights, copies)
         self.best_pseudo_seeds = dict(self.pseudo_seeds.pairs)
         return True
 
@@ -115,13 +170,16 @@ class TrainingState:
         self.average, self.best_weights = self.model, self.model.state_dict()
         self.optimizer.zero_grad(set_to_none=True)
         self.optimizer.state.clear()
+        self.rows = None
 
     def state_dict(self) -> dict[str, Any]:
         """The state, in tensors, numbers and strings, random generators included."""
         device = self._device()
         on_cuda = device.type == "cuda"
         cuda = [torch.cuda.get_rng_state(device)] if on_cuda else []
+        rows = {} if self.rows is None else {"rows": self.rows.state_dict()}
         return {
+            **rows,
             "epoch": self.epoch,
             "seconds": self.seconds,
             "model": self.model.state_dict(),
@@ -159,6 +217,8 @@ class TrainingState:
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.rows is not None:
+            self.rows.load_state_dict(state["rows"])
         self.scheduler.load_state_dict({**state["scheduler"], "lr_lambdas": [None]})
         self.epoch = state["epoch"]
         self.seconds = state["seconds"]
@@ -179,3 +239,9 @@ class TrainingState:
         for weight in self.model.parameters():
             return weight.device
         return torch.device("cpu")
+
+
+def _table_of(model: Any) -> Parameter:
+    """The table of embeddings of a model."""
+    table: Parameter = model.embedding.weight
+    return table

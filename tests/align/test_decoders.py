@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 from scipy.special import logsumexp
+from torch.utils.flop_counter import FlopCounterMode
 
 from pyg_ibmea.align import (
     CSLS,
@@ -94,6 +95,18 @@ def test_every_door_scores_alike(decoder, block_size):
 
     [(found, _)] = match_evidence(*z, [decoder], block_size=block_size)
     torch.testing.assert_close(found.score, expected.amax(dim=1))
+
+
+@pytest.mark.parametrize("k", [1, 3, 50])
+def test_csls_among_the_nearest_that_are_known(k):
+    z = sides()
+    similarity, fresh = Similarity.of(*z), Similarity.of(*z)
+    similarity.nearest(k)
+    with FlopCounterMode(display=False) as counted:
+        found = CSLS(2).scoring(similarity)
+    assert (counted.get_total_flops() == 0) == (k >= 2)
+    for offsets, expected in zip(found[1:], CSLS(2).scoring(fresh)[1:], strict=True):
+        torch.testing.assert_close(offsets, expected)
 
 
 def test_a_bonus_reaches_a_decoder_of_ones_own():

@@ -1,4 +1,6 @@
+import functools
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -7,8 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
 
-from pyg_ibmea.align import assignment, csls, mutual_nearest
+from pyg_ibmea.align import Sinkhorn, assignment, csls, mutual_nearest
+from pyg_ibmea.align.decoders import Scoring, Similarity
+from pyg_ibmea.align.matching import mutual_pairs
 
 
 def _sides(num_source, num_target, seed):
@@ -41,6 +46,57 @@ def test_mutual_nearest_at_ties_prefers_the_lower_row():
     same = torch.ones(3, 2)
     pairs, _ = mutual_nearest(same, same, decoder="cosine", block_size=1)
     assert pairs.tolist() == [[0], [0]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(*SIZES, st.integers(1, 4), st.sampled_from([-torch.inf, -0.3, 0.0]))
+def test_mutual_pairs_when_only_the_nearest_are_known(rows, columns, seed, k, least):
+    class Offsets:
+        name = "offsets"
+
+        def scoring(self, similarity):
+            return Scoring(2.0, *offsets)
+
+    generator = torch.Generator().manual_seed(seed)
+    # Whole numbers, so that many scores tie.
+    draw = functools.partial(torch.randint, generator=generator, dtype=torch.double)
+    sides = draw(-2, 3, (3 * rows, 2)), draw(-2, 3, (3 * columns, 2))
+    offsets = draw(-9, 1, (3 * rows,)), draw(-9, 1, (3 * columns,))
+    knows = Similarity(*sides, block_size=5)
+    knows.nearest(k)
+    expected, scores = mutual_pairs(Similarity(*sides, block_size=5), Offsets())
+    kept = scores >= least
+    pairs, found = mutual_pairs(knows, Offsets(), least)
+    assert pairs.equal(expected[:, kept])
+    assert found.equal(scores[kept])
+
+
+def test_pairs_that_are_not_among_the_nearest_are_scored_where_they_matter():
+    generator = torch.Generator().manual_seed(0)
+    source = torch.randn(300, 16, generator=generator)
+    target = source + torch.randn(300, 16, generator=generator)
+    decoder = Sinkhorn(num_candidates=10)
+    with FlopCounterMode(display=False) as counted:
+        pairs, score = mutual_pairs(
+            Similarity.of(source, target), decoder, decoder.temperature * math.log(0.5)
+        )
+    sweeps = counted.get_total_flops() / (2 * 300 * 300 * 16)
+    assert 1 < sweeps < 1.2
+    every, scores = mutual_nearest(source, target, _Fixed(decoder))
+    kept = decoder.probability(scores) >= 0.5
+    assert 200 < int(kept.sum()) < 300
+    assert pairs.equal(every[:, kept])
+    torch.testing.assert_close(score, scores[kept])
+
+
+class _Fixed:
+    """The scores of a decoder, without what it knows of the similarity."""
+
+    def __init__(self, decoder):
+        self.name, self.decoder = decoder.name, decoder
+
+    def scoring(self, similarity):
+        return self.decoder.scoring(Similarity(similarity.source, similarity.target))
 
 
 def test_mutual_nearest_looks_again_only_at_columns_with_a_better_row():

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from pyg_ibmea.align import (
     Candidates,
@@ -12,7 +13,7 @@ from pyg_ibmea.align import (
     spread_agreement,
 )
 from pyg_ibmea.align._blocks import unit_sides
-from pyg_ibmea.align._nearest import nearest_pairs
+from pyg_ibmea.align._nearest import nearest_candidates
 from pyg_ibmea.align.sinkhorn import candidate_probabilities
 
 SIZE = (40, 50)
@@ -63,7 +64,7 @@ def test_pairs_whose_neighbours_agree_join_the_nearest(problem, num_candidates):
     unit = [torch.nn.functional.normalize(side) for side in sides]
     cosine = unit[0] @ unit[1].t()
     listed = torch.zeros_like(cosine, dtype=torch.bool)
-    listed[nearest_pairs(*unit, num_candidates)[0].unbind()] = True
+    listed[nearest_candidates(*unit, num_candidates).pairs.unbind()] = True
     inside = ENTITIES[0][:, None], ENTITIES[1]
     bonus, before = torch.zeros(SIZE), int(listed.sum())
     for _ in range(3):
@@ -106,7 +107,7 @@ def test_the_nearest_of_either_side(problem, k, block_size):
     (source, target), *_ = problem
     source[3], target[9] = source[4], target[10]  # Ties: the lower row.
     source, target = unit_sides(source, target)
-    pairs, similarity = nearest_pairs(source, target, k, block_size)
+    pairs, similarity, *_ = nearest_candidates(source, target, k, block_size)
     cosine = (source.double() @ target.double().t()).float()
     expected = set()
     for side, matrix in enumerate((cosine, cosine.t())):
@@ -115,6 +116,25 @@ def test_the_nearest_of_either_side(problem, k, block_size):
             expected |= {(c, row) if side else (row, c) for c in columns}
     assert list(map(tuple, pairs.t().tolist())) == sorted(expected)
     torch.testing.assert_close(similarity, cosine[tuple(pairs)])
+
+
+@pytest.mark.parametrize("block_size", [9, 40, 300])
+def test_the_nearest_are_found_in_one_sweep(block_size):
+    # Whole numbers, so that many products tie; those of later rows are larger.
+    source = torch.randint(-1, 2, (300, 6)).double()
+    source += torch.arange(300)[:, None] // 100
+    sides = source, torch.randint(3, (200, 6)).double()
+    with FlopCounterMode(display=False) as counted:
+        pairs, similarity, *_ = nearest_candidates(*sides, 11, block_size)
+    assert counted.get_total_flops() == 2 * 300 * 200 * 6
+    cosine = sides[0] @ sides[1].t()
+    listed = torch.zeros_like(cosine, dtype=torch.bool)
+    order = cosine.sort(dim=1, descending=True, stable=True)[1][:, :11]
+    listed.scatter_(1, order, True)
+    order = cosine.sort(dim=0, descending=True, stable=True)[1][:11]
+    listed.scatter_(0, order, True)
+    assert pairs.equal(listed.nonzero().t())
+    torch.testing.assert_close(similarity, cosine[listed])
 
 
 @pytest.mark.parametrize("swap", [False, True])

@@ -143,6 +143,7 @@ CHANGES = [
     ["--no-share-seeds"],
     ["--withhold", "0"],
     ["--withhold", "0.2"],
+    ["--parts", "2"],
     ["--dropout", "0.7"],
     ["--average-decay", "0"],
     ["--no-relational", "--bottleneck", "all"],

@@ -9,6 +9,7 @@ from pyg_ibmea.nn import HybridContrastiveLoss, ModalFusion, ModalVIBEncoder
 from pyg_ibmea.nn._sparse import (
     UnitRows,
     feature_rows,
+    joined_feature_rows,
     row_lengths,
     stacked,
     unit_rows,
@@ -47,7 +48,8 @@ def test_unit_rows_of_a_gpu_are_those_of_the_cpu(x):
     units = unit_rows(x), UnitRows.apply(x)
     assert torch.equal(*units)
     (theirs,), (mine,) = (torch.autograd.grad(unit, x, factor) for unit in units)
-    torch.testing.assert_close(mine, theirs, rtol=0, atol=0)
+    torch.testing.assert_close(mine, theirs)
+    assert mine[units[0].eq(0).all(dim=1)].eq(0).all()
 
 
 @pytest.mark.parametrize("sparse", [False, True])
@@ -145,6 +147,28 @@ def test_rows_of_sparse_features_need_no_sorting(x, data):
     assert torch.equal(stacked([feature_rows(x, index), x]), torch.cat([x[index], x]))
     if index.numel():
         assert torch.equal(stacked([rows]).to_dense(), x[index])
+
+
+@pytest.mark.parametrize("kind", ["dense", "sparse", "of two types", "with gradients"])
+@given(matrices(), st.data())
+def test_joined_rows_are_those_of_each_matrix(kind, x, data):
+    numbers = st.integers(0, x.size(0) - 1)
+    index = torch.tensor(data.draw(st.lists(numbers, max_size=6)), dtype=torch.long)
+    below = torch.cat([x[index], 2 * x[index.flip(0)]])
+    matrices = {
+        "dense": [x, 2 * x],
+        "sparse": [x.to_sparse(), 2 * x.to_sparse()],
+        "of two types": [x.float(), 2 * x],
+        "with gradients": [x.clone().requires_grad_(), 2 * x],
+    }[kind]
+    found = joined_feature_rows(matrices, [index, index.flip(0)])
+    assert torch.equal(found.to_dense(), below)
+    assert found.requires_grad == (kind == "with gradients")
+
+
+def test_joined_rows_have_one_width():
+    with pytest.raises(RuntimeError, match="must match"):
+        joined_feature_rows([torch.ones(2, 3), torch.ones(2, 4)], [torch.arange(2)] * 2)
 
 
 def test_entries_that_repeat_add_up():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pyg_ibmea import Aligner
-from pyg_ibmea.align import ExactSearch, candidates
+from pyg_ibmea.align import ExactSearch, Similarity, candidates
 from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.problem import links_of, unaligned_entities
 from pyg_ibmea.train import DecodingOptions, evaluate
@@ -59,7 +59,8 @@ def test_every_question_has_the_same_answer_among_all_pairs(data, model):
     encoding = encode_unaligned(model, data, COMPLETE)
     size = encoding.candidates.size
     assert len(encoding.candidates) == size[0] * size[1]
-    found = propose_pairs(model, data, 0.2, encoding=encoding)
+    similarity = Similarity.of(*encoding.z, candidates=encoding.candidates)
+    found = propose_pairs(model, data, 0.2, similarity=similarity)
     assert found.equal(propose_pairs(model, data, 0.2))
     assert found.size(1) > 0
     bonus = neighborhood_bonus(model, data, DecodingOptions())
@@ -136,13 +137,13 @@ def test_a_run_tells_how_its_candidates_were_found(monkeypatch, tmp_path):
         return search(self, source, target, k)
 
     monkeypatch.setattr(ExactSearch, "nearest", nearest)
-    encode = training_module.encode_unaligned
+    encode = training_module.unaligned_similarity
 
     def counted(*args, **options):
         encodings.append(args[0])
         return encode(*args, **options)
 
-    monkeypatch.setattr(training_module, "encode_unaligned", counted)
+    monkeypatch.setattr(training_module, "unaligned_similarity", counted)
     options = {
         "graph_channels": 8, "modal_channels": 4, "epochs": 4, "eval_every": 2,
         "iterative": True, "propose_from": 3, "propose_every": 2,

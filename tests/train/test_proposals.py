@@ -42,7 +42,7 @@ def test_proposals_do_not_depend_on_which_graph_comes_first(monkeypatch):
     def encode_entities(model, data, entities, graph):
         return {kg: z[kg][ids] for kg, ids in entities.items()}
 
-    monkeypatch.setattr("pyg_ibmea.train.proposals.encode_entities", encode_entities)
+    monkeypatch.setattr("pyg_ibmea.train.evaluation.encode_entities", encode_entities)
     found = []
     for pair in (("small", "big"), ("big", "small")):
         data = HeteroData()

@@ -136,7 +136,7 @@ def test_an_epoch_has_the_steps_of_two_of_three_pairs():
     training = Training(data, model, objective, OPTIONS, MemoryLog())
     seen = {pair: set() for pair in linked_pairs(data)}
     for _ in range(12):
-        batches = training._batches()
+        batches = training._batches(training._links())
         assert len(batches) == 8  # Of three times four; a batch withholds 30 %.
         found = [(pair, *two) for pair, ids in batches for two in ids.t().tolist()]
         assert len(set(found)) == len(found)  # None twice in an epoch.

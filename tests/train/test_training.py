@@ -12,7 +12,7 @@ from torch import nn
 from pyg_ibmea.align import Cosine
 from pyg_ibmea.nn import IBMEA, IBMEAOutput
 from pyg_ibmea.problem import links_of
-from pyg_ibmea.train import Objective, Options, RunFolder, Stopped, evaluate
+from pyg_ibmea.train import Objective, Options, RunFolder, Stopped, evaluate, evaluation
 from pyg_ibmea.train._memory_log import MemoryLog
 from pyg_ibmea.train._training import Training, fusion_weights, graph_of
 
@@ -198,6 +198,29 @@ def test_epoch_is_chosen_by_the_mean_reciprocal_rank(data):
     assert sum(weights.values()) == pytest.approx(1)
 
 
+def test_proposals_share_the_cosines_of_the_validation_before_them(data, monkeypatch):
+    encoded = []
+    encode_entities = evaluation.encode_entities
+
+    def counted(model, *args):
+        encoded.append(model)
+        return encode_entities(model, *args)
+
+    monkeypatch.setattr(evaluation, "encode_entities", counted)
+    # Before epochs 3 and 5: both just after a validation, or only the first.
+    found, counts = [], []
+    options = OPTIONS.replace(propose_from=3, propose_every=2, propose_window=1)
+    for every in (2, 4):
+        encoded.clear()
+        state = new_training(data, MemoryLog(), options.replace(eval_every=every)).run()
+        found.append(state.pseudo_seeds.pairs)
+        counts.append(len(encoded))
+    assert counts == [3, 2 + 1]
+    [[one], [other]] = ([*pairs.values()] for pairs in found)
+    assert one.size(1) > 5
+    assert one.equal(other)
+
+
 def test_epoch_is_chosen_by_a_decoder_of_ones_own(data):
     log = MemoryLog()
     options = OPTIONS.replace(iterative=False, eval_every=1)
@@ -225,7 +248,7 @@ def test_pseudo_seeds_from_the_start_are_learned_from(data):
     pairs = links_of(data, "test")[:, :7]
     training.begin_with({PAIR: pairs})
     seeds = links_of(data, "train")
-    batches = torch.cat([ids for _, ids in training._batches()], dim=1)
+    batches = torch.cat([ids for _, ids in training._batches(training._links())], dim=1)
     expected = torch.cat([seeds, pairs], dim=1)
     as_sets = [set(map(tuple, ids.t().tolist())) for ids in (batches, expected)]
     assert as_sets[0] == as_sets[1]

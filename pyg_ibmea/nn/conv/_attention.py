@@ -283,12 +283,16 @@ def _(
 def _setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
     *tensors, heads, negative_slope = inputs
     ctx.options = heads, negative_slope
+    # No zeros are made for the coefficients, which pass no gradient.
+    ctx.set_materialize_grads(False)
     ctx.save_for_backward(output[1], *tensors)
 
 
-def _gradients(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+def _gradients(ctx: Any, grad: Tensor | None, _: Any) -> tuple[Tensor | None, ...]:
     alpha, *tensors = ctx.saved_tensors
     needed = ctx.needs_input_grad
+    if grad is None:
+        return (None,) * len(needed)
     if torch.is_grad_enabled():  # The gradients are to be differentiated again.
         wanted = _differentiable_gradients(grad, tensors, needed, *ctx.options)
     else:

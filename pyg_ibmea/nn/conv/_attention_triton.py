@@ -16,6 +16,7 @@ from torch import Tensor
 from pyg_ibmea.nn.conv import _triton_features as features
 from pyg_ibmea.nn.conv import _triton_score_gradients as gradients
 from pyg_ibmea.nn.conv import _triton_scores as scores
+from pyg_ibmea.nn.conv._derived import Derived
 from pyg_ibmea.nn.conv._triton_forward import weighted_sums
 from pyg_ibmea.nn.conv._triton_pieces import Pieces, groups, merge
 
@@ -24,6 +25,10 @@ LONGEST = 256
 
 # Programs that share the senders, each with its part of the gradient of the scale.
 MOST_GROUPS = 1024
+
+
+_pieces: Derived[Pieces] = Derived()
+_groups: Derived[Tensor] = Derived()
 
 
 class _Rows(NamedTuple):
@@ -35,7 +40,9 @@ class _Rows(NamedTuple):
 
     @classmethod
     def of(cls, ptr: Tensor, num_edges: int, columns: int) -> _Rows:
-        pieces = Pieces.of(ptr, num_edges, LONGEST)
+        pieces = _pieces.of(
+            ptr, (num_edges, LONGEST), lambda: Pieces.of(ptr, num_edges, LONGEST)
+        )
         return cls(ptr, pieces, columns)
 
     @property
@@ -226,7 +233,11 @@ def _feature_gradients(
         features.feature_gradients,
         (len(scale_parts), triton.cdiv(channels, width)),
         *(grad, x, scale, alpha, gate, t_target, t_perm, *senders.arrays),
-        groups(senders.ptr, num_groups, LONGEST),
+        _groups.of(
+            senders.ptr,
+            (num_groups, LONGEST),
+            lambda: groups(senders.ptr, num_groups, LONGEST),
+        ),
         *(grad_x, parts, scale_parts, num_targets, *senders.sizes, hub_groups),
         *(channels, num_columns, heads, LONGEST, 8, width),
     )

@@ -348,12 +348,13 @@ class DiagonalAttention(MessagePassing):
             # One pass for all stacks.
             x = x[:1]
         columns = self.scale.size(0) * self.heads // len(x)
+        scale = self.scale.flatten(0, 1)
         outputs: list[Tensor] = []
         for place, one in enumerate(x):
             part = slice(place * columns, (place + 1) * columns)
             out = diagonal_attention(
                 one,
-                self.scale.flatten(0, 1)[part],
+                scale if len(x) == 1 else scale[part],
                 scores if len(x) == 1 else scores.of(part),
                 structure,
                 1 if self.concat else self.heads,

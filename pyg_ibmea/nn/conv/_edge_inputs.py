@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from pyg_ibmea.nn.conv._derived import Derived
+
 
 def check_edge_inputs(
     num_edges: int,
@@ -52,6 +54,14 @@ def check_edge_inputs(
         )
     if edge_type is None or num_relations is None:
         return
+    _passed.of(edge_type, num_relations, lambda: _check_types(edge_type, num_relations))
+
+
+# Of the types that passed the check; it raises for others.
+_passed: Derived[None] = Derived()
+
+
+def _check_types(edge_type: Tensor, num_relations: int) -> None:
     outside = (edge_type < 0) | (edge_type >= num_relations)
     if edge_type.device.type == "cuda":
         # No waiting for the result, as in PyTorch's own indexing.

@@ -24,6 +24,8 @@ class EntityEmbedding(nn.Module):
         rows (torch.Tensor): Row of the table for each entity, long ``[N]``; entities of
             one row share their embedding.
         channels (int): Channels :math:`C`.
+        weight (Parameter, optional): The table ``[R, C]``, used as it is.
+            (default: random vectors of length about 1)
 
     Shapes:
         - **output:** :math:`(N, C)`
@@ -38,10 +40,13 @@ class EntityEmbedding(nn.Module):
     seed_row: Tensor
     row: Tensor
 
-    def __init__(self, rows: Tensor, channels: int):
+    def __init__(self, rows: Tensor, channels: int, weight: nn.Parameter | None = None):
         super().__init__()
         self.register_buffer("seed_row", rows)
         self.register_buffer("row", rows.clone())
+        if weight is not None:
+            self.weight = weight
+            return
         num_rows = int(rows.max()) + 1 if rows.numel() else 0
         self.weight = nn.Parameter(torch.empty(num_rows, channels))
         self.reset_parameters()
@@ -80,9 +85,7 @@ class EntityEmbedding(nn.Module):
         """
         weight: Tensor = self.weight
         if withheld is not None:
-            seen = torch.ones_like(weight[:, :1])
-            seen[self.row[withheld]] = 0
-            weight = weight * seen
+            weight = weight.index_fill(0, self.row[withheld], 0.0)
         return rows_of(weight, self.row)
 
     def __repr__(self) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from pyg_ibmea.nn._named_modules import NamedModules
-from pyg_ibmea.nn._sparse import row_lengths
+from pyg_ibmea.nn._sparse import or_infinite, row_norms
+from pyg_ibmea.nn._stacks import cat_of_each, linear_of_each, stack, stacks, unstack
 from pyg_ibmea.nn.posterior import GaussianPosterior
 
 
@@ -120,42 +121,74 @@ class ModalVIBEncoder(nn.Module):
         Raises:
             ValueError: If a modality is unknown or its shapes do not fit.
         """
-        latents: dict[str, Tensor] = {}
-        posteriors: dict[str, GaussianPosterior] = {}
+        products: dict[str, Tensor] = {}
+        lengths: dict[str, Tensor] = {}
         for modality, features in x.items():
             present = None if mask is None else mask.get(modality)
             self._check(modality, features, present)
-            hidden, direct = self._linear_of_unit_rows(modality, features)
-            hidden = F.dropout(F.relu(hidden), p=self.dropout, training=self.training)
-            latent = self.mean[modality](hidden)
-            if direct is not None:
-                latent = latent + direct
-            if modality in self.logstd:
-                logstd = self.logstd[modality](hidden)
-                posteriors[modality] = GaussianPosterior(latent, logstd)
-                latent = posteriors[modality].latent(self.training)
+        for (modality, features), weight in zip(
+            x.items(), self._first_weights(x), strict=True
+        ):
+            features = features.to(weight.dtype)
+            if features.layout != torch.strided:
+                features = features.to_sparse_coo()
+            # The product is smaller than the input: lengths are divided out of it.
+            products[modality] = features @ weight.t()
+            lengths[modality] = row_norms(features)
+        found: dict[str, Tensor] = {}
+        posteriors: dict[str, GaussianPosterior] = {}
+        for group in stacks(products):
+            # Those with a bottleneck come first.
+            group = sorted(group, key=lambda modality: modality not in self.logstd)
+            product = stack([products[modality] for modality in group])
+            length = or_infinite(stack([lengths[modality] for modality in group]))
+            latent, parts = self._heads(group, product / length[..., None])
+            found.update(zip(group, unstack(latent, len(group)), strict=True))
+            posteriors.update(zip(group, parts, strict=False))
+        latents: dict[str, Tensor] = {}
+        for modality in x:
+            latent = found[modality]
+            present = None if mask is None else mask.get(modality)
             if present is not None:
                 latent = torch.where(present[:, None], latent, latent.new_zeros(()))
             latents[modality] = latent
         return latents, posteriors
 
-    def _linear_of_unit_rows(
-        self, modality: str, x: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
-        """The first layer, and the linear path, on rows of unit length; a row's length
-        is divided out of the product, which is smaller than the input.
+    def _first_weights(self, modalities: Iterable[str]) -> list[Tensor]:
+        """The weights of the first layer of each modality, and below them those of the
+        linear path beside it.
         """
-        linear = self.hidden[modality]
-        weight = linear.weight
+        linears = [self.hidden, *([self.residual] if self.with_residual else [])]
+        weights = [[linear[m].weight for linear in linears] for m in modalities]
+        return cat_of_each(weights)
+
+    def _heads(
+        self, group: Sequence[str], product: Tensor
+    ) -> tuple[Tensor, list[GaussianPosterior]]:
+        """Latents of a group of modalities from what the first weights make of rows of
+        unit length, ``[*, N, C]``, and the posteriors of the first of them, those that
+        have a bottleneck.
+        """
+        hidden, direct = product, None
         if self.with_residual:
-            weight = torch.cat([weight, self.residual[modality].weight])
-        x = x.to(weight.dtype)
-        x = x if x.layout == torch.strided else x.to_sparse_coo()
-        product: Tensor = (x @ weight.t()) / row_lengths(x)[:, None]
-        if not self.with_residual:
-            return product + linear.bias, None
-        hidden, direct = product.split(self.out_channels, dim=1)
-        return hidden + linear.bias, direct
+            hidden, direct = product.split(self.out_channels, dim=-1)
+        bias = stack([self.hidden[modality].bias for modality in group])
+        hidden = F.relu(hidden + bias[..., None, :])
+        hidden = F.dropout(hidden, p=self.dropout, training=self.training)
+        mean = linear_of_each([self.mean[modality] for modality in group], hidden)
+        if direct is not None:
+            mean = mean + direct
+        heads = [self.logstd[m] for m in group if m in self.logstd]
+        if not heads:
+            return mean, []
+        certain = None
+        if len(heads) < len(group):
+            mean, certain = mean.tensor_split([len(heads)])
+            hidden = hidden[: len(heads)]
+        posterior = GaussianPosterior(mean, linear_of_each(heads, hidden))
+        latent = posterior.latent(self.training)
+        latent = latent if certain is None else torch.cat([latent, certain])
+        return latent, [posterior] if len(group) == 1 else posterior.unstacked()
 
     def _check(self, modality: str, x: Tensor, mask: Tensor | None) -> None:
         if modality not in self.in_channels:

@@ -150,7 +150,7 @@ class RelationalVIBEncoder(nn.Module):
         """
         size = (self.num_edge_types, x.size(0))
         relations = (self.relation_embedding, None)
-        weight = (self.score.softmax(0) * len(self.norms)).sqrt()
+        weight = (self.score.softmax(0) * len(self.norms)).sqrt().unbind()
         means: list[Tensor] = []
         logstds: list[Tensor] = []
 

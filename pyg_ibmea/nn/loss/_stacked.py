@@ -4,62 +4,58 @@ work.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 
 from pyg_ibmea.nn._sparse import unit_rows
+from pyg_ibmea.nn._stacks import stacks
 from pyg_ibmea.nn.loss._contrastive import GPU_BLOCK_ELEMENTS, has_bounded_sums
 
 
-def stacks(sides: Iterable[tuple[str, Tensor]], temperature: float) -> list[list[str]]:
-    """Which modalities :func:`stacked_info_nce` may take together: on CUDA, of one
-    width and type, at a temperature whose sums need no maximum, and with all their
-    similarities in memory at a time.
+def info_nce_stacks(sides: Mapping[str, Tensor], temperature: float) -> list[list[str]]:
+    """Which modalities :func:`stacked_info_nce` is to take together, of those that are
+    computed as one stack: at a temperature whose sums need no maximum, as many as have
+    all their similarities in memory at a time.
 
     Args:
-        sides (iterable of tuple): Names and latents ``[B, C]`` of one side.
+        sides (dict): Latents ``[B, C]`` of one side by modality.
         temperature (float): Temperature of the loss.
     """
-    groups: dict[tuple[int, torch.dtype], list[str]] = {}
-    for modality, latents in sides:
-        num_rows, width = latents.shape
+    found = []
+    for group in stacks(sides):
+        latents = sides[group[0]]
         wide = torch.promote_types(latents.dtype, torch.float32)
-        if latents.is_cuda and num_rows and has_bounded_sums(temperature, wide):
-            group = groups.setdefault((width, latents.dtype), [])
-            if (len(group) + 1) * num_rows**2 <= GPU_BLOCK_ELEMENTS:
-                group.append(modality)
-    return [group for group in groups.values() if len(group) > 1]
+        most = GPU_BLOCK_ELEMENTS // max(1, latents.size(0) ** 2)
+        if latents.size(0) and has_bounded_sums(temperature, wide):
+            found.append(group[:most])
+    return [group for group in found if len(group) > 1]
 
 
-def stacked_info_nce(
-    a: Tensor, b: Tensor, present: Tensor, temperature: float
-) -> Tensor:
+def stacked_info_nce(sides: Tensor, present: Tensor, temperature: float) -> Tensor:
     r"""The symmetric InfoNCE of each of ``M`` modalities, over the pairs that have it.
 
     Args:
-        a (torch.Tensor): ``[M, B, C]``, not yet of unit length.
-        b (torch.Tensor): ``[M, B, C]``; row i is the same entity as row i of ``a``.
+        sides (torch.Tensor): ``[2, M, B, C]``, not yet of unit length; row i of both
+            sides is the same entity.
         present (torch.Tensor): Bool ``[M, B]``, which pairs have the modality.
         temperature (float): The temperature.
 
     Returns:
         torch.Tensor: ``[M]``, at least float32; zero for a modality that no pair has.
     """
-    dtype = torch.promote_types(a.dtype, torch.float32)
-    with torch.autocast(a.device.type, enabled=False):
-        both = torch.stack([a, b], dim=1).to(dtype)
-        both = unit_rows(both.flatten(0, 2)).view_as(both)
-        a, b = both.unbind(dim=1)
+    dtype = torch.promote_types(sides.dtype, torch.float32)
+    with torch.autocast(sides.device.type, enabled=False):
+        a, b = unit_rows(sides.to(dtype)).unbind()
         top = 1 / temperature
         positive = (a * b).sum(dim=2) / temperature
         score = (torch.bmm(a, b.mT) - 1) * top
         each = present.to(dtype)
-        entries = score.exp() * each[:, :, None] * each[:, None, :]
+        entries = score.exp() * (each[:, :, None] * each[:, None, :])
         # Where nothing is summed up, the logarithm is to be 0.
         absent = 1 - each
         logs = (entries.sum(dim=2) + absent).log() + (entries.sum(dim=1) + absent).log()
-        terms = (logs + 2 * (top - positive)) * each
+        terms = torch.add(logs, top - positive, alpha=2) * each
         loss: Tensor = terms.sum(dim=1) / (2 * each.sum(dim=1)).clamp(min=2.0)
         return loss

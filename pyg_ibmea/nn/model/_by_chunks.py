@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -34,15 +34,15 @@ class Encodes(Protocol):
     ) -> NeighborFeatures:
         """The features of neighbours."""
 
-    def encode_features(
+    def add_features(
         self,
         found: Latents,
         data: HeteroData,
-        modality: str,
+        modalities: Sequence[str],
         entities: Mapping[str, Tensor],
         neighbors: NeighborFeatures,
     ) -> None:
-        """Adds a modality with features."""
+        """Adds modalities with features."""
 
 
 def encode_by_chunks(
@@ -63,12 +63,13 @@ def encode_by_chunks(
         found = Latents()
         for modality in model.modalities:
             if modality != GRAPH:
-                model.encode_features(found, data, modality, {kg: ids}, neighbors)
+                model.add_features(found, data, [modality], {kg: ids}, neighbors)
         if graph is not None and structural is not None:
             begin = start[kg] + first
             end = start[kg] + int(ids[-1]) + 1
             latent = structural(slice(begin, end))[ids - first]
-            found.add(GRAPH, latent, None, graph.linked[ids + start[kg]])
+            mask = graph.linked[ids + start[kg]]
+            found.add({GRAPH: latent}, {}, {GRAPH: mask})
         z: Tensor = model.fusion(found.latents, found.masks)
         return z
 

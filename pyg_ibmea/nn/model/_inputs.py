@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.nn._sparse import feature_rows, stacked
-from pyg_ibmea.nn.model._neighbors import PREFIX, NeighborFeatures
+from pyg_ibmea.nn._sparse import joined_feature_rows, stacked
+from pyg_ibmea.nn._stacks import stack, unstack
+from pyg_ibmea.nn.model._neighbors import PREFIX, ComputedNearby, NeighborFeatures
 from pyg_ibmea.problem import GRAPH, check_names, feature_channels
 
 
@@ -100,7 +101,7 @@ def features_of(
     entities: Mapping[str, Tensor],
     neighbors: NeighborFeatures,
     dtype: torch.dtype,
-) -> tuple[Tensor, Tensor]:
+) -> Tensor:
     """The features of some entities, graph after graph.
 
     Args:
@@ -111,15 +112,42 @@ def features_of(
         dtype (torch.dtype): That of the model; features may be stored in any other.
 
     Returns:
-        tuple: ``[n, F]``, sparse or dense as in the data, and the mask bool ``[n]``.
+        torch.Tensor: ``[n, F]``, sparse or dense as in the data.
     """
-    x, mask = [], []
+    if modality in neighbors:
+        near = [neighbors[modality][kg] for kg in entities]
+        every = [one.features for one in near if isinstance(one, ComputedNearby)]
+        if len(every) < len(near):  # Of a large problem, they are computed now.
+            sides = zip(near, entities.values(), strict=True)
+            return stacked([one.rows(ids) for one, ids in sides]).to(dtype)
+    else:
+        every = [data[kg][f"x_{modality}"] for kg in entities]
+    return joined_feature_rows(every, list(entities.values())).to(dtype)
+
+
+def masks_of(
+    data: HeteroData,
+    modalities: Sequence[str],
+    entities: Mapping[str, Tensor],
+    neighbors: NeighborFeatures,
+) -> dict[str, Tensor]:
+    """Which of some entities have each modality, graph after graph.
+
+    Args:
+        data (HeteroData): The problem.
+        modalities (list of str): The modalities.
+        entities (dict): Node ids by graph.
+        neighbors (dict): The features of neighbours.
+
+    Returns:
+        dict: Bool ``[n]`` by modality.
+    """
+    found = []
     for kg, index in entities.items():
-        if modality in neighbors:
-            features, present = neighbors[modality][kg].rows(index)
-        else:
-            features = feature_rows(data[kg][f"x_{modality}"], index)
-            present = data[kg][f"mask_{modality}"][index]
-        x.append(features.to(dtype))
-        mask.append(present)
-    return stacked(x), torch.cat(mask)
+        every = [
+            neighbors[m][kg].mask if m in neighbors else data[kg][f"mask_{m}"]
+            for m in modalities
+        ]
+        found.append(stack(every).index_select(-1, index))
+    parts = unstack(torch.cat(found, dim=-1), len(modalities))
+    return dict(zip(modalities, parts, strict=True))

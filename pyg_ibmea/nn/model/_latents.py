@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from pyg_ibmea.nn._stacks import stack, stacks, unstack
 from pyg_ibmea.nn.model.output import IBMEAOutput
 from pyg_ibmea.nn.posterior import GaussianPosterior
 
@@ -22,38 +23,47 @@ class Latents:
 
     def __init__(self) -> None:
         self.latents: dict[str, Tensor] = {}
+        self._stacks: list[tuple[list[str], Tensor]] = []
         self.masks: dict[str, Tensor] = {}
         self.posteriors: dict[str, GaussianPosterior] = {}
         self.kl: dict[str, Tensor] = {}
 
     def add(
         self,
-        modality: str,
-        latent: Tensor,
-        posterior: GaussianPosterior | None,
-        present: Tensor,
+        latents: Mapping[str, Tensor],
+        posteriors: Mapping[str, GaussianPosterior],
+        masks: Mapping[str, Tensor],
     ) -> None:
-        """Adds one modality.
+        """Adds some modalities.
 
         Args:
-            modality (str): Its name.
-            latent (torch.Tensor): ``[n, C]``.
-            posterior (GaussianPosterior, optional): ``[n, C]``.
-            present (torch.Tensor): Bool ``[n]``, which entities have the modality.
+            latents (dict): ``[n, C_m]`` by modality.
+            posteriors (dict): ``[n, C_m]`` by modality; not all need have one.
+            masks (dict): Bool ``[n]`` by modality, which entities have it.
 
         Raises:
             ValueError: If there are not as many latents as entities.
         """
-        if latent.dim() != 2 or latent.size(0) != present.numel():
-            raise ValueError(
-                f"the encoder of {modality!r} must return latents "
-                f"[{present.numel()}, C], got {list(latent.shape)}"
-            )
-        self.latents[modality] = latent.masked_fill(~present[:, None], 0.0)
-        self.masks[modality] = present
-        if posterior is not None:
-            self.posteriors[modality] = posterior
-            self.kl[modality] = _mean_over(posterior.kl(), present)
+        for modality, latent in latents.items():
+            size = masks[modality].numel()
+            if latent.dim() != 2 or latent.size(0) != size:
+                raise ValueError(
+                    f"the encoder of {modality!r} must return latents [{size}, C], got "
+                    f"{list(latent.shape)}"
+                )
+        self.masks.update(masks)
+        self.posteriors.update(posteriors)
+        for group in stacks(latents):
+            absent = ~stack([masks[modality] for modality in group])
+            latent = stack([latents[modality] for modality in group])
+            kept = latent.masked_fill(absent[..., None], 0.0)
+            self.latents.update(zip(group, unstack(kept, len(group)), strict=True))
+            self._stacks.append((group, kept))
+        for group in stacks({m: posterior.mean for m, posterior in posteriors.items()}):
+            posterior = GaussianPosterior.stacked([posteriors[m] for m in group])
+            present = stack([masks[modality] for modality in group])
+            kl = _mean_over(posterior.kl(), present)
+            self.kl.update(zip(group, unstack(kl, len(group)), strict=True))
 
     def output(
         self, sizes: Mapping[str, int], z: Tensor, weights: Mapping[str, float]
@@ -67,12 +77,19 @@ class Latents:
             weights (mapping): Fusion weight by modality, in the order of the model.
         """
 
-        def by_graph(rows: Tensor) -> dict[str, Tensor]:
-            return dict(zip(sizes, rows.split(list(sizes.values())), strict=True))
+        def by_graph(rows: Tensor, dim: int = 0) -> dict[str, Tensor]:
+            return dict(zip(sizes, rows.split(list(sizes.values()), dim), strict=True))
 
+        latents: dict[str, dict[str, Tensor]] = {m: {} for m in weights}
+        for group, kept in self._stacks:
+            for kg, rows in by_graph(kept, -2).items():
+                for modality, part in zip(
+                    group, unstack(rows, len(group)), strict=True
+                ):
+                    latents[modality][kg] = part
         return IBMEAOutput(
             z=by_graph(z),
-            latents={m: by_graph(self.latents[m]) for m in weights},
+            latents=latents,
             masks={m: by_graph(self.masks[m]) for m in weights},
             kl={m: self.kl[m] for m in weights if m in self.kl},
             posteriors=self.posteriors,
@@ -81,6 +98,6 @@ class Latents:
 
 
 def _mean_over(values: Tensor, mask: Tensor) -> Tensor:
-    """The mean of the rows that are present; zero if there are none."""
+    """The means over the rows that are present; zero where there are none."""
     kept = values.masked_fill(~mask, 0.0)
-    return kept.sum() / mask.sum().clamp(min=1)
+    return kept.sum(dim=-1) / mask.sum(dim=-1).clamp(min=1)

@@ -18,10 +18,17 @@ PREFIX = "neighbor_"
 
 
 class Nearby(Protocol):
-    """The features of the neighbours of a graph's entities, in one modality."""
+    """The features of the neighbours of a graph's entities, in one modality.
 
-    def rows(self, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Of some entities, long ``[n]``: features ``[n, C]`` and mask ``[n]``."""
+    Attributes:
+        mask (torch.Tensor): The entities with a neighbour that has it, bool ``[N]``.
+    """
+
+    @property
+    def mask(self) -> Tensor: ...
+
+    def rows(self, index: Tensor) -> Tensor:
+        """Those of some entities, long ``[n]``, as ``[n, C]``."""
 
 
 NeighborFeatures = dict[str, dict[str, Nearby]]
@@ -39,9 +46,9 @@ class ComputedNearby(NamedTuple):
     features: Tensor
     mask: Tensor
 
-    def rows(self, index: Tensor) -> tuple[Tensor, Tensor]:
+    def rows(self, index: Tensor) -> Tensor:
         """See :class:`Nearby`."""
-        return feature_rows(self.features, index), self.mask[index]
+        return feature_rows(self.features, index)
 
 
 @dataclass(frozen=True)
@@ -54,19 +61,21 @@ class NearbyWhenAsked:
         near (torch.Tensor): Sparse ``[N, N]``; the product with it is the mean over the
             neighbours.
         x (torch.Tensor): Features ``[N, C]``.
-        mask (torch.Tensor): Bool ``[N]``.
+        present (torch.Tensor): The entities that have features, bool ``[N]``.
+        mask (torch.Tensor): Those with a neighbour that has them, bool ``[N]``.
         is_count (bool): Whether features are counts.
         dtype (torch.dtype): What to compute in.
     """
 
     near: Tensor
     x: Tensor
+    present: Tensor
     mask: Tensor
     is_count: bool
     dtype: torch.dtype
 
     @torch.no_grad()
-    def rows(self, index: Tensor) -> tuple[Tensor, Tensor]:
+    def rows(self, index: Tensor) -> Tensor:
         """See :class:`Nearby`."""
         near = feature_rows(self.near, index).coalesce()
         row, column = near.indices()
@@ -79,7 +88,8 @@ class NearbyWhenAsked:
             check_invariants=False,
         )
         x = feature_rows(self.x, used)
-        return _mean_features(near, x, self.mask[used], self.is_count, self.dtype)
+        how = (self.is_count, self.dtype)
+        return _mean_features(near, x, self.present[used], *how)
 
 
 @torch.no_grad()
@@ -117,26 +127,26 @@ def neighbor_features(
         for modality in modalities:
             x, mask = data[kg][f"x_{modality}"], data[kg][f"mask_{modality}"]
             how = (modality in counts, dtype)
+            present = torch.mv(near.to(dtype), mask.to(dtype)) > 0
             nearby: Nearby
             if when_asked:
-                nearby = NearbyWhenAsked(near, x, mask, *how)
+                nearby = NearbyWhenAsked(near, x, mask, present, *how)
             else:
-                nearby = ComputedNearby(*_mean_features(near, x, mask, *how))
+                nearby = ComputedNearby(_mean_features(near, x, mask, *how), present)
             found[PREFIX + modality][kg] = nearby
     return found
 
 
 def _mean_features(
     near: Tensor, x: Tensor, mask: Tensor, is_count: bool, dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    """The mean of features at unit length, and whether there is any."""
+) -> Tensor:
+    """The mean over the neighbours of features at unit length."""
     x = x if x.layout == torch.strided else x.to_sparse_coo()
     x = x.to(dtype)
     x = x.log1p() if is_count else x
     weight = mask.to(x.dtype) / row_lengths(x)
-    nearby = near.to(x.dtype)
-    features = torch.sparse.mm(nearby, x * weight[:, None])
-    return features, torch.mv(nearby, mask.to(x.dtype)) > 0
+    features: Tensor = torch.sparse.mm(near.to(x.dtype), x * weight[:, None])
+    return features
 
 
 def _mean_of_neighbors(edge_index: Tensor, num_nodes: int) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from pyg_ibmea.nn._sparse import unit_rows
+from pyg_ibmea.nn._stacks import stack, stacks, unstack
 
 
 class ModalFusion(nn.Module):
@@ -68,18 +69,32 @@ class ModalFusion(nn.Module):
         Returns:
             torch.Tensor: ``[N, C]``; zero for an entity without any modality.
         """
-        first, mask = latents[self.modalities[0]], mask or {}
-        everywhere = first.new_ones(first.size(0), dtype=torch.bool)
-        present = torch.stack([mask.get(m, everywhere) for m in self.modalities], dim=1)
+        present = torch.stack(_masks(latents, mask or {}, self.modalities), dim=1)
         # Without any modality there is no softmax: the entity gets the zero vector.
         odds = (self.score - self.score.max().detach()).exp() * present
         weight = odds / odds.sum(dim=1, keepdim=True).clamp(min=1e-12)
-        shares = zip(self.modalities, weight.unbind(1), strict=True)
-        parts = [share[:, None] * unit_rows(latents[m]) for m, share in shares]
-        return torch.cat(parts, dim=1)
+        shares = dict(zip(self.modalities, weight.unbind(1), strict=True))
+        parts: dict[str, Tensor] = {}
+        for group in stacks({modality: latents[modality] for modality in shares}):
+            share = stack([shares[modality] for modality in group])
+            units = unit_rows(stack([latents[modality] for modality in group]))
+            weighted = unstack(share[..., None] * units, len(group))
+            parts.update(zip(group, weighted, strict=True))
+        return torch.cat([parts[modality] for modality in shares], dim=1)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.modalities})"
+
+
+def _masks(
+    latents: Mapping[str, Tensor], mask: Mapping[str, Tensor], modalities: Sequence[str]
+) -> list[Tensor]:
+    """Which rows each modality has, bool ``[N]``."""
+    size = latents[modalities[0]].shape[:1]
+    return [
+        mask[m] if m in mask else latents[m].new_ones(size, dtype=torch.bool)
+        for m in modalities
+    ]
 
 
 class _Weights(Mapping[str, float]):

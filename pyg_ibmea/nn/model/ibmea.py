@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.large import CHUNK
 from pyg_ibmea.nn._modes import evaluation_mode
 from pyg_ibmea.nn._named_modules import NamedModules
+from pyg_ibmea.nn._stacks import gains_from_stacks
 from pyg_ibmea.nn.encoder.entity_embedding import EntityEmbedding, seed_rows
 from pyg_ibmea.nn.encoder.protocols import GraphEncoder, ModalityEncoder
 from pyg_ibmea.nn.model._built_in import (
@@ -25,6 +26,7 @@ from pyg_ibmea.nn.model._inputs import (
     check_encoders,
     chosen_channels,
     features_of,
+    masks_of,
     with_neighbors,
 )
 from pyg_ibmea.nn.model._latents import Latents
@@ -238,7 +240,7 @@ class IBMEA(EntityModel):
         data: HeteroData,
         entities: Mapping[str, Tensor] | None = None,
         graph: ModelGraph | None = None,
-        withhold: bool = False,
+        withhold: bool | Mapping[str, Tensor] = False,
     ) -> IBMEAOutput:
         """Encodes entities.
 
@@ -248,9 +250,10 @@ class IBMEA(EntityModel):
                 are left out are not encoded. (default: all)
             graph (ModelGraph, optional): What :meth:`graph_of` returned for this
                 problem. (default: built for this call)
-            withhold (bool, optional): Whether to replace the own embeddings of
-                ``entities`` by zeros, for themselves and for their neighbours.
-                (default: :obj:`False`)
+            withhold (bool or dict, optional): Whether to replace the own embeddings of
+                ``entities`` by zeros, for themselves and for their neighbours; or those
+                of other node ids ``{kg: [n]}``, where these are only a share of a batch
+                (see :mod:`pyg_ibmea.train.processes`). (default: :obj:`False`)
         """
         if entities is None:
             entities = self._every_entity()
@@ -258,10 +261,13 @@ class IBMEA(EntityModel):
             graph = self.graph_of(data)
         neighbors = self.neighbors_in(graph, data)
         found = Latents()
+        modalities = [modality for modality in self.modalities if modality != GRAPH]
         # One modality after the other: without gradients only one's features are held.
-        for modality in self.modalities:
-            if modality != GRAPH:
-                self.encode_features(found, data, modality, entities, neighbors)
+        groups = [[modality] for modality in modalities]
+        if modalities and gains_from_stacks(self.fusion.score):
+            groups = [modalities]
+        for group in groups:
+            self.add_features(found, data, group, entities, neighbors)
         if graph is not None:
             self._encode_graph(found, entities, graph, withhold)
         z = self.fusion(found.latents, found.masks)
@@ -333,50 +339,73 @@ class IBMEA(EntityModel):
         # A graph that a model without them built has none.
         return graph.neighbors or self._neighbors(data)
 
-    def encode_features(
+    def add_features(
         self,
         found: Latents,
         data: HeteroData,
-        modality: str,
+        modalities: Sequence[str],
         entities: Mapping[str, Tensor],
         neighbors: NeighborFeatures,
     ) -> None:
-        """Adds a modality with features to the latents of entities.
+        """Adds modalities with features to the latents of entities.
 
         Args:
             found (Latents): What was found so far.
             data (HeteroData): The problem.
-            modality (str): The modality.
+            modalities (sequence of str): The modalities.
             entities (dict): Node ids ``{kg: [n]}``.
             neighbors (dict): What :meth:`neighbors_in` returned.
         """
+        features = {m: self._features(data, m, entities, neighbors) for m in modalities}
+        masks = masks_of(data, modalities, entities, neighbors)
+        found.add(*self._encoded(features), masks)
+
+    def _features(
+        self,
+        data: HeteroData,
+        modality: str,
+        entities: Mapping[str, Tensor],
+        neighbors: NeighborFeatures,
+    ) -> Tensor:
         dtype = self.fusion.score.dtype
-        features, present = features_of(data, modality, entities, neighbors, dtype)
-        if modality in self.options.count_modalities:
-            features = features.log1p()
-        if modality in self.encoders:
-            encoded = self.encoders[modality](features)
-            posterior = encoded if isinstance(encoded, GaussianPosterior) else None
-            latent = encoded if posterior is None else posterior.latent(self.training)
-        else:
-            latents, posteriors = self.modal_encoder({modality: features})
-            latent, posterior = latents[modality], posteriors.get(modality)
-        found.add(modality, latent, posterior, present)
+        features = features_of(data, modality, entities, neighbors, dtype)
+        counts = modality in self.options.count_modalities
+        return features.log1p() if counts else features
+
+    def _encoded(
+        self, features: Mapping[str, Tensor]
+    ) -> tuple[dict[str, Tensor], dict[str, GaussianPosterior]]:
+        """Latents by modality, and posteriors of those with a bottleneck."""
+        latents, posteriors = self.modal_encoder(
+            {m: x for m, x in features.items() if m not in self.encoders}
+        )
+        for modality in features:
+            if modality in self.encoders:
+                encoded = self.encoders[modality](features[modality])
+                if isinstance(encoded, GaussianPosterior):
+                    posteriors[modality] = encoded
+                    encoded = encoded.latent(self.training)
+                latents[modality] = encoded
+        return latents, posteriors
 
     def _encode_graph(
         self,
         found: Latents,
         entities: Mapping[str, Tensor],
         graph: ModelGraph,
-        withhold: bool,
+        withhold: bool | Mapping[str, Tensor],
     ) -> None:
         if self.graph_encoder is None or self.embedding is None:
             return
         start = first_numbers(self.num_nodes)
         nodes = torch.cat([ids + start[kg] for kg, ids in entities.items()])
-        x = self.embedding(nodes if withhold else None)
+        hidden = nodes if withhold else None
+        if isinstance(withhold, Mapping):
+            hidden = torch.cat([ids + start[kg] for kg, ids in withhold.items()])
+        x = self.embedding(hidden)
         latent, posterior = self.graph_encoder(x, graph.structure, nodes)
-        found.add(GRAPH, latent, posterior, graph.linked[nodes])
+        posteriors = {} if posterior is None else {GRAPH: posterior}
+        found.add({GRAPH: latent}, posteriors, {GRAPH: graph.linked[nodes]})
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.num_nodes}, {self.modalities})"

@@ -319,3 +319,14 @@ def test_unfit_relations(num_relations, edge_type, message):
     edge_type = None if edge_type is None else torch.tensor(edge_type)
     with pytest.raises(ValueError, match=message):
         conv(torch.ones(5, 4), EDGE_INDEX, edge_type=edge_type)
+
+
+def test_relations_that_become_unfit():
+    x, edge_type = torch.ones(5, 4), torch.tensor([0, 1, 0, 1, 0, 0])
+    conv = DiagonalGATConv(4, 4, num_relations=2)
+    conv(x, EDGE_INDEX, edge_type=edge_type)
+    with pytest.raises(ValueError, match="edge 1 has the type 1, but there are 1"):
+        DiagonalGATConv(4, 4, num_relations=1)(x, EDGE_INDEX, edge_type=edge_type)
+    edge_type[3] = 2
+    with pytest.raises(ValueError, match="edge 3 has the type 2, but there are 2"):
+        conv(x, EDGE_INDEX, edge_type=edge_type)

@@ -6,6 +6,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pretended_cuda import TRITON_LAUNCHES
+from torch.utils._python_dispatch import TorchDispatchMode
 
 pytest.importorskip("triton", reason="Triton is not installed")
 
@@ -50,6 +52,48 @@ def test_a_hub_of_a_hundred_thousand_edges_is_many_programs():
     ptr = pointer([3, 100_000, 2])
     pieces = Pieces.of(ptr, int(ptr[-1]), _attention_triton.LONGEST)
     assert (pieces.row == 1).sum() == 391
+
+
+class Operators(TorchDispatchMode):
+    """Counts what PyTorch launches for the kernels."""
+
+    number = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        empty = func._opname.startswith(("empty", "new_empty"))
+        self.number += not (func.is_view or empty)
+        return func(*args, **(kwargs or {}))
+
+
+def test_launches(monkeypatch):
+    """On a graph with hubs that has been seen before."""
+    kernels = []
+    monkeypatch.setattr(
+        _attention_triton,
+        "_launch",
+        lambda kernel, grid, *args, warps=1: kernels.append(kernel),
+    )
+    ptr = pointer([2000, 3, 2])
+    edges = torch.zeros(2005, dtype=torch.long)
+    x, scale, of_nodes, of_edges = (
+        torch.ones(*shape) for shape in ((3, 8), (2, 8), (3, 2), (2005, 2))
+    )
+    given_, grad = (x, scale, of_nodes, of_nodes, of_edges), torch.ones(2, 3, 8)
+    calls = {
+        "diagonal_attention": lambda: _attention_triton.forward(
+            *(*given_, of_edges, of_edges, edges, ptr, 1, 0.2)
+        ),
+        "diagonal_attention_backward": lambda: _attention_triton.backward(
+            *(grad, of_edges, *given_, of_edges, edges, ptr),
+            *(edges, ptr, edges, 1, 0.2),
+        ),
+    }
+    for name, call in calls.items():
+        call()
+        kernels.clear()
+        with Operators() as operators:
+            call()
+        assert len(kernels) + operators.number == TRITON_LAUNCHES[name]
 
 
 def test_the_host_waits_for_nothing(monkeypatch):

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pyg_ibmea.nn import HybridContrastiveLoss
-from pyg_ibmea.nn.loss._stacked import stacked_info_nce, stacks
+from pyg_ibmea.nn.loss._stacked import info_nce_stacks, stacked_info_nce
 
 LEAST = {"atol": 1e-5, "rtol": 1e-4}
 
@@ -26,7 +26,7 @@ def test_value_and_gradients_equal_those_of_each(temperature):
     expected = torch.stack(
         [alone(x[rows], y[rows]) for x, y, rows in zip(a, b, present, strict=True)]
     )
-    losses = stacked_info_nce(a, b, present, temperature)
+    losses = stacked_info_nce(torch.stack([a, b]), present, temperature)
     torch.testing.assert_close(losses, expected)
     assert losses[2] == 0
     weight = torch.tensor([1.0, -2.0, 3.0, 0.5], dtype=torch.double)
@@ -41,19 +41,20 @@ def test_value_and_gradients_equal_those_of_each(temperature):
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
 def test_is_computed_in_single_precision(dtype):
     a, b, present = sides(dtype)
+    both = torch.stack([a, b])
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        losses = stacked_info_nce(a, b, present, 0.1)
+        losses = stacked_info_nce(both, present, 0.1)
     assert losses.dtype == torch.float32
-    exact = stacked_info_nce(a.double(), b.double(), present, 0.1)
+    exact = stacked_info_nce(both.double(), present, 0.1)
     torch.testing.assert_close(losses.double(), exact, **LEAST)
 
 
 def test_which_modalities_go_together(monkeypatch):
     shapes = {"a": (9, 5), "b": (9, 5), "c": (9, 8), "d": (9, 5)}
-    latents = [(name, torch.zeros(shape)) for name, shape in shapes.items()]
-    assert stacks(latents, 0.1) == []  # On a CPU, none.
+    latents = {name: torch.zeros(shape) for name, shape in shapes.items()}
+    assert info_nce_stacks(latents, 0.1) == []  # On a CPU, none.
     monkeypatch.setattr(torch.Tensor, "is_cuda", True, raising=False)
-    assert stacks(latents, 0.1) == [["a", "b", "d"]]
-    assert stacks(latents, 0.01) == []  # Its sums need their maximum.
+    assert info_nce_stacks(latents, 0.1) == [["a", "b", "d"]]
+    assert info_nce_stacks(latents, 0.01) == []  # Its sums need their maximum.
     monkeypatch.setattr("pyg_ibmea.nn.loss._stacked.GPU_BLOCK_ELEMENTS", 2 * 81)
-    assert stacks(latents, 0.1) == [["a", "b"]]
+    assert info_nce_stacks(latents, 0.1) == [["a", "b"]]

@@ -1,0 +1,52 @@
+"""The runs of the table by size, and what each may take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.scale.problems import Problem, ncbi, synthetic, wordnet
+
+
+@dataclass(frozen=True)
+class Case:
+    """A problem that is trained, aligned and exported.
+
+    Attributes:
+        name (str): Its name.
+        make (callable): Makes the problem: its arguments are the folders of raw data
+            and of what is made.
+        flags (tuple): Of ``pyg-ibmea train``.
+        cpu_minutes (float): All stages together may take so many minutes of CPU; they
+            are stopped there.
+        gibibytes (float): The peak memory that is asked for.
+    """
+
+    name: str
+    make: Callable[[Path, Path], Problem]
+    flags: tuple[str, ...]
+    cpu_minutes: float
+    gibibytes: float
+
+
+def _synthetic(size: int) -> Callable[[Path, Path], Problem]:
+    return lambda raw, work: synthetic(work / f"synthetic-{size}", size)
+
+
+def _ncbi(raw: Path, work: Path) -> Problem:
+    return ncbi(work / "ncbi", *(raw / "ncbi" / year for year in ("2021", "2024")))
+
+
+_ONE_TRAINING = ("--refits", "0")
+
+CASES = {
+    case.name: case
+    for case in (
+        Case("wordnet", lambda raw, work: wordnet(raw / "wordnet"), (), 60, 8),
+        Case("synthetic-20000", _synthetic(20_000), ("--iterative",), 90, 10),
+        Case("synthetic-100000", _synthetic(100_000), ("--iterative",), 90, 10),
+        Case("synthetic-1000000", _synthetic(1_000_000), _ONE_TRAINING, 900, 24),
+        Case("ncbi", _ncbi, ("--epochs", "1", *_ONE_TRAINING), 300, 20),
+    )
+}

@@ -1,0 +1,40 @@
+"""The table of large runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+_HEAD = (
+    "| problem | CPU minutes (limit) | peak memory, GiB (limit) | decoder | Hits@1 "
+    "| MRR | recall of candidates |\n|---|---|---|---|---|---|---|\n"
+)
+
+
+def write_report(results: Path) -> None:
+    """Writes ``README.md`` beside the results: the last run of each case."""
+    path = results / "runs.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    last = {line["case"]: line for line in map(json.loads, lines)}
+    text = "# Large problems\n\nEach run once, whole processes; made by "
+    text += "`python -m benchmarks.scale`.\n\n" + _HEAD
+    text += "".join(_row(line) for line in last.values())
+    (results / "README.md").write_text(text)
+
+
+def _row(line: dict[str, Any]) -> str:
+    limit, metrics = line["limit"], line["metrics"]
+    cost = (
+        f"{line['cpu_seconds'] / 60:.1f} ({limit['cpu_minutes']:g}) "
+        f"| {line['peak_rss_gib']:.1f} ({limit['gibibytes']:g})"
+    )
+    if metrics is None:
+        ended = line["stages"][-1]
+        return f"| {line['case']} | {cost} | stopped in {ended['stage']} |  |  |  |\n"
+    figures = metrics["test"]["sinkhorn"]
+    recall = metrics.get("candidates", {}).get("recall")
+    return (
+        f"| {line['case']} | {cost} | Sinkhorn | {figures['hits@1']:.3f} "
+        f"| {figures['mrr']:.3f} | {'all' if recall is None else f'{recall:.3f}'} |\n"
+    )
