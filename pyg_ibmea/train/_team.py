@@ -25,6 +25,7 @@ T = TypeVar("T")
 # The watch finds who has ended, so that others may wait as long as the first works.
 _TIMEOUT = timedelta(days=30)
 _NEWS = 5.0  # s, within which the watch knows why an exchange failed.
+_SIGNALLED = 1.0  # s, within which it knows why torchrun sends a signal.
 _SAME_ERROR = 2.0  # s, within which the first process fails as this one did.
 _REPEATED = 5.0  # s: torchrun passes on a signal that the terminal has sent, too.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -109,20 +110,20 @@ class Team:
             SystemExit: If another one is.
         """
         stopped = isinstance(error, KeyboardInterrupt)
-        # A process that was killed may have had these signals sent to all others.
-        end = self.watch.wait(1.0 if stopped else 0.0)
+        # If another was killed, this one may have been sent a signal for it; if all
+        # have the same error, the first tells of it.
+        patience = _SIGNALLED if stopped else _SAME_ERROR if self.rank > 0 else 0.0
+        end = self.watch.wait(patience)
         if end is None or end.kind == DONE:
-            self.watch.tell(STOPPED if stopped else FAILED)
-            end = End(STOPPED, 0) if stopped else None
-            if not stopped and self.rank > 0:
-                end = self.watch.wait(_SAME_ERROR)
-                if end is None or end != End(FAILED, 0):
+            end = End(STOPPED if stopped else FAILED, self.rank)
+            self.watch.tell(end.kind)
+            if end.kind == FAILED:
+                if self.rank > 0:
                     name = self.watch.names[self.rank]
                     print(f"note: {name} has failed:", file=sys.stderr)
-                    end = None
-        if end is None or (end.kind == STOPPED and stopped and self.rank == 0):
-            return
-        raise SystemExit(end.status) from error
+                return
+        if not (end.kind == STOPPED and stopped and self.rank == 0):
+            raise SystemExit(end.status) from error
 
     def is_new_signal(self) -> bool:
         """Whether a signal is not the repetition of one that came just before."""
@@ -167,6 +168,7 @@ def joined() -> Iterator[None]:
     before = {n: signal.signal(n, own.interrupted) for n in _SIGNALS if main}
     try:
         with _silent(own.rank > 0):
+            own.watch.start()
             yield
             own.finish()
     except BaseException as error:

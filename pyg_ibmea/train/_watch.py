@@ -11,6 +11,7 @@ import _thread
 import os
 import secrets
 import selectors
+import signal
 import socket
 import sys
 import threading
@@ -71,7 +72,6 @@ class Watch:
         self._news = threading.Condition()
         self._told = False
         self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
 
     @classmethod
     def connect(
@@ -118,6 +118,10 @@ class Watch:
                 else:  # Whoever it was, it is none of ours.
                     peer.close()
         return cls(rank, [name, *map(str, others)], peers)
+
+    def start(self) -> None:
+        """From now on this process may be interrupted by news."""
+        self._thread.start()
 
     def tell(self, kind: str) -> None:
         """Tells the others how this process ends; from then on no news end it."""
@@ -171,24 +175,37 @@ class Watch:
     def _heard(self, line: str, sender: int) -> None:
         kind, _, number = line.partition(" ")
         end = End(kind, int(number))
+        # The main thread goes on, and may end, only when all has been told.
         with self._news:
             if kind == DONE:
                 self._open.discard(sender)
             # The others' work is done when there is nothing left to do but to wait.
-            news = self.end is None and (kind != DONE or self.rank > 0)
-            if news:
+            if self.end is None and (kind != DONE or self.rank > 0):
                 self.end = end
+                if kind != DONE and not self._told:
+                    self._pass_on(end, sender)
             self._news.notify_all()
-            if not news or kind == DONE or self._told:
-                return
+
+    def _pass_on(self, end: End, sender: int) -> None:
+        """Tells the others, and a person, and ends this process."""
         if self.rank == 0:
-            self._send(f"{kind} {number}\n", self._open - {sender})
-        if kind == LOST and self.rank == (1 if end.rank == 0 else 0):
+            self._send(f"{end.kind} {end.rank}\n", self._open - {sender})
+        if end.kind == LOST and self.rank == (1 if end.rank == 0 else 0):
             sys.stderr.write(_epitaph(self.names[end.rank]))
             sys.stderr.flush()
         timer = threading.Timer(_GRACE, os._exit, [end.status])
         timer.daemon = True
         timer.start()
+        _interrupt_main_thread()
+
+
+def _interrupt_main_thread() -> None:
+    """As Ctrl-C does, also where the system lets it sleep."""
+    if hasattr(signal, "pthread_kill"):
+        number = threading.main_thread().ident
+        assert number is not None
+        signal.pthread_kill(number, signal.SIGINT)
+    else:  # Windows.
         _thread.interrupt_main()
 
 

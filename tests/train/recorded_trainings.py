@@ -1,6 +1,6 @@
 """Trainings without noise, whose every step is recorded, in one process or several.
 
-torchrun --nproc-per-node=2 tests/train/recorded_trainings.py FILE
+torchrun --nproc-per-node=2 tests/train/recorded_trainings.py FILE RUN EPOCH
 """
 
 import sys
@@ -16,7 +16,7 @@ from three_graphs import three_graphs
 from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.nn import IBMEA, GaussianPosterior
 from pyg_ibmea.nn.model.options import parse_bottleneck
-from pyg_ibmea.train import Objective, Options, processes
+from pyg_ibmea.train import Objective, Options, RunFolder, Stopped, processes
 from pyg_ibmea.train._memory_log import MemoryLog
 from pyg_ibmea.train._training import Training
 
@@ -90,13 +90,20 @@ def training_of(case, log=None, **changes):
     return Training(data, model, objective, options, log, progress=False)
 
 
-def record(case, log=None, **changes):
-    """Losses and their terms, the figures of the validation pairs, and the weights."""
+def record(case, log=None, stop_after=None, **changes):
+    """Losses and their terms, the figures of the validation pairs, and the weights; of
+    a training that stops after an epoch, only the former.
+    """
     sample = GaussianPosterior.rsample
     GaussianPosterior.rsample = lambda self, num_samples=None: self.mean
     try:
         training = training_of(case, log, **changes)
+        if stop_after is not None:
+            check = training.interrupt.check
+            training.interrupt.check = lambda: _stop(training, stop_after) or check()
         state = training.run()
+    except Stopped:
+        return training.objective.losses
     finally:
         GaussianPosterior.rsample = sample
     pseudo_seeds = sum(ids.size(1) for ids in state.pseudo_seeds.pairs.values())
@@ -109,8 +116,22 @@ def record(case, log=None, **changes):
     }
 
 
-def main(file):
-    """Records all cases, and what each process ended with."""
+def _stop(training, epoch):
+    if training._kept == epoch:
+        raise Stopped
+
+
+def resumed(path, stop_after):
+    """Goes on with a run of six epochs, which any number of processes has begun."""
+    log = MemoryLog()
+    if processes.rank() == 0:
+        log = RunFolder(path, {}, resume=(Path(path) / "config.json").exists())
+    case = "withheld, pseudo-seeds"
+    return record(case, log, stop_after=stop_after, epochs=6)
+
+
+def main(file, run, epoch):
+    """Records all cases, what differs between processes, and a resumed training."""
     with processes.joined():
         found = {}
         for case in CASES:
@@ -119,9 +140,14 @@ def main(file):
                 told = {k: v.tolist() for k, v in found[case][name].items()}
                 processes.check_same({f"{name} of {case}": told})
         found["traffic"] = processes.traffic(torch.device("cpu"))
+        try:
+            processes.check_same({"a": 1, "the option lr": 0.1 + processes.rank()})
+        except ValueError as error:
+            found["different"] = str(error)
+        found["resumed"] = resumed(run, int(epoch))
         if processes.rank() == 0:
             torch.save(found, file)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -1,14 +1,14 @@
 """Several processes under torchrun learn what one learns."""
 
-import os
-import subprocess
-import sys
+import re
 import warnings
+from itertools import chain
 from pathlib import Path
 
 import pytest
 import torch
-from recorded_trainings import CASES, record
+from recorded_trainings import CASES, record, resumed
+from started_processes import Forked, torchrun
 
 from pyg_ibmea.train import processes
 
@@ -16,24 +16,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:(modality|the bottleneck|pseudo-seeds)"),
 ]
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-
-
-def torchrun(count, *words, cwd, **options):
-    """Starts processes on this machine."""
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    launch = ("-m", "torch.distributed.run", "--standalone")
-    return subprocess.Popen(
-        [sys.executable, *launch, f"--nproc-per-node={count}", *map(str, words)],
-        cwd=cwd,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
-    )
+SCRIPT = Path(__file__).parent / "recorded_trainings.py"
 
 
 @pytest.fixture(scope="module")
@@ -44,27 +27,68 @@ def alone():
         return {case: record(case) for case in CASES}
 
 
-@pytest.mark.parametrize("count", [2, 3])
-def test_steps_are_those_of_one_process(count, alone, tmp_path):
-    script = HERE / "recorded_trainings.py"
-    process = torchrun(count, script, tmp_path / "found.pt", cwd=tmp_path)
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """What one process, two and three record, who also go on with one training."""
+    folder = tmp_path_factory.mktemp("processes")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = {1: {"resumed": resumed(folder / "run", 2)}}
+    words = (SCRIPT, folder / "2.pt", folder / "run", 4)
+    process = torchrun(2, *words, cwd=folder)
     _, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
-    found = torch.load(tmp_path / "found.pt", weights_only=False)
-    for case, expected in alone.items():
-        assert len(expected["losses"]) > 20
-        for name, values in expected.items():
-            # Adam blows up what rounding leaves of a gradient of zero.
-            most = 1e-6 if "weights" in name else 1e-10
-            torch.testing.assert_close(
-                found[case][name], values, rtol=1e-10, atol=most,
-                msg=lambda text, at=(case, name): f"{at}: {text}",
-            )  # fmt: skip
-    assert alone["withheld, pseudo-seeds"]["pseudo-seeds"] > 5
-    traffic = found["traffic"]
+    words = (SCRIPT, folder / "3.pt", folder / "run", 0)
+    codes, told = Forked(3, words, folder).end(200)
+    assert codes == [0, 0, 0], told
+    return found | {n: torch.load(folder / f"{n}.pt") for n in (2, 3)}
+
+
+def assert_same(found, expected):
+    for name, values in expected.items():
+        # Adam blows up what rounding leaves of a gradient of zero.
+        most = 1e-6 if "weights" in name else 1e-10
+        torch.testing.assert_close(
+            found[name],
+            values,
+            rtol=1e-10,
+            atol=most,
+            msg=lambda text, name=name: f"{name}: {text}",
+        )
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("count", [2, 3])
+def test_steps_are_those_of_one_process(count, case, alone, found):
+    assert len(alone[case]["losses"]) > 20
+    assert_same(found[count][case], alone[case])
+    if case == "withheld, pseudo-seeds":
+        assert alone[case]["pseudo-seeds"] > 5
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_exchange_is_measured(count, found):
+    traffic = found[count]["traffic"]
     assert (traffic["count"], traffic["backend"]) == (count, "gloo")
     assert traffic["bytes_per_step"] > 1000
     assert traffic["seconds_per_step_communicating"] > 0
+
+
+def test_any_number_of_processes_goes_on(found, tmp_path):
+    whole = resumed(tmp_path / "run", None)
+    last = found[3]["resumed"]
+    parts = [found[1]["resumed"], found[2]["resumed"], last["losses"].tolist()]
+    assert all(len(part) > 20 for part in parts)
+    joined = torch.tensor([*chain(*parts)], dtype=torch.double)
+    assert_same({**last, "losses": joined}, whole)
+
+
+def test_processes_that_differ_say_in_what(found):
+    assert re.fullmatch(
+        r"process 1 of 3 \(pid \d+ on .+\) differs from process 0 in the option lr: "
+        r"1\.1, not 0\.1; give all processes the same command, files and packages",
+        found[3]["different"],
+    )
 
 
 def test_one_process_is_not_several():
