@@ -16,7 +16,12 @@ from pathlib import Path
 from pyg_ibmea import Aligner
 from pyg_ibmea.datasets import DBP15K, MMKB, SRPRS, MMKGPair, OpenEA, SyntheticMMKG
 from pyg_ibmea.problem import PARTS, alignment_pair, links_of
-from pyg_ibmea.report import calibration_line, embeddings_line, plot_curves
+from pyg_ibmea.report import (
+    calibration_line,
+    candidates_line,
+    embeddings_line,
+    plot_curves,
+)
 from pyg_ibmea.train import Options, Stopped, processes
 
 BENCHMARKS = {"DBP15K": DBP15K, "SRPRS": SRPRS, "MMKB": MMKB, "OpenEA": OpenEA}
@@ -145,6 +150,8 @@ def main():
     metrics = aligner.metrics_
     if "vectors_alone" in metrics:
         print(embeddings_line(metrics["vectors_alone"]["test"]))
+    if "candidates" in metrics:
+        print(candidates_line(metrics["candidates"]))
     print(calibration_line(metrics["confidence"]))
     if "pseudo_seeds" in metrics:
         found = metrics["pseudo_seeds"]

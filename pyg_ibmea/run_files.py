@@ -89,6 +89,10 @@ _OF_PAIR: dict[str, Shape] = {
     "vectors_alone": _by_part(MapOf(Record({"mean": Record(_ROW)}))),
     "matches": _by_part(_MATCHED),
     "confidence": _CONFIDENCE,
+    "candidates": Record(
+        {"search": TEXT, "nearest": WHOLE, "pairs": WHOLE, "ranked": _by_part(WHOLE)},
+        {"recall": NUMBER},
+    ),
 }
 _CLUSTERS = Record(
     {

@@ -3,12 +3,20 @@
 from pyg_ibmea.align.agreement import neighborhood_agreement
 from pyg_ibmea.align.alignment import Alignment, Match
 from pyg_ibmea.align.approximate import approximate_topk
+from pyg_ibmea.align.backends import (
+    ExactSearch,
+    HNSWSearch,
+    IVFSearch,
+    PartSearch,
+    Search,
+)
 from pyg_ibmea.align.calibration import (
     Calibration,
     coverage_curve,
     expected_calibration_error,
     reliability,
 )
+from pyg_ibmea.align.candidates import Candidates, find_candidates
 from pyg_ibmea.align.clusters import Clusters, cluster_matches
 from pyg_ibmea.align.confidence import align_greedy
 from pyg_ibmea.align.csls import csls
@@ -31,11 +39,17 @@ __all__ = [
     "CSLS",
     "Alignment",
     "Calibration",
+    "Candidates",
     "Clusters",
     "Cosine",
     "Decoder",
+    "ExactSearch",
+    "HNSWSearch",
+    "IVFSearch",
     "Match",
+    "PartSearch",
     "Scoring",
+    "Search",
     "Similarity",
     "Sinkhorn",
     "align_greedy",
@@ -45,6 +59,7 @@ __all__ = [
     "coverage_curve",
     "csls",
     "expected_calibration_error",
+    "find_candidates",
     "join_views",
     "match_probabilities",
     "mutual_nearest",

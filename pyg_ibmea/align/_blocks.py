@@ -34,23 +34,26 @@ def unit_sides(z_source: Tensor, z_target: Tensor) -> tuple[Tensor, Tensor]:
             no rows or no channels, holds NaN or infinity, or the sides differ in
             channels or device.
     """
-    largest = _checked("z_source", z_source), _checked("z_target", z_target)
-    if z_source.size(1) != z_target.size(1):
-        raise ValueError(
-            f"z_source {list(z_source.shape)} and z_target {list(z_target.shape)} "
-            "must have the same number of channels (columns)"
-        )
-    if z_source.device != z_target.device:
-        raise ValueError(
-            f"z_source is on {z_source.device} and z_target on {z_target.device}; "
-            "move both to the same device"
-        )
-    dtype = torch.promote_types(z_source.dtype, z_target.dtype)
-    dtype = torch.promote_types(dtype, torch.float32)
+    dtype, largest = _checked_sides(z_source, z_target)
     return (
         _unit_rows(z_source.to(dtype), largest[0].to(dtype)),
         _unit_rows(z_target.to(dtype), largest[1].to(dtype)),
     )
+
+
+def check_sides(z_source: Tensor, z_target: Tensor) -> torch.dtype:
+    """Checks the embeddings of both sides and returns the type of their unit rows.
+
+    Raises:
+        ValueError: As for :func:`unit_sides`.
+    """
+    return _checked_sides(z_source, z_target)[0]
+
+
+def unit_of(z: Tensor) -> Tensor:
+    """Unit rows ``[N, C]`` of finite rows, in single precision or better."""
+    least, most = torch.aminmax(z, dim=1)
+    return _unit_rows(z, torch.maximum(-least, most))
 
 
 def unit_rows(name: str, z: Tensor) -> Tensor:
@@ -160,6 +163,27 @@ def pair_cosines(
     chunks = pairs.split(4096, dim=1)
     cosine = torch.cat([(source[i] * target[j]).sum(dim=1) for i, j in chunks])
     return cosine if bonus is None else cosine + bonus.of_pairs(pairs)
+
+
+def _checked_sides(
+    z_source: Tensor, z_target: Tensor
+) -> tuple[torch.dtype, tuple[Tensor, Tensor]]:
+    """Checks both sides; returns the type of unit rows, and the largest magnitude of
+    every row.
+    """
+    largest = _checked("z_source", z_source), _checked("z_target", z_target)
+    if z_source.size(1) != z_target.size(1):
+        raise ValueError(
+            f"z_source {list(z_source.shape)} and z_target {list(z_target.shape)} "
+            "must have the same number of channels (columns)"
+        )
+    if z_source.device != z_target.device:
+        raise ValueError(
+            f"z_source is on {z_source.device} and z_target on {z_target.device}; "
+            "move both to the same device"
+        )
+    dtype = torch.promote_types(z_source.dtype, z_target.dtype)
+    return torch.promote_types(dtype, torch.float32), largest
 
 
 def _checked(side: str, z: Tensor) -> Tensor:

@@ -53,7 +53,8 @@ class Bonus(NamedTuple):
         if not bool(matrix.values().isfinite().all()):
             raise ValueError("bonus holds NaN or infinity")
         row, column = matrix.indices()
-        return cls(row, column, matrix.values().to(source.dtype), size)
+        dtype = torch.promote_types(source.dtype, torch.float32)
+        return cls(row, column, matrix.values().to(dtype), size)
 
     def add_(self, cosine: Tensor, rows: slice) -> None:
         """Adds to the cosines ``[B, M]`` of some source rows, in place."""

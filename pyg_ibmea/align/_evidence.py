@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pyg_ibmea.align._best import top_columns
+from pyg_ibmea.align.candidates import Candidates
 from pyg_ibmea.align.decoders import (
     CSLS,
     Decoder,
@@ -28,7 +29,8 @@ class Evidence(NamedTuple):
     """The best match of every source row, and the evidence for it.
 
     Attributes:
-        target (torch.Tensor): The best target row by the decoder, long ``[N]``.
+        target (torch.Tensor): The best target row by the decoder, long ``[N]``; -1 if
+            the row has no candidates, and all else is then 0.
         runner_up (torch.Tensor): The second-best target row, long ``[N]``; -1 if there
             is none.
         score (torch.Tensor): The score of the best match, ``[N]``.
@@ -56,6 +58,7 @@ def match_evidence(
     without: Tensor | None = None,
     block_size: int | None = None,
     bonus: Tensor | None = None,
+    candidates: Candidates | None = None,
 ) -> list[tuple[Evidence, Evidence]]:
     """Finds the best match of every source row by each of several decoders, with the
     evidence for it, in shared sweeps over all pairs.
@@ -72,6 +75,7 @@ def match_evidence(
             shows what is found for entities that have none. (default: :obj:`None`)
         block_size (int, optional): See :func:`topk`. (default: :obj:`None`)
         bonus (torch.Tensor, optional): See :func:`topk`. (default: :obj:`None`)
+        candidates (Candidates, optional): See :func:`topk`. (default: :obj:`None`)
 
     Returns:
         list: For each decoder, the evidence among all target rows, and that with those
@@ -88,7 +92,7 @@ def match_evidence(
         [[0, 1], [1, 0]]
     """
     csls, sinkhorn = csls or CSLS(), sinkhorn or Sinkhorn()
-    similarity = Similarity.of(z_source, z_target, bonus, block_size)
+    similarity = Similarity.of(z_source, z_target, bonus, block_size, candidates)
     source, target = similarity.source, similarity.target
     most = min(target.size(0), 2 if without is None else 3)
     if without is not None and target.size(0) < 2:
@@ -107,16 +111,16 @@ def match_evidence(
 
     by = [scoring(decoder) for decoder in decoders]
     by_csls, by_sinkhorn = scoring(csls), scoring(sinkhorn)
-    best = [_Best(source, target, most) for _ in decoders]
-    for rows, cosine in similarity.blocks():
-        for number, (score, found) in enumerate(zip(by, best, strict=True), start=1):
-            # The last decoder may overwrite the block: no other needs it any more.
-            block = cosine if number == len(best) else cosine.clone()
-            found.update(rows, score.apply_(block, rows))
+    if similarity.candidates is not None:
+        best = [_Best.among(similarity.candidates, score, most) for score in by]
+    else:
+        best = [_Best.empty(source, target, most) for _ in decoders]
+        _sweep(similarity, by, best)
 
     def evidence(best: _Best, without: Tensor | None) -> Evidence:
         column, score = best.two(without)
         first, rows = column[:, 0], torch.arange(len(column), device=column.device)
+        there, first = first >= 0, first.clamp(min=0)
         pairs, margin = torch.stack([rows, first]), score[:, 0] - score[:, 1]
         cosine = similarity.of_pairs(pairs)
         features = [
@@ -127,6 +131,11 @@ def match_evidence(
             by_sinkhorn.of_pairs(cosine, pairs) / sinkhorn.temperature,
         ]
         stacked = torch.stack(features, 1).double()
+        if not bool(there.all()):
+            stacked[~there] = 0.0
+            margin = torch.where(there, margin, 0.0)
+            score = torch.where(there[:, None], score, 0.0)
+            first = torch.where(there, first, _NONE)
         return Evidence(first, column[:, 1], score[:, 0], margin, stacked)
 
     every = [evidence(found, None) for found in best]
@@ -136,17 +145,46 @@ def match_evidence(
     return list(zip(every, lost, strict=True))
 
 
+def _sweep(
+    similarity: Similarity, by: Sequence[Scoring], best: Sequence[_Best]
+) -> None:
+    """Collects the best of all pairs by several scores."""
+    for rows, cosine in similarity.blocks():
+        for number, (score, found) in enumerate(zip(by, best, strict=True), start=1):
+            # The last decoder may overwrite the block: no other needs it any more.
+            block = cosine if number == len(best) else cosine.clone()
+            found.update(rows, score.apply_(block, rows))
+
+
 class _Best:
     """The best target rows of every source row and the two best source rows of every
-    target row, collected block by block.
+    target row, collected block by block or found among candidates.
     """
 
-    def __init__(self, source: Tensor, target: Tensor, most: int) -> None:
+    def __init__(
+        self, score: Tensor, column: Tensor, rival_score: Tensor, rival_row: Tensor
+    ) -> None:
+        self.score, self.column = score, column
+        self.rival_score, self.rival_row = rival_score, rival_row
+
+    @classmethod
+    def empty(cls, source: Tensor, target: Tensor, most: int) -> _Best:
+        """To be collected block by block."""
         size = source.size(0), target.size(0)
-        self.score = source.new_empty(size[0], most)
-        self.column = torch.empty_like(self.score, dtype=torch.long)
-        self.rival_score = source.new_full((size[1], 2), -torch.inf)
-        self.rival_row = torch.full_like(self.rival_score, _NONE, dtype=torch.long)
+        score = source.new_empty(size[0], most)
+        rival_score = source.new_full((size[1], 2), -torch.inf)
+        rival_row = torch.full_like(rival_score, _NONE, dtype=torch.long)
+        column = torch.empty_like(score, dtype=torch.long)
+        return cls(score, column, rival_score, rival_row)
+
+    @classmethod
+    def among(cls, candidates: Candidates, by: Scoring, most: int) -> _Best:
+        """The best among candidates; ``-inf`` and -1 where there are fewer."""
+        scores = by.of_candidates(candidates)
+        score, place = candidates.by_source.best(scores, most)
+        rival_score, rival = candidates.by_target.best(scores, 2)
+        ends = candidates.column_at(place), candidates.row_at(rival)
+        return cls(score, ends[0], rival_score, ends[1])
 
     def update(self, rows: slice, block: Tensor) -> None:
         """Adds the scores ``[B, M]`` of some source rows."""
@@ -173,7 +211,8 @@ class _Best:
             none = torch.full_like(column[:, :1], _NONE)
             column = torch.cat([column[:, :1], none], dim=1)
             score = score[:, :1].expand(-1, 2)
-        return column[:, :2], score[:, :2]
+        alone = column[:, 1:2] < 0
+        return column[:, :2], torch.where(alone, score[:, :1], score[:, :2])
 
     def rival(self, target: Tensor, source: Tensor) -> Tensor:
         """The best score of a target row with any other source row, ``[N]``; the score

@@ -12,7 +12,7 @@ from pyg_ibmea.align._blocks import cosine_blocks
 from pyg_ibmea.align._bonus import Bonus
 
 
-class Candidates(NamedTuple):
+class Nearest(NamedTuple):
     """The ``k`` nearest rows of the other side for every row of both sides.
 
     Attributes:
@@ -35,7 +35,7 @@ def nearest_candidates(
     k: int,
     block_size: int | None = None,
     bonus: Bonus | None = None,
-) -> Candidates:
+) -> Nearest:
     """Finds the ``k`` nearest rows of the other side for every row of both sides, in
     one sweep over the cosines. Of rows that tie, the lower is nearer.
 
@@ -48,7 +48,7 @@ def nearest_candidates(
             (default: :obj:`None`)
 
     Returns:
-        Candidates: The pairs and their cosines.
+        Nearest: The pairs and their cosines.
     """
     width = target.size(0)
     of_source = source.new_empty(source.size(0), min(k, width))
@@ -66,7 +66,7 @@ def nearest_candidates(
     similarity = torch.empty_like(key, dtype=source.dtype)
     similarity[inverse] = torch.cat([of_source.view(-1), of_columns.reshape(-1)])
     pairs = torch.stack([key // width, key % width])
-    return Candidates(pairs, similarity, of_source, of_columns)
+    return Nearest(pairs, similarity, of_source, of_columns)
 
 
 class _Later(NamedTuple):

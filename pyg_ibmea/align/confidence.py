@@ -9,7 +9,14 @@ from torch import Tensor
 
 from pyg_ibmea.align._best import top_columns
 from pyg_ibmea.align.alignment import Alignment
-from pyg_ibmea.align.decoders import Decoder, Similarity, as_decoder, score_blocks
+from pyg_ibmea.align.candidates import Candidates
+from pyg_ibmea.align.decoders import (
+    Decoder,
+    Similarity,
+    as_decoder,
+    score_blocks,
+    scores_of,
+)
 from pyg_ibmea.problem import Pair
 
 
@@ -23,6 +30,7 @@ def align_greedy(
     bonus: Tensor | None = None,
     uris: Mapping[str, Sequence[str]] | None = None,
     pair: Pair = ("source", "target"),
+    candidates: Candidates | None = None,
 ) -> Alignment:
     r"""Aligns every source row independently with its best target row.
 
@@ -49,9 +57,11 @@ def align_greedy(
             (default: the row numbers)
         pair (tuple, optional): Names of the two graphs.
             (default: :obj:`('source', 'target')`)
+        candidates (Candidates, optional): See :func:`topk`; the sum is over the
+            candidates, and rows that have none are left out. (default: :obj:`None`)
 
     Returns:
-        Alignment: A match for every source row.
+        Alignment: A match for every source row that has a candidate.
 
     Raises:
         ValueError: As for :func:`topk`.
@@ -63,7 +73,7 @@ def align_greedy(
         >>> alignment.target, alignment.confidence.round(4)
         (array([1, 0]), array([1. , 0.5]))
     """
-    similarity = Similarity.of(z_source, z_target, bonus, block_size)
+    similarity = Similarity.of(z_source, z_target, bonus, block_size, candidates)
     source = similarity.source
     if not 0 < temperature < float("inf"):
         raise ValueError(f"temperature must be positive and finite, got {temperature}")
@@ -72,15 +82,27 @@ def align_greedy(
     choice = torch.full((num_rows, 2), -1, device=source.device)
     score = source.new_empty(num_rows, width)
     confidence = source.new_empty(num_rows)
-    for rows, block in score_blocks(similarity, decoder):
-        score[rows], choice[rows, :width] = top_columns(block, k=width)
-        # Relative to the best score, the best is 1 and no exponential overflows.
-        relative = block.sub_(score[rows, :1]).div_(temperature).exp_()
-        confidence[rows] = relative.sum(dim=1).reciprocal()
+    chosen = torch.arange(num_rows, device=source.device)
+    found = similarity.candidates
+    if found is not None:
+        scores = scores_of(similarity, decoder).of_candidates(found)
+        score, place = found.by_source.best(scores, width)
+        sums = found.by_source.log_sum_exp(scores / temperature)
+        confidence = (score[:, 0] / temperature - sums).exp().clamp_(max=1)
+        choice[:, :width] = found.column_at(place)
+        score = torch.where(place < 0, score[:, :1], score)
+        chosen = chosen[choice[:, 0] >= 0]
+        choice, score, confidence = choice[chosen], score[chosen], confidence[chosen]
+    else:
+        for rows, block in score_blocks(similarity, decoder):
+            score[rows], choice[rows, :width] = top_columns(block, k=width)
+            # Relative to the best score, the best is 1 and no exponential overflows.
+            relative = block.sub_(score[rows, :1]).div_(temperature).exp_()
+            confidence[rows] = relative.sum(dim=1).reciprocal()
     names = dict(zip(pair, similarity.shape, strict=True))
     return Alignment.of_pair(
         pair,
-        torch.arange(num_rows),
+        chosen,
         choice[:, 0],
         score[:, 0],
         score[:, 0] - score[:, -1],

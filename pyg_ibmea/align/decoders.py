@@ -12,14 +12,28 @@ from torch import Tensor
 
 from pyg_ibmea.align._blocks import (
     check_neighbors,
+    check_sides,
     cosine_blocks,
     pair_cosines,
     unit_sides,
 )
 from pyg_ibmea.align._bonus import Bonus
-from pyg_ibmea.align._nearest import Candidates, nearest_candidates
+from pyg_ibmea.align._nearest import Nearest, nearest_candidates
+from pyg_ibmea.align._unit_chunks import UnitRows, chunked_blocks, chunked_cosines
+from pyg_ibmea.align.candidates import (
+    Candidates,
+    compares_all,
+    default_candidates,
+    find_candidates,
+)
 from pyg_ibmea.align.csls import RunningNeighborhoods
-from pyg_ibmea.align.sinkhorn import check_sinkhorn_options, num_kept, potentials
+from pyg_ibmea.align.sinkhorn import (
+    SinkhornPotentials,
+    check_sinkhorn_options,
+    num_kept,
+    potentials,
+    scale_candidates,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,18 +41,23 @@ class Similarity:
     """The cosines of two sides, never held in memory beyond one block.
 
     Attributes:
-        source (torch.Tensor): Unit rows ``[N, C]``.
-        target (torch.Tensor): Unit rows ``[M, C]``.
+        source (torch.Tensor): Unit rows ``[N, C]``; with ``candidates`` of any scale
+            and floating-point type.
+        target (torch.Tensor): The same of the target rows, ``[M, C]``.
         bonus (torch.Tensor, optional): Added to the cosines of some pairs, sparse
             ``[N, M]``. (default: :obj:`None`)
         block_size (int, optional): Maximum number of source rows in a block;
             :obj:`None` keeps a block near 64 MiB. (default: :obj:`None`)
+        candidates (Candidates, optional): The pairs to choose among, with their cosines
+            and the bonus; a decoder that reads them need not sweep over all pairs.
+            (default: :obj:`None`, all)
     """
 
     source: Tensor
     target: Tensor
     bonus: Tensor | None = None
     block_size: int | None = None
+    candidates: Candidates | None = None
 
     @classmethod
     def of(
@@ -47,8 +66,11 @@ class Similarity:
         z_target: Tensor,
         bonus: Tensor | None = None,
         block_size: int | None = None,
+        candidates: Candidates | None = None,
+        least_candidates: int = 1,
     ) -> Similarity:
-        """Checks the embeddings of both sides and scales their rows to unit length.
+        """Checks the embeddings of both sides and scales their rows to unit length, or
+        finds the candidates where there are too many pairs.
 
         Args:
             z_source (torch.Tensor): Source embeddings ``[N, C]``, of any scale; a zero
@@ -57,14 +79,37 @@ class Similarity:
             bonus (torch.Tensor, optional): See :class:`Similarity`.
                 (default: :obj:`None`)
             block_size (int, optional): See :class:`Similarity`. (default: :obj:`None`)
+            candidates (Candidates, optional): What :func:`find_candidates` gave for
+                these embeddings; the bonus is added to it. (default: all pairs, or
+                those of :func:`find_candidates` for more than 60,000 rows on both
+                sides)
+            least_candidates (int, optional): Fewest nearest rows to ask for, where
+                there are too many pairs. (default: :obj:`1`)
 
         Raises:
+            ImportError: If candidates are to be found by a search that needs faiss,
+                which is not installed.
             ValueError: If a side is not a finite, non-empty floating-point matrix, or
-                channels, devices or the bonus do not fit.
+                channels, devices, the bonus or the candidates do not fit.
         """
-        similarity = cls(*unit_sides(z_source, z_target), bonus, block_size)
-        _ = similarity.added  # Check the bonus before anything is computed.
-        return similarity
+        sides = z_source, z_target
+        fits = z_source.dim() == z_target.dim() == 2
+        size = (len(z_source), len(z_target)) if fits else (0, 0)
+        if candidates is None and compares_all(size):
+            similarity = cls(*unit_sides(*sides), bonus, block_size)
+            _ = similarity.added  # Check the bonus before anything is computed.
+            return similarity
+        check_sides(*sides)
+        added = Bonus.of(bonus, *sides)
+        if candidates is None:
+            k = max(least_candidates, default_candidates(size))
+            candidates = find_candidates(*sides, k)
+        elif candidates.size != size:
+            raise ValueError(
+                f"candidates are of {candidates.size} rows, but z_source and z_target "
+                f"have {size}"
+            )
+        return cls(*sides, bonus, block_size, candidates.with_bonus(added, *sides))
 
     @cached_property
     def added(self) -> Bonus | None:
@@ -72,25 +117,25 @@ class Similarity:
         return Bonus.of(self.bonus, self.source, self.target)
 
     @cached_property
-    def _candidates(self) -> dict[int, Candidates]:
+    def _nearest(self) -> dict[int, Nearest]:
         return {}
 
-    def nearest(self, k: int) -> Candidates:
+    def nearest(self, k: int) -> Nearest:
         """The ``k`` nearest rows of the other side for every row of both sides: found
         in one sweep over the cosines, and kept.
 
         Raises:
             ValueError: If the block size is not positive.
         """
-        if k not in self._candidates:
+        if k not in self._nearest:
             sides = self.source, self.target
             found = nearest_candidates(*sides, k, self.block_size, self.added)
-            self._candidates[k] = found
-        return self._candidates[k]
+            self._nearest[k] = found
+        return self._nearest[k]
 
-    def known_nearest(self, k: int = 1) -> Candidates | None:
+    def known_nearest(self, k: int = 1) -> Nearest | None:
         """What :meth:`nearest` has found for at least this ``k``."""
-        return next((c for n, c in self._candidates.items() if n >= k), None)
+        return next((c for n, c in self._nearest.items() if n >= k), None)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -107,7 +152,9 @@ class Similarity:
         Raises:
             ValueError: If the block size is not positive.
         """
-        return cosine_blocks(self.source, self.target, self.block_size, self.added)
+        if self.candidates is None:
+            return cosine_blocks(self.source, self.target, self.block_size, self.added)
+        return self._chunked_blocks()
 
     def of_rows(self, rows: Tensor) -> Similarity:
         """The cosines of some source rows, ascending, long ``[n]``."""
@@ -120,7 +167,23 @@ class Similarity:
 
     def of_pairs(self, pairs: Tensor) -> Tensor:
         """The cosines of pairs, long ``[2, L]``, as ``[L]``."""
-        return pair_cosines(self.source, self.target, pairs, self.added)
+        if self.candidates is None:
+            return pair_cosines(self.source, self.target, pairs, self.added)
+        cosine = chunked_cosines(*self.unit_rows, pairs)
+        return cosine if self.added is None else cosine + self.added.of_pairs(pairs)
+
+    @property
+    def unit_rows(self) -> tuple[UnitRows, UnitRows]:
+        """The unit rows of both sides, made where they are asked for."""
+        dtype = torch.promote_types(self.source.dtype, self.target.dtype)
+        dtype = torch.promote_types(dtype, torch.float32)
+        return UnitRows(self.source, dtype), UnitRows(self.target, dtype)
+
+    def _chunked_blocks(self) -> Iterator[tuple[slice, Tensor]]:
+        for rows, cosine in chunked_blocks(*self.unit_rows, self.block_size):
+            if self.added is not None:
+                self.added.add_(cosine, rows)
+            yield rows, cosine
 
 
 class Scoring(NamedTuple):
@@ -155,6 +218,15 @@ class Scoring(NamedTuple):
             score = score + self.source[pairs[0]]
         if self.target is not None:
             score = score + self.target[pairs[1]]
+        return score
+
+    def of_candidates(self, candidates: Candidates) -> Tensor:
+        """The scores of all candidates, ``[L]``."""
+        score = self.factor * candidates.cosine
+        sides = zip((self.source, self.target), candidates.pairs, strict=True)
+        for offsets, rows in sides:
+            if offsets is not None:
+                score += offsets.index_select(0, rows)
         return score
 
     def swapped(self) -> Scoring:
@@ -222,7 +294,14 @@ class CSLS:
         check_neighbors("k", self.k)
 
     def scoring(self, similarity: Similarity) -> Scoring:
-        """Finds the means in one sweep, or among the nearest rows if they are known."""
+        """Finds the means in one sweep, or among the candidates or the nearest rows if
+        they are known.
+        """
+        found = similarity.candidates
+        if found is not None:
+            both = (found.by_source, found.by_target)
+            means = [side.mean_of_best(found.cosine, self.k) for side in both]
+            return Scoring(2.0, -means[0], -means[1])
         source, target = similarity.source, similarity.target
         known = similarity.known_nearest(self.k)
         if known is not None:
@@ -250,7 +329,8 @@ class Sinkhorn:
             counterpart; :obj:`None` turns this off. (default: :obj:`None`)
         num_candidates (int, optional): Number of entries kept for every row of each
             side, its nearest by cosine; :obj:`None` keeps all up to a total of
-            :math:`2^{27}`, and 100 per row beyond. (default: :obj:`None`)
+            :math:`2^{27}`, and 100 per row beyond. Where candidates are given, it is
+            they that are kept. (default: :obj:`None`)
 
     Raises:
         ValueError: If an option is out of range.
@@ -271,25 +351,32 @@ class Sinkhorn:
         check_sinkhorn_options(*self._options())
 
     def scoring(self, similarity: Similarity) -> Scoring:
-        """Finds the potentials in one sweep over the cosines; none, if the nearest rows
-        that they are found among are known.
+        """Finds the potentials in one sweep over the cosines; none, if the pairs that
+        they are found among are known.
         """
-        found = potentials(
-            similarity.source,
-            similarity.target,
-            *self._options()[:-1],
-            candidates=self.candidates(similarity),
-            block_size=similarity.block_size,
-            bonus=similarity.bonus,
-        )
+        found: SinkhornPotentials
+        if similarity.candidates is not None:
+            found = scale_candidates(similarity.candidates, *self._options()[:4])
+        else:
+            found = potentials(
+                similarity.source,
+                similarity.target,
+                *self._options()[:-1],
+                candidates=self.candidates(similarity),
+                block_size=similarity.block_size,
+                bonus=similarity.bonus,
+            )
         return Scoring(1.0, found.source, found.target)
 
-    def candidates(self, similarity: Similarity) -> Candidates | None:
-        """The pairs among which the potentials are found; ``None`` if it is all.
+    def candidates(self, similarity: Similarity) -> Nearest | None:
+        """The pairs among which the potentials are found; ``None`` if it is all, or the
+        candidates of the similarity.
 
         Args:
             similarity (Similarity): The cosines, which keep them.
         """
+        if similarity.candidates is not None:
+            return None
         k = num_kept(*similarity.shape, self.num_candidates)
         return None if k is None else similarity.nearest(k)
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 from torch import Tensor
 
 from pyg_ibmea.align._best import top_columns
 from pyg_ibmea.align._blocks import cosine_blocks
-from pyg_ibmea.align._nearest import Candidates
+from pyg_ibmea.align._nearest import Nearest
+from pyg_ibmea.align.candidates import Candidates
 from pyg_ibmea.align.decoders import (
     Decoder,
     Scoring,
@@ -34,6 +37,7 @@ def match_probabilities(
     decoder: Sinkhorn | None = None,
     block_size: int | None = None,
     bonus: Tensor | None = None,
+    candidates: Candidates | None = None,
 ) -> Tensor:
     r"""Finds the pairs that are probably counterparts, by Sinkhorn scaling.
 
@@ -45,6 +49,7 @@ def match_probabilities(
         decoder (Sinkhorn, optional): The scaling. (default: :obj:`Sinkhorn()`)
         block_size (int, optional): See :func:`topk`. (default: :obj:`None`)
         bonus (torch.Tensor, optional): See :func:`topk`. (default: :obj:`None`)
+        candidates (Candidates, optional): See :func:`topk`. (default: :obj:`None`)
 
     Returns:
         torch.Tensor: Probabilities, sparse ``[N, M]``.
@@ -60,8 +65,10 @@ def match_probabilities(
     if not 0 < least <= 1:
         raise ValueError(f"least must be in (0, 1], got {least}")
     decoder = Sinkhorn() if decoder is None else decoder
-    similarity = Similarity.of(z_source, z_target, bonus, block_size)
+    similarity = Similarity.of(z_source, z_target, bonus, block_size, candidates)
     least_score = decoder.temperature * math.log(least)
+    if similarity.candidates is not None:
+        return _probable(similarity.candidates, decoder, similarity, least_score)
     index, score = [], []
     for rows, block in score_blocks(similarity, decoder):
         row, column = (block >= least_score).nonzero(as_tuple=True)
@@ -83,6 +90,7 @@ def mutual_nearest(
     decoder: Decoder | str = "csls",
     block_size: int | None = None,
     bonus: Tensor | None = None,
+    candidates: Candidates | None = None,
 ) -> tuple[Tensor, Tensor]:
     r"""Finds the pairs that are each other's best candidates.
 
@@ -95,6 +103,7 @@ def mutual_nearest(
         decoder (Decoder or str, optional): See :func:`topk`. (default: :obj:`'csls'`)
         block_size (int, optional): See :func:`topk`. (default: :obj:`None`)
         bonus (torch.Tensor, optional): See :func:`topk`. (default: :obj:`None`)
+        candidates (Candidates, optional): See :func:`topk`. (default: :obj:`None`)
 
     Returns:
         tuple: Pairs of source and target rows, long ``[2, L]``, ascending by source
@@ -110,7 +119,8 @@ def mutual_nearest(
         tensor([[0],
                 [0]])
     """
-    return mutual_pairs(Similarity.of(z_source, z_target, bonus, block_size), decoder)
+    similarity = Similarity.of(z_source, z_target, bonus, block_size, candidates)
+    return mutual_pairs(similarity, decoder)
 
 
 @torch.no_grad()
@@ -123,6 +133,8 @@ def mutual_pairs(
     :func:`_open_rows`.
     """
     score = scores_of(similarity, decoder)
+    if similarity.candidates is not None:
+        return _mutual(similarity.candidates, score, least)
     (num_rows, num_columns), like = similarity.shape, similarity.source
     best = _Best(num_rows, num_columns, like)
     rows = torch.arange(num_rows, device=like.device)
@@ -145,7 +157,7 @@ class _Best:
         self.column_score = like.new_full((num_columns,), -torch.inf)
         self.chosen_by = self.choice.new_zeros(num_columns)
 
-    def begin(self, known: Candidates, score: Scoring, but: Tensor) -> None:
+    def begin(self, known: Nearest, score: Scoring, but: Tensor) -> None:
         """Starts with the candidates, except those of some source rows."""
         kept = torch.ones_like(self.choice, dtype=torch.bool)
         kept[but] = False
@@ -188,7 +200,7 @@ def _first_best(
     first.scatter_reduce_(0, of, other, "amin", include_self=False)
 
 
-def _open_rows(known: Candidates, score: Scoring, least: float) -> Tensor:
+def _open_rows(known: Nearest, score: Scoring, least: float) -> Tensor:
     """The source rows of which a pair that is no candidate could matter to
     :func:`mutual_pairs`.
 
@@ -223,6 +235,7 @@ def assignment(
     threshold: float | None = None,
     block_size: int | None = None,
     bonus: Tensor | None = None,
+    candidates: Candidates | None = None,
 ) -> tuple[Tensor, Tensor]:
     r"""Finds the one-to-one alignment with the largest sum of scores.
 
@@ -244,6 +257,7 @@ def assignment(
             row unmatched; :obj:`None` for no threshold. (default: :obj:`None`)
         block_size (int, optional): See :func:`topk`. (default: :obj:`None`)
         bonus (torch.Tensor, optional): See :func:`topk`. (default: :obj:`None`)
+        candidates (Candidates, optional): See :func:`topk`. (default: :obj:`None`)
 
     Returns:
         tuple: Pairs of source and target rows, long ``[2, L]``, ascending by source
@@ -259,7 +273,7 @@ def assignment(
         tensor([[0, 1],
                 [0, 1]])
     """
-    similarity = Similarity.of(z_source, z_target, bonus, block_size)
+    similarity = Similarity.of(z_source, z_target, bonus, block_size, candidates)
     source, target, added = similarity.source, similarity.target, similarity.added
     if num_candidates is not None and num_candidates < 1:
         raise ValueError(f"num_candidates must be at least 1, got {num_candidates}")
@@ -267,7 +281,10 @@ def assignment(
         raise ValueError("threshold must be a number or None, got nan")
     score = scores_of(similarity, decoder)
     k = num_candidates
-    candidates = []
+    if similarity.candidates is not None:
+        found = _best_triples(similarity.candidates, score, k)
+        return _assigned(*found, similarity, threshold)
+    triples = []
     for side, other, offsets, extra in (
         (source, target, score, added),
         (target, source, score.swapped(), None if added is None else added.t()),
@@ -279,14 +296,71 @@ def assignment(
             pair = (row[:, None].expand_as(column), column)
             pair = pair if side is source else pair[::-1]
             triple = torch.stack([part.double() for part in (*pair, value)])
-            candidates.append(triple.flatten(1).cpu())
+            triples.append(triple.flatten(1).cpu())
         if k is None:
             break
-    row, column, value = torch.cat(candidates, dim=1).numpy()
-    size = similarity.shape
+    row, column, value = torch.cat(triples, dim=1).numpy()
+    return _assigned(row, column, value, similarity, threshold)
+
+
+def _probable(
+    candidates: Candidates, decoder: Sinkhorn, similarity: Similarity, least: float
+) -> Tensor:
+    """The probabilities of the candidates that score at least ``least``."""
+    score = scores_of(similarity, decoder).of_candidates(candidates)
+    kept = score >= least
+    matrix = torch.sparse_coo_tensor(
+        torch.stack([rows[kept] for rows in candidates.pairs]).long(),
+        decoder.probability(score[kept]),
+        similarity.shape,
+        check_invariants=False,
+    )
+    return matrix.coalesce()
+
+
+def _mutual(
+    candidates: Candidates, scoring: Scoring, least: float
+) -> tuple[Tensor, Tensor]:
+    """The candidates that are the best of both their rows."""
+    score = scoring.of_candidates(candidates)
+    best = candidates.by_target.best(score)[1].view(-1)
+    value, place = (found.view(-1) for found in candidates.by_source.best(score))
+    column = candidates.column_at(place)
+    mutual = (place >= 0) & (best[column] == place) & (value >= least)
+    row = mutual.nonzero().view(-1)
+    return torch.stack([row, column[mutual]]), value[mutual]
+
+
+def _best_triples(
+    candidates: Candidates, scoring: Scoring, k: int | None
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Rows, columns and scores of the ``k`` best candidates of each row of both sides,
+    or of all of them.
+    """
+    score = scoring.of_candidates(candidates)
+    place = torch.arange(len(candidates), device=score.device)
+    if k is not None:
+        sides = (candidates.by_source, candidates.by_target)
+        place = torch.cat([side.best(score, k)[1].view(-1) for side in sides])
+        place = place[place >= 0].unique()
+    row, column = (rows.index_select(0, place) for rows in candidates.pairs)
+    values = [part.double().cpu().numpy() for part in (row, column, score[place])]
+    return values[0], values[1], values[2]
+
+
+def _assigned(
+    row: NDArray[Any],
+    column: NDArray[Any],
+    value: NDArray[Any],
+    similarity: Similarity,
+    threshold: float | None,
+) -> tuple[Tensor, Tensor]:
+    """The best matching of pairs with known scores, as :func:`assignment` gives it."""
+    source, size = similarity.source, similarity.shape
     chosen = _best_matching(row.astype(int), column.astype(int), value, size, threshold)
     pairs = torch.from_numpy(np.stack([row[chosen], column[chosen]]).astype(np.int64))
-    scores = torch.from_numpy(value[chosen]).to(source.dtype)
+    dtype = torch.promote_types(source.dtype, torch.float32)
+    scores = torch.from_numpy(value[chosen]).to(dtype)
     return pairs.to(source.device), scores.to(source.device)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pyg_ibmea.align.candidates import Candidates
 from pyg_ibmea.align.decoders import Decoder, Similarity
 from pyg_ibmea.align.ranks import Ranks, ranks_of
 
@@ -20,6 +21,7 @@ def ranking_metrics(
     pairs: Tensor | None = None,
     block_size: int | None = None,
     bonus: Tensor | None = None,
+    candidates: Candidates | None = None,
 ) -> dict[str, Any]:
     r"""Ranks every true counterpart among all rows of the other side.
 
@@ -47,6 +49,9 @@ def ranking_metrics(
             removed. :obj:`None` pairs row i with row i. (default: :obj:`None`)
         block_size (int, optional): See :func:`topk`. (default: :obj:`None`)
         bonus (torch.Tensor, optional): See :func:`topk`. (default: :obj:`None`)
+        candidates (Candidates, optional): See :func:`topk`; only what the decoder adds
+            to the cosines is found among them. Every query is compared with all rows.
+            (default: :obj:`None`)
 
     Returns:
         dict: ``hits@k`` (share of the queries, 0 to 1) for every k, ``mr`` (from 1) and
@@ -63,7 +68,7 @@ def ranking_metrics(
         >>> ranking_metrics(torch.ones(4, 2), torch.ones(4, 2), ks=(1,))["mean"]["mr"]
         2.5
     """
-    similarity = Similarity.of(z_source, z_target, bonus, block_size)
+    similarity = Similarity.of(z_source, z_target, bonus, block_size, candidates)
     return metrics_of(similarity, decoder, ks, pairs)
 
 

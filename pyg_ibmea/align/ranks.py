@@ -7,12 +7,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pyg_ibmea.align._blocks import cosine_blocks
+from pyg_ibmea.align._blocks import cosine_blocks, exact_products
 from pyg_ibmea.align._bonus import Bonus
+from pyg_ibmea.align._unit_chunks import UnitRows
+from pyg_ibmea.align.candidates import Candidates
 from pyg_ibmea.align.decoders import Decoder, Scoring, Similarity, scores_of
 
 # Number of cosines in a score with offsets: CSLS is 2 cos - r_T - r_S.
 _NUM_COSINES = 4
+_QUERIES = 4096
 
 
 class Ranks(NamedTuple):
@@ -40,6 +43,7 @@ def ranks(
     pairs: Tensor | None = None,
     block_size: int | None = None,
     bonus: Tensor | None = None,
+    candidates: Candidates | None = None,
 ) -> tuple[Ranks, Ranks]:
     r"""Counts the candidates that beat or tie each true counterpart.
 
@@ -58,6 +62,9 @@ def ranks(
             (default: :obj:`None`)
         block_size (int, optional): See :func:`topk`. (default: :obj:`None`)
         bonus (torch.Tensor, optional): See :func:`topk`. (default: :obj:`None`)
+        candidates (Candidates, optional): See :func:`topk`; only what the decoder adds
+            to the cosines is found among them. Every query is compared with all rows.
+            (default: :obj:`None`)
 
     Returns:
         tuple: The counts of the source queries and of the target queries.
@@ -71,7 +78,7 @@ def ranks(
         >>> to_target.greater, to_target.tied
         (tensor([0, 0, 0]), tensor([0, 1, 1]))
     """
-    similarity = Similarity.of(z_source, z_target, bonus, block_size)
+    similarity = Similarity.of(z_source, z_target, bonus, block_size, candidates)
     return ranks_of(similarity, decoder, pairs)
 
 
@@ -85,12 +92,19 @@ def ranks_of(
     pairs = _check_pairs(pairs, source, target)
     score = scores_of(similarity, decoder)
     true_scores = score.of_pairs(similarity.of_pairs(pairs), pairs)
+    unit_rows = similarity.unit_rows
 
     shifted = score.source is not None or score.target is not None
     num_cosines = _NUM_COSINES if shifted else max(1.0, abs(score.factor))
-    tolerance = num_cosines * _cosine_tolerance(source)
+    tolerance = num_cosines * _cosine_tolerance(source.size(1), unit_rows[0].dtype)
     source_counts = _Counts(pairs[0], true_scores, source.size(0), tolerance)
     target_counts = _Counts(pairs[1], true_scores, target.size(0), tolerance)
+    if similarity.candidates is not None:
+        _count_chunks(*unit_rows, score, pairs, source_counts, added)
+        unit_rows, score, pairs = unit_rows[::-1], score.swapped(), pairs.flip(0)
+        added = None if added is None else added.t()
+        _count_chunks(*unit_rows, score, pairs, target_counts, added)
+        return source_counts.ranks(), target_counts.ranks()
     num_queries = [int(side.is_query.sum()) for side in (source_counts, target_counts)]
     if num_queries[0] / source.size(0) + num_queries[1] / target.size(0) < 1:
         # Few queries: their rows and columns are less than the whole matrix.
@@ -173,14 +187,47 @@ def _count_queries(
         counts.add(scores, query[rows], 1, flags_for(scores))
 
 
-def _cosine_tolerance(unit_rows: Tensor) -> float:
+def _count_chunks(
+    side: UnitRows,
+    others: UnitRows,
+    score: Scoring,
+    pairs: Tensor,
+    counts: _Counts,
+    bonus: Bonus | None,
+) -> None:
+    """Counts in one direction, for the rows of ``side`` that are queries, a chunk of
+    the other rows at a time.
+    """
+    flags_for = _Room()
+    for query in counts.is_query.nonzero().view(-1).split(_QUERIES):
+        unit = side[query]
+        # By column, so that those of a chunk lie together.
+        added = None if bonus is None else bonus.select(query).t()
+        mine = torch.isin(pairs[0], query)
+        true = torch.searchsorted(query, pairs[0, mine]), pairs[1, mine]
+        of_query = None if score.source is None else score.source[query]
+        for columns, other in others.chunks():
+            with exact_products(unit.device):
+                scores = unit @ other.t()
+            if added is not None:
+                added.add_(scores.t(), columns)
+            of_column = None if score.target is None else score.target[columns]
+            chunk = Scoring(score.factor, of_query, of_column)
+            chunk.apply_(scores, slice(None))
+            here = (true[1] >= columns.start) & (true[1] < columns.stop)
+            place = true[0][here], true[1][here] - columns.start
+            scores[place] = -torch.inf  # True counterparts do not compete.
+            counts.add(scores, query, 1, flags_for(scores))
+
+
+def _cosine_tolerance(channels: int, dtype: torch.dtype) -> float:
     """Bounds how far apart the computed cosines of identical rows may be.
 
     A matrix product sums its C terms in a different order at the edge of a tile.
     Rounding errors of a sum grow like sqrt(C) if they are random (26 eps was observed
     at 4,096 channels) and like C if all channels are alike (C / 11 eps was observed).
     """
-    return max(16.0, unit_rows.size(1) / 8) * torch.finfo(unit_rows.dtype).eps
+    return max(16.0, channels / 8) * torch.finfo(dtype).eps
 
 
 def _pairs_inside(pairs: Tensor, rows: slice) -> Tensor:

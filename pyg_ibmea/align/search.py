@@ -1,4 +1,4 @@
-"""Exact search for the best candidates."""
+"""Search for the best candidates."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ import torch
 from torch import Tensor
 
 from pyg_ibmea.align._best import top_columns
-from pyg_ibmea.align.decoders import Decoder, Similarity, score_blocks
+from pyg_ibmea.align.candidates import Candidates
+from pyg_ibmea.align.decoders import (
+    Decoder,
+    Scoring,
+    Similarity,
+    score_blocks,
+    scores_of,
+)
 
 
 @torch.no_grad()
@@ -17,12 +24,16 @@ def topk(
     decoder: Decoder | str = "cosine",
     block_size: int | None = None,
     bonus: Tensor | None = None,
+    candidates: Candidates | None = None,
 ) -> tuple[Tensor, Tensor]:
-    r"""Finds the ``k`` best target rows of every source row, exactly.
+    r"""Finds the ``k`` best target rows of every source row.
 
     Scores that are equal to the last bit are ordered by target row, lowest first. (The
     scores of identical target rows may still differ in the last bit, depending on where
     the rows fall in the matrix product.)
+
+    All pairs are compared up to 60,000 rows on both sides. Beyond, or if they are
+    given, only ``candidates`` are, here and in all functions that take them.
 
     Args:
         z_source (torch.Tensor): Source embeddings ``[N, C]``, of any scale: rows are
@@ -37,11 +48,18 @@ def topk(
         bonus (torch.Tensor, optional): Sparse ``[N, M]``; added to the cosines of some
             pairs before anything else, e.g. the result of
             :func:`neighborhood_agreement`. (default: :obj:`None`)
+        candidates (Candidates, optional): The pairs to choose among, which
+            :func:`find_candidates` gave for the same embeddings; those that have a
+            bonus are added. (default: all, or those of :func:`find_candidates` for
+            more than 60,000 rows on both sides)
 
     Returns:
-        tuple: Scores ``[N, k]``, sorted descending, and target rows ``[N, k]``.
+        tuple: Scores ``[N, k]``, sorted descending, and target rows ``[N, k]``;
+        ``-inf`` and -1 where a row has fewer candidates.
 
     Raises:
+        ImportError: If candidates are to be found by a search that needs faiss, which
+            is not installed.
         ValueError: If a side is not a finite, non-empty floating-point matrix, channels
             or devices differ, or an option is out of range.
 
@@ -51,14 +69,23 @@ def topk(
         >>> candidates
         tensor([[1, 2]])
     """
-    similarity = Similarity.of(z_source, z_target, bonus, block_size)
+    options = (bonus, block_size, candidates)
+    similarity = Similarity.of(z_source, z_target, *options, least_candidates=k)
     num_rows, num_targets = similarity.shape
     if not 1 <= k <= num_targets:
         raise ValueError(
             f"k must lie between 1 and the {num_targets} rows of z_target, got {k}"
         )
+    if similarity.candidates is not None:
+        return _topk_of(similarity.candidates, scores_of(similarity, decoder), k)
     scores = similarity.source.new_empty(num_rows, k)
-    candidates = torch.empty_like(scores, dtype=torch.long)
+    columns = torch.empty_like(scores, dtype=torch.long)
     for rows, block in score_blocks(similarity, decoder):
-        scores[rows], candidates[rows] = top_columns(block, k)
-    return scores, candidates
+        scores[rows], columns[rows] = top_columns(block, k)
+    return scores, columns
+
+
+def _topk_of(candidates: Candidates, scoring: Scoring, k: int) -> tuple[Tensor, Tensor]:
+    score = scoring.of_candidates(candidates)
+    best, place = candidates.by_source.best(score, k)
+    return best, candidates.column_at(place)

@@ -8,14 +8,28 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pyg_ibmea.align._blocks import cosine_blocks, exact_products, unit_sides
+from pyg_ibmea.align._blocks import (
+    check_sides,
+    cosine_blocks,
+    exact_products,
+    unit_sides,
+)
 from pyg_ibmea.align._bonus import Bonus
-from pyg_ibmea.align._nearest import Candidates, nearest_candidates
+from pyg_ibmea.align._candidate_kernel import SparseKernel
+from pyg_ibmea.align._nearest import Nearest, nearest_candidates
+from pyg_ibmea.align.candidates import (
+    EXACT_PAIRS,
+    Candidates,
+    compares_all,
+    find_candidates,
+)
 
 # Of a GPU, which works on while the host waits for none of them.
 _ITERS_BETWEEN_CHECKS = 5
 # Up to this size the whole kernel matrix is held, 0.5 GiB in float32.
 _DENSE_ENTRIES = 2**27
+# Up to so many pairs, sums among candidates are of logarithms in double precision.
+_FEW_PAIRS = EXACT_PAIRS
 # Of every row beyond that size.
 _NUM_CANDIDATES = 100
 
@@ -58,6 +72,7 @@ def sinkhorn(
     num_candidates: int | None = None,
     block_size: int | None = None,
     bonus: Tensor | None = None,
+    candidates: Candidates | None = None,
 ) -> SinkhornPotentials:
     r"""Scales the cosines of two sides into a soft one-to-one assignment.
 
@@ -92,6 +107,8 @@ def sinkhorn(
             side), and 100 per row beyond. (default: :obj:`None`)
         block_size (int, optional): See :func:`topk`. (default: :obj:`None`)
         bonus (torch.Tensor, optional): See :func:`topk`. (default: :obj:`None`)
+        candidates (Candidates, optional): The entries to keep, in place of
+            ``num_candidates``; see :func:`topk`. (default: :obj:`None`)
 
     Returns:
         SinkhornPotentials: The potentials of both sides.
@@ -107,15 +124,24 @@ def sinkhorn(
         >>> (cosine + f[:, None] + g).argmax(dim=1)
         tensor([0, 1])
     """
-    source, target = unit_sides(z_source, z_target)
     check_sinkhorn_options(temperature, num_iters, tolerance, slack, num_candidates)
+    if z_source.dim() == z_target.dim() == 2 and (
+        candidates is not None or not compares_all((len(z_source), len(z_target)))
+    ):
+        check_sides(z_source, z_target)
+        added = Bonus.of(bonus, z_source, z_target)
+        if candidates is None:
+            candidates = find_candidates(z_source, z_target, num_candidates)
+        candidates = candidates.with_bonus(added, z_source, z_target)
+        return scale_candidates(candidates, temperature, num_iters, tolerance, slack)
+    source, target = unit_sides(z_source, z_target)
     added = Bonus.of(bonus, source, target)
-    candidates = None
+    nearest = None
     k = num_kept(source.size(0), target.size(0), num_candidates)
     if k is not None:
-        candidates = nearest_candidates(source, target, k, block_size, added)
+        nearest = nearest_candidates(source, target, k, block_size, added)
     options = temperature, num_iters, tolerance, slack
-    return potentials(source, target, *options, candidates, block_size, bonus)
+    return potentials(source, target, *options, nearest, block_size, bonus)
 
 
 def num_kept(num_rows: int, num_columns: int, num_candidates: int | None) -> int | None:
@@ -134,7 +160,7 @@ def potentials(
     num_iters: int,
     tolerance: float,
     slack: float | None,
-    candidates: Candidates | None,
+    candidates: Nearest | None,
     block_size: int | None = None,
     bonus: Tensor | None = None,
 ) -> SinkhornPotentials:
@@ -146,15 +172,54 @@ def potentials(
     if swap:
         source, target, size = target, source, size[::-1]
         bonus = None if bonus is None else bonus.to_sparse_coo().t()
-    kernel: _DenseKernel | _CandidateKernel
+    kernel: _Kernel
     if candidates is None:
         kernel = _DenseKernel(source, target, temperature, block_size, bonus)
     else:
         pairs = candidates.pairs.flip(0) if swap else candidates.pairs
         kernel = _CandidateKernel(pairs, candidates.cosine, size, temperature)
+    options = (slack, temperature, num_iters, tolerance)
+    return _potentials(kernel, size, source.dtype, swap, *options)
+
+
+@torch.no_grad()
+def scale_candidates(
+    candidates: Candidates,
+    temperature: float = 0.02,
+    num_iters: int = 20,
+    tolerance: float = 1e-3,
+    slack: float | None = None,
+) -> SinkhornPotentials:
+    """The potentials of :func:`sinkhorn` where all pairs but the candidates count as
+    zero. Those of a row without candidates are 0.
+
+    Args:
+        candidates (Candidates): The pairs, with their cosines.
+        temperature (float, optional): See :func:`sinkhorn`. (default: :obj:`0.02`)
+        num_iters (int, optional): Maximum number of iterations. (default: :obj:`20`)
+        tolerance (float, optional): Relative error of the sums at which to stop.
+            (default: :obj:`1e-3`)
+        slack (float, optional): See :func:`sinkhorn`. (default: :obj:`None`)
+    """
+    swap = candidates.size[0] > candidates.size[1]
+    kernel, size = _kernel_of(candidates, temperature, swap)
+    options = (slack, temperature, num_iters, tolerance)
+    return _potentials(kernel, size, candidates.cosine.dtype, swap, *options)
+
+
+def _potentials(
+    kernel: _Kernel,
+    size: tuple[int, int],
+    dtype: torch.dtype,
+    swap: bool,
+    slack: float | None,
+    temperature: float,
+    num_iters: int,
+    tolerance: float,
+) -> SinkhornPotentials:
     exits = _Slack(slack, temperature, size)
     state, iteration, error = _scale(kernel, exits, size, num_iters, tolerance)
-    f, g, dtype = state.f, state.g, source.dtype
+    f, g = state.f, state.g
     factors = (temperature * f).to(dtype), (temperature * g).to(dtype)
     slacks = (
         exits.probability(f, state.g_exit).to(dtype),
@@ -166,37 +231,51 @@ def potentials(
 
 
 @torch.no_grad()
-def pair_probabilities(
-    pairs: Tensor,
-    similarity: Tensor,
-    size: tuple[int, int],
+def candidate_probabilities(
+    candidates: Candidates,
     temperature: float,
     num_iters: int = 20,
     tolerance: float = 1e-3,
 ) -> Tensor:
-    """The probabilities :math:`P_{ij}` of :func:`sinkhorn` among given pairs of known
-    similarity; all other pairs count as zero.
+    """The probabilities :math:`P_{ij}` of :func:`sinkhorn` of candidates; all other
+    pairs count as zero.
 
     Args:
-        pairs (torch.Tensor): Pairs, long ``[2, L]``, without duplicates; every row of
-            both sides must be in one.
-        similarity (torch.Tensor): Their similarities, used in place of cosines,
-            ``[L]``.
-        size (tuple): Numbers of source and target rows.
+        candidates (Candidates): The pairs; their similarities are used in place of
+            cosines.
         temperature (float): See :func:`sinkhorn`.
         num_iters (int, optional): Maximum number of iterations. (default: :obj:`20`)
         tolerance (float, optional): Relative error of the sums at which to stop.
             (default: :obj:`1e-3`)
 
     Returns:
-        torch.Tensor: Probabilities, float64 ``[L]``.
+        torch.Tensor: Probabilities, ``[L]``; in double precision up to 60,000 rows on
+        both sides.
     """
-    if size[0] > size[1]:  # As in sinkhorn, the rows are the smaller side.
-        pairs, size = pairs.flip(0), size[::-1]
-    kernel = _CandidateKernel(pairs, similarity, size, temperature)
+    swap = candidates.size[0] > candidates.size[1]  # As in sinkhorn.
+    kernel, size = _kernel_of(candidates, temperature, swap)
     exits = _Slack(None, temperature, size)
     state = _scale(kernel, exits, size, num_iters, tolerance)[0]
-    return (kernel.log_entry + state.f[pairs[0]] + state.g[pairs[1]]).exp()
+    log = candidates.cosine
+    if isinstance(kernel, _CandidateKernel):
+        log = log.double()
+    log = log / temperature
+    for side, potential in zip((swap, not swap), (state.f, state.g), strict=True):
+        rows = candidates.pairs[int(side)]
+        log += potential.to(log.dtype).index_select(0, rows)
+    return log.exp_()
+
+
+def _kernel_of(
+    candidates: Candidates, temperature: float, swap: bool
+) -> tuple[_Kernel, tuple[int, int]]:
+    """The entries of candidates, and the numbers of rows and columns."""
+    size = candidates.size[::-1] if swap else candidates.size
+    if size[0] * size[1] > _FEW_PAIRS:
+        return SparseKernel(candidates, temperature, swap), size
+    pairs = candidates.pairs.long()
+    pairs = pairs.flip(0) if swap else pairs
+    return _CandidateKernel(pairs, candidates.cosine, size, temperature), size
 
 
 class _State(NamedTuple):
@@ -220,7 +299,7 @@ class _State(NamedTuple):
 
 
 def _scale(
-    kernel: _DenseKernel | _CandidateKernel,
+    kernel: _Kernel,
     exits: _Slack,
     size: tuple[int, int],
     num_iters: int,
@@ -251,9 +330,7 @@ def _scale(
     return state, iteration, error
 
 
-def _first_state(
-    kernel: _DenseKernel | _CandidateKernel, exits: _Slack, size: tuple[int, int]
-) -> _State:
+def _first_state(kernel: _Kernel, exits: _Slack, size: tuple[int, int]) -> _State:
     g = torch.zeros(size[1], dtype=torch.double, device=kernel.device)
     zero = g.new_zeros(())
     f = -exits.add(kernel.log_row_sums(g), zero)
@@ -262,7 +339,7 @@ def _first_state(
 
 def _next_state(
     state: _State,
-    kernel: _DenseKernel | _CandidateKernel,
+    kernel: _Kernel,
     exits: _Slack,
     most: float,
     tolerance: float,
@@ -410,7 +487,11 @@ class _CandidateKernel:
         largest.scatter_reduce_(0, index, entry, "amax")
         sums = torch.zeros_like(largest)
         sums.index_add_(0, index, (entry - largest[index]).exp())
-        return sums.log() + largest
+        # A row without entries has nothing to be scaled to.
+        return torch.where(sums > 0, sums.log() + largest, 0.0)
+
+
+_Kernel = _DenseKernel | _CandidateKernel | SparseKernel
 
 
 def check_temperature(name: str, temperature: float) -> None:

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from pyg_ibmea.align._blocks import pair_cosines, unit_sides
+from pyg_ibmea.align._blocks import check_sides
 from pyg_ibmea.align._bonus import Bonus
-from pyg_ibmea.align._nearest import nearest_candidates
 from pyg_ibmea.align.agreement import Edges, neighborhood_agreement
+from pyg_ibmea.align.backends import ExactSearch
+from pyg_ibmea.align.candidates import Candidates, compares_all, find_candidates
 from pyg_ibmea.align.decoders import Sinkhorn
-from pyg_ibmea.align.sinkhorn import pair_probabilities
+from pyg_ibmea.align.sinkhorn import candidate_probabilities
 
 _LEAST_PROBABILITY = 0.1
 
@@ -32,6 +33,7 @@ def spread_agreement(
     decoder: Sinkhorn | None = None,
     num_candidates: int = 100,
     block_size: int | None = None,
+    candidates: Candidates | None = None,
 ) -> Tensor:
     r"""Computes the neighbourhood agreement of pairs of entities, to be used in
     addition to their embeddings.
@@ -61,6 +63,8 @@ def spread_agreement(
             are candidates of each entity, in addition to those whose neighbours agree.
             (default: :obj:`100`)
         block_size (int, optional): See :func:`topk`. (default: :obj:`None`)
+        candidates (Candidates, optional): What :func:`find_candidates` gave for these
+            embeddings, in place of ``num_candidates``. (default: :obj:`None`)
 
     Returns:
         torch.Tensor: The weighted agreement by node ids, sparse ``[N, M]``, to be used
@@ -86,28 +90,30 @@ def spread_agreement(
             raise ValueError(f"{name} must be at least 1, got {number}")
     if not 0 <= weight < math.inf:
         raise ValueError(f"weight must be non-negative and finite, got {weight}")
-    source, target = unit_sides(z_source, z_target)
-    known = _checked_ids(known, entities, (source, target), size)
-    rows = source.size(0), target.size(0)
-    pairs, cosine, *_ = nearest_candidates(source, target, num_candidates, block_size)
-    sure = source.new_ones(known.size(1))
+    dtype = check_sides(z_source, z_target)
+    known = _checked_ids(known, entities, (z_source, z_target), size)
+    if candidates is None:
+        exact = compares_all((len(z_source), len(z_target)))
+        search = ExactSearch(block_size) if exact else "auto"
+        candidates = find_candidates(z_source, z_target, num_candidates, search)
+    sure = torch.ones(known.size(1), dtype=dtype, device=known.device)
     bonus: Tensor | None = None
     for _ in range(rounds):
-        similarity = cosine
+        alike = candidates
         if bonus is not None:
             added = bonus.index_select(0, entities[0]).index_select(1, entities[1])
-            told = Bonus.of(added, source, target)
+            told = Bonus.of(added, z_source, z_target)
             assert told is not None
-            pairs, cosine = _with_others(pairs, cosine, told, source, target)
-            similarity = cosine + told.of_pairs(pairs)
-        found = pair_probabilities(
-            *(pairs, similarity, rows),
-            decoder.temperature,
-            decoder.num_iters,
-            decoder.tolerance,
+            pairs = torch.stack([told.row, told.column])
+            # A pair that loses its agreement stays among the candidates.
+            candidates = candidates.including(pairs, z_source, z_target)
+            alike = candidates.with_bonus(told, z_source, z_target)
+        found = candidate_probabilities(
+            alike, decoder.temperature, decoder.num_iters, decoder.tolerance
         )
         kept = found >= _LEAST_PROBABILITY
-        sides = zip(entities, pairs[:, kept], strict=True)
+        chosen = (side[kept].long() for side in alike.pairs)
+        sides = zip(entities, chosen, strict=True)
         ids = torch.stack([of[row] for of, row in sides])
         matches = torch.sparse_coo_tensor(
             torch.cat([known, ids], dim=1),
@@ -156,20 +162,3 @@ def _checked_ids(
             )
     distinct: Tensor = known.unique(dim=1)
     return distinct
-
-
-def _with_others(
-    pairs: Tensor, cosine: Tensor, bonus: Bonus, source: Tensor, target: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Adds the pairs that have a bonus; returns all pairs, ascending, and their
-    cosines.
-    """
-    keys = pairs[0] * target.size(0) + pairs[1]
-    more = bonus.row * target.size(0) + bonus.column
-    more = more[~torch.isin(more, keys)]
-    if not more.numel():
-        return pairs, cosine
-    others = torch.stack([more // target.size(0), more % target.size(0)])
-    keys, order = torch.cat([keys, more]).sort()
-    cosine = torch.cat([cosine, pair_cosines(source, target, others)])[order]
-    return torch.cat([pairs, others], dim=1)[:, order], cosine

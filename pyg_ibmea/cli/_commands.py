@@ -196,6 +196,8 @@ def print_metrics(metrics: dict[str, Any], pairs: Sequence[Pair]) -> None:
                 print(report.metrics_table(*table))
                 if part in figures.get("vectors_alone", {}):
                     print(report.embeddings_line(figures["vectors_alone"][part]))
+        if line := report.candidates_line(figures.get("candidates", {})):
+            print(f"\n{line}")
         text = report.confidence_table(figures.get("confidence", {}))
         print(f"\n{text}" if text else "")
     if "clusters" in metrics:

@@ -4,6 +4,7 @@ from pyg_ibmea.report.curves import plot_curves
 from pyg_ibmea.report.page import write_page
 from pyg_ibmea.report.table import (
     calibration_line,
+    candidates_line,
     clusters_table,
     confidence_table,
     embeddings_line,
@@ -13,6 +14,7 @@ from pyg_ibmea.report.table import (
 
 __all__ = [
     "calibration_line",
+    "candidates_line",
     "clusters_table",
     "confidence_table",
     "embeddings_line",

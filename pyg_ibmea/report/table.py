@@ -120,6 +120,34 @@ def embeddings_line(alone: Mapping[str, Any]) -> str:
     return f"embeddings only (--neighbor-agreement 0): Hits@1 {', '.join(hits)}"
 
 
+def candidates_line(candidates: Mapping[str, Any]) -> str:
+    """Says how the pairs to choose among were found; ``''`` where it was among all.
+
+    Args:
+        candidates (dict): What ``metrics.json`` holds under ``candidates``.
+
+    Example:
+        >>> line = candidates_line({'search': 'hnsw', 'nearest': 100, 'pairs': 1500000,
+        ...     'ranked': {'test': 5000}, 'recall': 0.991})
+        >>> line.split(', ')[0], line.split('; ')[1]
+        ('chosen among 1', 'ranked: 5,000 test pairs')
+    """
+    if not candidates:
+        return ""
+    count, search = candidates["pairs"], candidates["search"]
+    text = (
+        f"chosen among {count:,} candidate pairs ({search}, "
+        f"{candidates['nearest']} nearest entities of each)"
+    )
+    if "recall" in candidates:
+        text += f", which hold {candidates['recall']:.1%} of the validation pairs"
+    ranked = [
+        f"{count:,} {_PARTS[part]} pairs"
+        for part, count in candidates["ranked"].items()
+    ]
+    return f"{text}; ranked: {' and '.join(ranked)}" if ranked else text
+
+
 def confidence_table(confidence: Mapping[str, Any]) -> str:
     """Formats how far the confidence can be trusted.
 

@@ -14,6 +14,7 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.align import (
     Alignment,
     Calibration,
+    Candidates,
     Decoder,
     coverage_curve,
     expected_calibration_error,
@@ -21,6 +22,7 @@ from pyg_ibmea.align import (
 )
 from pyg_ibmea.align._evidence import Evidence, match_evidence
 from pyg_ibmea.align.calibration import detection_metrics, wilson_interval
+from pyg_ibmea.large import ranges
 from pyg_ibmea.problem import (
     GRAPH,
     alignment_pair,
@@ -31,6 +33,7 @@ from pyg_ibmea.problem import (
     unaligned_entities,
 )
 from pyg_ibmea.train.decoding import DecodingOptions
+from pyg_ibmea.train.encoding import Encoding
 from pyg_ibmea.train.evaluation import bonus_of, encode_entities
 
 # Of the softmax of a match and its runner-up where nothing could be calibrated.
@@ -87,6 +90,7 @@ def calibrate(
     graph: object | None = None,
     bonus: Tensor | None = None,
     decoder: Decoder | None = None,
+    encoding: Encoding | None = None,
 ) -> Judgement:
     """Learns from the validation pairs how likely a match is to be right.
 
@@ -108,13 +112,13 @@ def calibrate(
             node ids, sparse ``[N, M]``. (default: :obj:`None`)
         decoder (Decoder, optional): What chooses the matches. (default: CSLS or
             Sinkhorn scaling, whichever gets more validation pairs right)
+        encoding (Encoding, optional): What the models make of the entities outside the
+            training pairs. (default: made here)
     """
-    pair, links = alignment_pair(data), links_of(data, "val")
-    entities = unaligned_entities(data, ("train",))
+    links, entities = links_of(data, "val"), unaligned_entities(data, ("train",))
     if links.size(1) == 0 or entities[1].numel() < 2:  # Nothing that could be wrong.
         return Judgement(0, Calibration(), 0.5)
-    chosen = dict(zip(pair, entities, strict=True))
-    z = encode_entities(models, data, chosen, graph)
+    z, found_pairs = _encoded(models, data, entities, graph, encoding)
     row, true = _first_counterparts(entities, links)
     lonely = torch.cat([dangling_of(data, part) for part in ("train", "val")])
     without = torch.full((entities[0].numel(),), -1, device=row.device)
@@ -123,17 +127,22 @@ def calibrate(
     decoders = decoders_for(options, bonus, decoder)
     features = (options.csls, options.final_sinkhorn(bonus))
     found = match_evidence(
-        z[pair[0]], z[pair[1]], decoders, *features, without, bonus=bonus
+        *z, decoders, *features, without, bonus=bonus, candidates=found_pairs
     )
     matched = [evidence.target[row] == true for evidence, _ in found]
     best = max(range(len(decoders)), key=lambda i: int(matched[i].sum()))
     evidence, lost = found[best]
+    asked, hits = row.numel(), int(matched[best].sum())
     alone = torch.isin(entities[0], lonely)
+    # Where nothing is found, nothing has to be judged.
+    alone &= evidence.target >= 0
+    there = (evidence.target[row] >= 0) & (lost.target[row] >= 0)
+    row, right_ones = row[there], matched[best][there]
     share = lonely.numel() / max(1, links.size(1) + links_of(data, "train").size(1))
     rows = [evidence.features[row], evidence.features[alone], lost.features[row]]
     count = [len(f) for f in rows]
     right = torch.zeros(sum(count), dtype=torch.bool)
-    right[: count[0]] = matched[best].cpu()
+    right[: count[0]] = right_ones.cpu()
     # Together, those without a counterpart weigh what their share among the known is.
     weight = torch.ones(sum(count), dtype=torch.double)
     weight[count[0] :] = share * count[0] / max(1, count[1] + count[2])
@@ -142,7 +151,7 @@ def calibrate(
     confidence = calibration(torch.cat(rows))
     missing = torch.arange(len(right)) >= count[0]
     threshold = _best_threshold(confidence, missing, weight)
-    figures = match_figures(int(right.sum()), count[0])
+    figures = match_figures(hits, asked)
     return Judgement(best, calibration, threshold, figures)
 
 
@@ -155,6 +164,7 @@ def align_with_confidence(
     graph: object | None = None,
     bonus: Tensor | None = None,
     decoder: Decoder | None = None,
+    encoding: Encoding | None = None,
 ) -> Alignment:
     """Proposes a counterpart for every source entity outside the seed pairs.
 
@@ -174,10 +184,12 @@ def align_with_confidence(
         bonus (torch.Tensor, optional): As for :func:`calibrate`; it may know the
             validation pairs. (default: :obj:`None`)
         decoder (Decoder, optional): As for :func:`calibrate`.
+        encoding (Encoding, optional): What the models make of the entities outside the
+            training and validation pairs. (default: made here)
 
     Returns:
-        Alignment: The matches, in the order of the source graph; empty if all entities
-        of one of the graphs are in seed pairs.
+        Alignment: The matches, in the order of the source graph, of all entities that
+        have candidates; empty if all entities of one of the graphs are in seed pairs.
     """
     pair = alignment_pair(data)
     entities = unaligned_entities(data, ("train", "val"))
@@ -193,33 +205,50 @@ def align_with_confidence(
         none, nothing = entities[0][:0], torch.empty(0)
         columns = (none, none, nothing, nothing, nothing, none)
         return Alignment.of_pair(pair, *columns, **known)
-    chosen = dict(zip(pair, entities, strict=True))
-    z = encode_entities(models, data, chosen, graph)
+    z, found = _encoded(models, data, entities, graph, encoding)
     features = (options.csls, options.final_sinkhorn(bonus))
-    [(evidence, _)] = match_evidence(
-        z[pair[0]], z[pair[1]], [by], *features, bonus=bonus
-    )
+    [(evidence, _)] = match_evidence(*z, [by], *features, bonus=bonus, candidates=found)
     if judgement.calibrated:
         confidence = judgement.right(evidence.features)
     else:
         confidence = torch.sigmoid(evidence.margin / _UNCALIBRATED_TEMPERATURE)
-    confidence = confidence / number_alike(z[pair[0]], evidence).to(confidence)
-    bare = [without_evidence(models, data, kg)[ids] for kg, ids in chosen.items()]
+    confidence = confidence / number_alike(z[0], evidence).to(confidence)
+    sides = zip(pair, entities, strict=True)
+    bare = [without_evidence(models, data, kg)[ids] for kg, ids in sides]
     unknown = bare[0] | bare[1][evidence.target]
     most = judgement.matches.get("precision", 1.0) / entities[1].numel()
     unknown = unknown.to(confidence.device)
     confidence = torch.where(unknown, confidence.clamp(max=most), confidence)
     second = evidence.runner_up
-    return Alignment.of_pair(
-        pair,
-        source=entities[0],
-        target=entities[1][evidence.target],
-        score=evidence.score,
-        margin=evidence.margin,
-        confidence=confidence,
-        runner_up=torch.where(second < 0, second, entities[1][second]),
-        **known,
-    )
+    matches: dict[str, Any] = {
+        "source": entities[0],
+        "target": entities[1][evidence.target],
+        "score": evidence.score,
+        "margin": evidence.margin,
+        "confidence": confidence,
+        "runner_up": torch.where(second < 0, second, entities[1][second]),
+    }
+    there = evidence.target >= 0
+    if not bool(there.all()):
+        matches = {name: column[there] for name, column in matches.items()}
+    return Alignment.of_pair(pair, **matches, **known)
+
+
+def _encoded(
+    models: Sequence[Module],
+    data: HeteroData,
+    entities: Sequence[Tensor],
+    graph: object | None,
+    encoding: Encoding | None,
+) -> tuple[tuple[Tensor, Tensor], Candidates | None]:
+    """The embeddings of both sides and their candidates, made now if there are none;
+    then match_evidence compares all pairs, or finds candidates where they are many.
+    """
+    if encoding is not None:
+        return encoding.z, encoding.candidates
+    pair = alignment_pair(data)
+    z = encode_entities(models, data, dict(zip(pair, entities, strict=True)), graph)
+    return (z[pair[0]], z[pair[1]]), None
 
 
 def without_evidence(models: Sequence[Module], data: HeteroData, kg: str) -> Tensor:
@@ -257,14 +286,19 @@ def number_alike(z: Tensor, evidence: Evidence) -> Tensor:
     # Equal rows may differ by rounding: their projections are compared to six digits.
     generator = torch.Generator().manual_seed(0)
     onto = torch.randn(z.size(1), 2, generator=generator, dtype=torch.double)
-    length = z.double().norm(dim=1, keepdim=True).clamp(min=1e-12)
-    place = z.double() @ onto.to(z.device) / length
+    place = torch.cat([_projected(z[rows], onto) for rows in ranges(z.size(0), 2**18)])
     columns = [evidence.target[:, None].double(), evidence.score[:, None].double()]
     rows = torch.cat([*columns, place], dim=1).mul(1e6).round()
     _, group, count = rows.unique(dim=0, return_inverse=True, return_counts=True)
     tied = (evidence.runner_up >= 0) & (evidence.margin <= 0)
     alike: Tensor = count[group] * (1 + tied.long())
     return alike
+
+
+def _projected(z: Tensor, onto: Tensor) -> Tensor:
+    length = z.double().norm(dim=1, keepdim=True).clamp(min=1e-12)
+    place: Tensor = z.double() @ onto.to(z.device) / length
+    return place
 
 
 def confidence_metrics(

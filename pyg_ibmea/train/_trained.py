@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -11,7 +12,13 @@ from torch.nn import Module
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Alignment, Clusters, Cosine, Decoder
-from pyg_ibmea.problem import Pair, links_of, pair_problems, pair_title
+from pyg_ibmea.problem import (
+    Pair,
+    links_of,
+    pair_problems,
+    pair_title,
+    unaligned_entities,
+)
 from pyg_ibmea.train._clusters import cluster_metrics, join_matches
 from pyg_ibmea.train._confidence import (
     Judgement,
@@ -24,7 +31,12 @@ from pyg_ibmea.train._confidence import (
 from pyg_ibmea.train._diagnostics import check_agreement
 from pyg_ibmea.train._figures import mean_figures
 from pyg_ibmea.train._training import graph_of, warn
-from pyg_ibmea.train.decoding import DecodingOptions, neighborhood_bonus
+from pyg_ibmea.train.decoding import (
+    DecodingOptions,
+    encode_unaligned,
+    neighborhood_bonus,
+)
+from pyg_ibmea.train.encoding import Encoding, asked_links, search_figures
 from pyg_ibmea.train.evaluation import evaluate
 from pyg_ibmea.train.proposals import share_right
 
@@ -62,6 +74,7 @@ class TrainedModels:
         self.final = list(final)
         self.decoder = decoder
         self._ranked: dict[tuple[Pair, str, bool], dict[str, Any]] = {}
+        self._encodings: dict[tuple[Pair, bool], Encoding | None] = {}
 
     @cached_property
     def problems(self) -> dict[Pair, HeteroData]:
@@ -83,15 +96,45 @@ class TrainedModels:
         for pair, problem in self.problems.items():
             before = None
             if links_of(problem, "val").size(1):
-                before = self._bonus(self.judged, problem, ("train",))
-            after = self._bonus(self.final, problem, ("train", "val"))
+                before = self._bonus(pair, judged=True)
+            after = self._bonus(pair, judged=False)
             found[pair] = before, after
         return found
 
-    def _bonus(
-        self, models: Sequence[Module], problem: HeteroData, known: Sequence[str]
-    ) -> Tensor | None:
-        return neighborhood_bonus(models, problem, self.options, known, self.graph)
+    def _bonus(self, pair: Pair, judged: bool) -> Tensor | None:
+        models = self.judged if judged else self.final
+        known = ("train",) if judged else ("train", "val")
+        options = (self.options, known, self.graph)
+        if not self.options.neighbor_agreement:
+            return None
+        encoding = self.encoding(pair, judged)
+        return neighborhood_bonus(models, self.problems[pair], *options, encoding)
+
+    def encoding(self, pair: Pair, judged: bool) -> Encoding | None:
+        """What the models make of all entities outside known pairs, with the pairs to
+        choose among; ``None`` where all pairs are compared.
+
+        Args:
+            pair (tuple): Names of the two graphs.
+            judged (bool): Whether of the models that the validation pairs judge, which
+                know the training pairs only.
+        """
+        asked = (pair, judged)
+        if asked not in self._encodings:
+            self._encodings[asked] = self._encode(*asked)
+        return self._encodings[asked]
+
+    def _encode(self, pair: Pair, judged: bool) -> Encoding | None:
+        problem, known = self.problems[pair], ("train", "val")
+        if judged:
+            options = (self.options, ("train",), self.graph)
+            return encode_unaligned(self.judged, problem, *options)
+        entities = unaligned_entities(problem, known)
+        same = all(map(operator.is_, self.judged, self.final))
+        if same and len(self.judged) == len(self.final) and all(map(len, entities)):
+            every = self.encoding(pair, judged=True)
+            return None if every is None else every.among(entities)
+        return encode_unaligned(self.final, problem, self.options, known, self.graph)
 
     @cached_property
     def judgements(self) -> dict[Pair, Judgement]:
@@ -101,6 +144,7 @@ class TrainedModels:
                 *(self.judged, problem, self.options, self.graph),
                 self.bonuses[pair][0],
                 self.decoder,
+                self.encoding(pair, judged=True),
             )
             for pair, problem in self.problems.items()
         }
@@ -117,6 +161,7 @@ class TrainedModels:
                 self.graph,
                 self.bonuses[pair][1],
                 self.decoder,
+                self.encoding(pair, judged=False),
             )
             for pair, problem in self.problems.items()
         )
@@ -171,7 +216,11 @@ class TrainedModels:
             own = self.decoder
             decoders = [d for d in decoders if d.name != own.name] + [own]
         options = (decoders, "counterparts", self.graph, bonus)
-        return evaluate(models, problem, part, *options)
+        return evaluate(
+            *(models, problem, part, *options),
+            encoding=self.encoding(pair, judged=part == "val"),
+            num_queries=self.options.eval_queries,
+        )
 
     def metrics(
         self, pseudo_seeds: Mapping[Pair, Tensor] | None = None
@@ -221,11 +270,27 @@ class TrainedModels:
         found["matches"] = {part: given for part, given in matched.items() if given}
         matches = self.alignment.between(*pair)
         judgement = self.judgements[pair]
+        if searched := self._searched(pair):
+            found["candidates"] = searched
         found["confidence"] = confidence_metrics(problem, judgement, matches)
         if pseudo_seeds is not None:
             # Last, when nothing depends on it any more: it reads the test pairs.
             found["pseudo_seeds"] = share_right(problem, pseudo_seeds[pair])
         return found
+
+    def _searched(self, pair: Pair) -> dict[str, Any]:
+        encoding, problem = self.encoding(pair, judged=True), self.problems[pair]
+        if encoding is None:
+            return {}
+        parts = {part: links_of(problem, part) for part in ("test", "val")}
+        ranked = {
+            part: asked_links(
+                links, [side.unique() for side in links], self.options.eval_queries
+            ).size(1)
+            for part, links in parts.items()
+            if links.size(1)
+        }
+        return search_figures(encoding, parts["val"], ranked)
 
     def _parts(self, pair: Pair, agreement: bool) -> dict[str, Any]:
         found = {p: self.ranked(pair, p, agreement) for p in ("test", "val")}

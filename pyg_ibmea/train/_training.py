@@ -30,6 +30,7 @@ from pyg_ibmea.train._progress import Progress
 from pyg_ibmea.train._tables import Tables
 from pyg_ibmea.train._team import team
 from pyg_ibmea.train.batches import seed_batches
+from pyg_ibmea.train.decoding import check_search
 from pyg_ibmea.train.evaluation import evaluate, unaligned_similarity
 from pyg_ibmea.train.objective import Objective
 from pyg_ibmea.train.options import Options
@@ -101,6 +102,7 @@ class Training:
                 "the processes of this training gather the pairs of a batch already; "
                 "give a loss without gather=True"
             )
+        check_search(data, options.decoding)
         self.log = log
         self.decoder = decoder or options.decoding.csls
         self.progress = progress
@@ -179,7 +181,8 @@ class Training:
         proposals = processes.by_first(
             lambda: {
                 pair: propose_pairs(
-                    self.state.average, problem, *options, known.pop(pair, None)
+                    *(self.state.average, problem, *options),
+                    known.pop(pair, None) or self._similarity(problem),
                 ).cpu()
                 for pair, problem in pair_problems(self.data)
             }
@@ -263,12 +266,16 @@ class Training:
 
     def _judge(self, asked: Mapping[Pair, HeteroData]) -> dict[str, float]:
         """The figures of the validation pairs, a mean over pairs of graphs."""
+        known = self._unaligned_similarities(asked)
         if self._proposes_next():
-            self._unaligned = self._unaligned_similarities(asked)
+            self._unaligned = known
         # Among all unaligned entities: harder than among the counterparts alone.
         options = ([self.decoder], "unaligned", self.graph, None)
         figures = [
-            evaluate(self.state.average, p, "val", *options, self._unaligned.get(pair))
+            evaluate(
+                *(self.state.average, p, "val", *options, known.get(pair)),
+                num_queries=self.options.decoding.eval_queries,
+            )
             for pair, p in asked.items()
         ]
         return mean_figures([found[self.decoder.name]["mean"] for found in figures])
@@ -281,16 +288,22 @@ class Training:
     def _unaligned_similarities(
         self, problems: Mapping[Pair, HeteroData]
     ) -> dict[Pair, Similarity]:
-        """The cosines of the unaligned entities, with the candidates of the proposals,
-        among which CSLS finds its nearest, too.
+        """The cosines of the unaligned entities; if proposals follow, with their
+        candidates, among which CSLS finds its nearest, too.
         """
         found = {}
         for pair, problem in problems.items():
-            similarity = unaligned_similarity(self.state.average, problem, self.graph)
+            similarity = self._similarity(problem)
             if similarity is not None:
-                self.options.decoding.sinkhorn.candidates(similarity)
                 found[pair] = similarity
+                if self._proposes_next():
+                    self.options.decoding.sinkhorn.candidates(similarity)
         return found
+
+    def _similarity(self, problem: HeteroData) -> Similarity | None:
+        options = self.options.decoding
+        search = (options.search, options.num_candidates)
+        return unaligned_similarity(self.state.average, problem, self.graph, *search)
 
     def _steps(self) -> Iterator[Step]:
         """The steps of an epoch."""

@@ -15,14 +15,18 @@ from pyg_ibmea.align import (
     neighborhood_agreement,
     spread_agreement,
 )
+from pyg_ibmea.align.backends import SEARCHES
+from pyg_ibmea.align.candidates import search_for
 from pyg_ibmea.options import check_ranges, option
 from pyg_ibmea.problem import (
     alignment_pair,
     entity_counts,
     links_of,
+    pair_problems,
     triples_of,
     unaligned_entities,
 )
+from pyg_ibmea.train.encoding import NUM_QUERIES, Encoding, candidates_for, takes_all
 from pyg_ibmea.train.evaluation import encode_entities
 
 
@@ -53,6 +57,25 @@ class DecodingOptions:
         "similarities",
         above=0,
     )
+    search: str = option(
+        "auto",
+        "how the pairs to choose among are found: exact (all pairs are compared), hnsw "
+        "or ivf (approximate, by faiss); auto: hnsw for more than 60,000 unaligned "
+        "entities on both sides on a CPU, else exact",
+        choices=("auto", *SEARCHES),
+    )
+    num_candidates: int = option(
+        0,
+        "number of nearest entities that each entity may be matched with; 0: all up to "
+        "60,000 unaligned entities on both sides, 100 beyond, fewer for millions",
+        at_least=0,
+    )
+    eval_queries: int = option(
+        NUM_QUERIES,
+        "pairs that are ranked in an evaluation, at most, for more than 60,000 "
+        "unaligned entities on both sides",
+        at_least=1,
+    )
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -81,6 +104,56 @@ class DecodingOptions:
         return replace(self.sinkhorn, temperature=self.sinkhorn_temperature * spread)
 
 
+def check_search(data: HeteroData, options: DecodingOptions) -> None:
+    """Checks that candidates can be found, before anything is computed.
+
+    Args:
+        data (HeteroData): The problem, of two graphs or more.
+        options (DecodingOptions): The options.
+
+    Raises:
+        ImportError: If the search needs faiss, which is not installed.
+    """
+    for _, problem in pair_problems(data):
+        source, target = unaligned_entities(problem, ("train",))
+        search_for(options.search, (len(source), len(target)), source.device)
+
+
+@torch.no_grad()
+def encode_unaligned(
+    model: nn.Module | Sequence[nn.Module],
+    data: HeteroData,
+    options: DecodingOptions,
+    known: Sequence[str] = ("train",),
+    graph: object | None = None,
+) -> Encoding | None:
+    """Encodes the entities outside known pairs and finds the pairs to choose among, for
+    all that is asked about this state of the model.
+
+    Args:
+        model (Module or sequence of Module): The model, or several.
+        data (HeteroData): The problem of one pair of graphs.
+        options (DecodingOptions): The options.
+        known (sequence of str, optional): Parts of the split whose pairs are known.
+            (default: :obj:`('train',)`)
+        graph (object, optional): What the model's ``graph_of(data)`` returned.
+            (default: :obj:`None`)
+
+    Returns:
+        Encoding: The entities, their embeddings and candidates; ``None`` where all
+        pairs are compared, or all entities of one of the graphs are in known pairs.
+    """
+    pair, entities = alignment_pair(data), unaligned_entities(data, known)
+    size = entities[0].numel(), entities[1].numel()
+    search, k = options.search, options.num_candidates
+    if not min(size) or takes_all(size, search, k):
+        return None
+    z = encode_entities(model, data, dict(zip(pair, entities, strict=True)), graph)
+    sides = z[pair[0]], z[pair[1]]
+    found = candidates_for(*sides, search, k)
+    return Encoding((entities[0], entities[1]), sides, found)
+
+
 @torch.no_grad()
 def neighborhood_bonus(
     model: nn.Module | Sequence[nn.Module],
@@ -88,6 +161,7 @@ def neighborhood_bonus(
     options: DecodingOptions,
     known: Sequence[str] = ("train",),
     graph: object | None = None,
+    encoding: Encoding | None = None,
 ) -> Tensor | None:
     """How far the neighbourhoods of entities agree, judged by known pairs and by what
     the model takes for counterparts; see :func:`pyg_ibmea.align.spread_agreement`.
@@ -106,6 +180,8 @@ def neighborhood_bonus(
             (default: :obj:`('train',)`)
         graph (object, optional): What the model's ``graph_of(data)`` returned.
             (default: :obj:`None`)
+        encoding (Encoding, optional): What :func:`encode_unaligned` gave for the same
+            known parts. (default: made here)
 
     Returns:
         torch.Tensor: Sparse ``[N, M]`` by node ids, or ``None``.
@@ -123,10 +199,14 @@ def neighborhood_bonus(
         sure = torch.ones(links.size(1), device=links.device)
         matches = torch.sparse_coo_tensor(links, sure, size, check_invariants=False)
         return options.neighbor_agreement * neighborhood_agreement(matches, *edges)
-    z = encode_entities(model, data, dict(zip(pair, entities, strict=True)), graph)
+    if encoding is None:
+        chosen = dict(zip(pair, entities, strict=True))
+        by_graph = encode_entities(model, data, chosen, graph)
+        z, found = (by_graph[pair[0]], by_graph[pair[1]]), None
+    else:
+        z, found = encoding.z, encoding.candidates
     return spread_agreement(
-        z[pair[0]],
-        z[pair[1]],
+        *z,
         *edges,
         links,
         entities,
@@ -134,4 +214,5 @@ def neighborhood_bonus(
         weight=options.neighbor_agreement,
         rounds=options.neighbor_rounds,
         decoder=options.sinkhorn,
+        candidates=found,
     )

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import Module
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.align import Decoder, join_views
+from pyg_ibmea.align import Decoder, Search, join_views
 from pyg_ibmea.align.decoders import Similarity, as_decoder
 from pyg_ibmea.align.metrics import metrics_of
 from pyg_ibmea.large import LARGE, ranges, room_for
@@ -22,6 +22,12 @@ from pyg_ibmea.problem import (
     unaligned_entities,
 )
 from pyg_ibmea.train._memory import release_freed_memory
+from pyg_ibmea.train.encoding import (
+    NUM_QUERIES,
+    Encoding,
+    asked_links,
+    candidates_for,
+)
 
 
 @torch.no_grad()
@@ -34,6 +40,8 @@ def evaluate(
     graph: object | None = None,
     bonus: Tensor | None = None,
     similarity: Similarity | None = None,
+    encoding: Encoding | None = None,
+    num_queries: int = NUM_QUERIES,
 ) -> dict[str, Any]:
     """Ranks the true counterparts of the pairs of one part, in evaluation mode.
 
@@ -57,6 +65,11 @@ def evaluate(
         similarity (Similarity, optional): What :func:`unaligned_similarity` returned
             for this model, in place of encoding ``'unaligned'`` candidates again.
             (default: :obj:`None`)
+        encoding (Encoding, optional): What the model makes of these entities or more,
+            with the candidates that a decoder reads. (default: made here)
+        num_queries (int, optional): Number of pairs that are ranked, at most, where
+            there are more than 60,000 entities to choose among on both sides.
+            (default: :obj:`5000`)
 
     Returns:
         dict: By the decoder's name, what :func:`pyg_ibmea.align.ranking_metrics`
@@ -78,6 +91,7 @@ def evaluate(
         raise ValueError(
             f"candidates must be 'counterparts' or 'unaligned', got {candidates!r}"
         )
+    links = asked_links(links, entities, num_queries)
     sides = zip(entities, links, strict=True)
     rows = torch.stack([torch.searchsorted(ids, side) for ids, side in sides])
     for ids, row, side in zip(entities, rows, links, strict=True):
@@ -87,10 +101,16 @@ def evaluate(
                 "links by connected component (pyg_ibmea.data.split_links does)"
             )
     if similarity is None or candidates != "unaligned":
-        chosen = dict(zip(pair, entities, strict=True))
-        z = encode_entities(model, data, chosen, graph)
+        if encoding is None:
+            chosen = dict(zip(pair, entities, strict=True))
+            by_graph = encode_entities(model, data, chosen, graph)
+            z = by_graph[pair[0]], by_graph[pair[1]]
+            found = candidates_for(*z)
+        else:
+            encoding = encoding.among(entities)
+            z, found = encoding.z, encoding.candidates
         added = bonus_of(bonus, entities)
-        similarity = Similarity.of(z[pair[0]], z[pair[1]], added)
+        similarity = Similarity.of(*z, added, candidates=found)
     return {
         decoder.name: metrics_of(similarity, decoder, pairs=rows)
         for decoder in map(as_decoder, decoders)
@@ -98,7 +118,11 @@ def evaluate(
 
 
 def unaligned_similarity(
-    model: Module | Sequence[Module], data: HeteroData, graph: object | None = None
+    model: Module | Sequence[Module],
+    data: HeteroData,
+    graph: object | None = None,
+    search: Search | str = "auto",
+    num_candidates: int = 0,
 ) -> Similarity | None:
     """The cosines of the entities outside the training pairs, in evaluation mode, for
     all that compares them while the model stays as it is.
@@ -108,6 +132,10 @@ def unaligned_similarity(
         data (HeteroData): The problem.
         graph (object, optional): What the model's ``graph_of(data)`` returned.
             (default: :obj:`None`)
+        search (Search or str, optional): How candidates are found; see
+            :func:`~pyg_ibmea.align.find_candidates`. (default: :obj:`'auto'`)
+        num_candidates (int, optional): Number of nearest entities of each; 0: by size.
+            (default: :obj:`0`)
 
     Returns:
         Similarity: In the order of :func:`~pyg_ibmea.problem.unaligned_entities`;
@@ -118,7 +146,9 @@ def unaligned_similarity(
     if not all(side.numel() for side in entities):
         return None
     z = encode_entities(model, data, dict(zip(pair, entities, strict=True)), graph)
-    return Similarity.of(z[pair[0]], z[pair[1]])
+    sides = z[pair[0]], z[pair[1]]
+    found = candidates_for(*sides, search, num_candidates)
+    return Similarity.of(*sides, candidates=found)
 
 
 def bonus_of(bonus: Tensor | None, entities: Sequence[Tensor]) -> Tensor | None:

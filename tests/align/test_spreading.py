@@ -5,6 +5,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from pyg_ibmea.align import (
+    Candidates,
     Sinkhorn,
     match_probabilities,
     neighborhood_agreement,
@@ -13,7 +14,7 @@ from pyg_ibmea.align import (
 )
 from pyg_ibmea.align._blocks import unit_sides
 from pyg_ibmea.align._nearest import nearest_candidates
-from pyg_ibmea.align.sinkhorn import pair_probabilities
+from pyg_ibmea.align.sinkhorn import candidate_probabilities
 
 SIZE = (40, 50)
 ENTITIES = torch.arange(5, 40), torch.arange(5, 50)
@@ -143,7 +144,8 @@ def test_the_probabilities_of_all_pairs_are_those_of_sinkhorn(problem, swap):
     size = source.size(0), target.size(0)
     cosine = source @ target.t()
     pairs = torch.ones(size).nonzero().t()
-    found = pair_probabilities(pairs, cosine[tuple(pairs)], size, 0.05)
+    every = Candidates(pairs, cosine[tuple(pairs)], size)
+    found = candidate_probabilities(every, 0.05)
     f, g, *_ = sinkhorn(source, target, 0.05)
     expected = ((cosine + f[:, None] + g) / 0.05).exp()
     torch.testing.assert_close(found.float().view(size), expected, atol=1e-5, rtol=1e-4)

@@ -195,6 +195,8 @@ def test_every_option_changes_the_loss(tmp_path, monkeypatch):
         assert last(*similarity, option, "0.7")[0] != plain
     usual, out = last()
     assert last("--csls-k", "1")[0] != usual
+    assert last("--num-candidates", "1")[0] != usual
+    assert last("--search", "exact")[0] == usual  # All pairs are compared anyway.
 
     assert last("--graph-channels", "4")[0] != last("--modal-channels", "4")[0]
 

@@ -32,6 +32,7 @@ def test_no_two_options_have_the_same_name():
 def test_every_flag_changes_its_option_and_no_other(field):
     flag, default = "--" + field.name.replace("_", "-"), Options().flat()[field.name]
     text = {"objective": "multi_similarity", "bottleneck": "graph", "beta": "7"}
+    text["search"] = "ivf"
     kept = {"bottleneck": ["graph"], "beta": {"*": 7.0}}
     if isinstance(default, bool):
         changed = not default
