@@ -256,6 +256,20 @@ def test_interrupted_and_resumed_bit_for_bit(data, tmp_path, monkeypatch, mapped
     assert not any(".table." in path.name for path in Path(tmp_path).rglob("*"))
 
 
+def test_better_weights_later_leave_the_checkpoint_as_it_was(data):
+    training = new_training(data)
+    training.state.offer(0.5)
+    checkpoint = training.state.state_dict()
+    resumed = new_training(data, seed=1).state
+    resumed.load_state_dict(checkpoint)
+    kept = checkpoint["best_weights"]["embedding.weight"]
+    before = kept.clone()
+    resumed.average.embedding.weight.zero_()
+    assert resumed.offer(0.7)
+    assert not resumed.best_weights["embedding.weight"].any()
+    assert kept.equal(before)
+
+
 def test_where_tables_lie_changes_no_bit(data, monkeypatch):
     states = []
     for large in (1 << 30, 0):
