@@ -22,6 +22,7 @@ CHUNK = 16_384
 
 # From this size on, numbers lie in a file.
 _MAPPED_BYTES = 2**30
+_WRITTEN_BYTES = 2**26
 
 
 def ranges(size: int, chunk: int = CHUNK) -> Iterator[slice]:
@@ -45,6 +46,7 @@ def room_for(
     dtype: torch.dtype = torch.float32,
     device: torch.device | None = None,
     folder: str | os.PathLike[str] | None = None,
+    least: int | None = None,
 ) -> Tensor:
     """A tensor to be filled. On the CPU, one of a gibibyte or more lies in a file that
     the system reads and writes page by page: it may be larger than memory.
@@ -58,6 +60,8 @@ def room_for(
         device (torch.device, optional): Where it is. (default: the CPU)
         folder (str or Path, optional): Where the file is.
             (default: the system's folder for temporary files, ``TMPDIR``)
+        least (int, optional): From how many bytes on it lies in a file.
+            (default: a gibibyte)
 
     Raises:
         OSError: If the disk has too little room.
@@ -67,7 +71,9 @@ def room_for(
         torch.Size([2, 3])
     """
     size = math.prod(shape) * dtype.itemsize
-    if size < _MAPPED_BYTES or (device is not None and device.type != "cpu"):
+    if not size or size < (_MAPPED_BYTES if least is None else least):
+        return torch.empty(shape, dtype=dtype, device=device)
+    if device is not None and device.type != "cpu":
         return torch.empty(shape, dtype=dtype, device=device)
     folder = Path(tempfile.gettempdir() if folder is None else folder)
     with tempfile.TemporaryFile(dir=folder) as file:
@@ -88,8 +94,10 @@ def room_for(
 
 
 def _take(file: int, size: int) -> None:
-    """Gives an empty file its size, on the disk too where the system can tell."""
+    """Gives an empty file its size in zeros, with its place on the disk."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file, 0, size)
-    else:
-        os.ftruncate(file, size)
+        return
+    zeros = bytes(min(size, _WRITTEN_BYTES))
+    for begin in range(0, size, _WRITTEN_BYTES):
+        os.write(file, zeros[: size - begin])

@@ -34,6 +34,14 @@ def test_a_large_tensor_lies_in_a_file_without_a_name(tmp_path, monkeypatch, dty
         assert str(tmp_path) not in maps.read()
 
 
+def test_without_fallocate_the_room_is_written(tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "posix_fallocate", raising=False)
+    monkeypatch.setattr(large, "_WRITTEN_BYTES", 64)
+    found = large.room_for((25, 4), folder=tmp_path, least=0)
+    assert found.shape == (25, 4)
+    assert not found.any()
+
+
 def test_a_small_one_lies_in_memory(tmp_path):
     large.room_for((10, 7), folder=tmp_path / "missing")
     large.room_for((10, 7), device=torch.device("meta"))

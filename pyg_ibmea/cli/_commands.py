@@ -34,7 +34,15 @@ from pyg_ibmea.datasets._dropped import table_of
 from pyg_ibmea.datasets._understood import first_rows
 from pyg_ibmea.datasets.inspection import exchanged_columns
 from pyg_ibmea.files import FullDiskError
-from pyg_ibmea.problem import Pair, linked_pairs, links_of, pair_problems, pair_title
+from pyg_ibmea.large import LARGE
+from pyg_ibmea.problem import (
+    Pair,
+    entity_counts,
+    linked_pairs,
+    links_of,
+    pair_problems,
+    pair_title,
+)
 from pyg_ibmea.run_files import (
     CONFIG,
     METRICS,
@@ -42,7 +50,7 @@ from pyg_ibmea.run_files import (
     read_config,
     read_metrics,
 )
-from pyg_ibmea.train import Options, RunFolder, Stopped, processes
+from pyg_ibmea.train import Estimate, Options, RunFolder, Stopped, estimate, processes
 
 
 def inspect(args: argparse.Namespace) -> int:
@@ -55,6 +63,9 @@ def inspect(args: argparse.Namespace) -> int:
     found["problems"] = [*dataset.notes, *found["problems"]]
     found["first_rows"] = _first_rows(remembered)
     found["dropped"] = [asdict(row) for row in dataset.dropped]
+    cost = estimate(dataset[0], modalities=remembered["modalities"])
+    found["estimate"] = {k: v for k, v in asdict(cost).items() if k != "switches"}
+    found["problems"] += cost.warnings(Path("runs"))
     if args.json:
         print(json.dumps(found, indent=2))
         return 0
@@ -80,6 +91,7 @@ def inspect(args: argparse.Namespace) -> int:
             f"{parts['test']} test pairs"
         )
     print(f"relation names shared by all graphs: {found['shared_relations']}")
+    print(cost.line())
     for note in (*found["first_rows"], *found["problems"]):
         print(f"note: {note}")
     return 0
@@ -142,8 +154,17 @@ def _read_and_fit(
     if first and not args.resume:
         for note in (*_first_rows(remembered), *exchanged_columns(data)):
             print(f"note: {note}", file=sys.stderr)
+        _tell_cost(estimate(data, aligner.options, aligner.modalities), data, out)
     _fit(aligner, dataset, out, args.resume, remembered)
     return data
+
+
+def _tell_cost(cost: Estimate, data: HeteroData, out: Path) -> None:
+    """Says what a large training will take, and what the machine lacks for any."""
+    if sum(entity_counts(data).values()) > LARGE:
+        print(f"note: {cost.line()}", file=sys.stderr)
+    for lack in cost.warnings(out):
+        print(f"warning: {lack}", file=sys.stderr)
 
 
 def _fit(

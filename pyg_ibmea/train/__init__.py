@@ -4,6 +4,7 @@
 """
 
 from pyg_ibmea.train import processes
+from pyg_ibmea.train._estimate import Estimate, estimate
 from pyg_ibmea.train._information import information_plane
 from pyg_ibmea.train._interrupt import Stopped
 from pyg_ibmea.train.batches import seed_batches
@@ -20,6 +21,7 @@ from pyg_ibmea.train.state import TrainingState
 
 __all__ = [
     "DecodingOptions",
+    "Estimate",
     "LossOptions",
     "Objective",
     "Options",
@@ -30,6 +32,7 @@ __all__ = [
     "TrainingOptions",
     "TrainingState",
     "encode_entities",
+    "estimate",
     "evaluate",
     "information_plane",
     "part_problem",

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import Module, Parameter
 from torch_geometric.data import HeteroData
 
+from pyg_ibmea.large import LARGE
 from pyg_ibmea.nn.encoder.entity_embedding import EntityEmbedding
 from pyg_ibmea.problem import Pair, entity_counts, first_numbers
 from pyg_ibmea.train._row_adamw import RowAdamW, Rows
@@ -23,8 +24,7 @@ from pyg_ibmea.train.options import TrainingOptions
 from pyg_ibmea.train.part_problem import part_problem
 from pyg_ibmea.train.partition import need_pymetis, partition
 
-# Entities of all graphs together, with parts=0.
-_WHOLE = 100_000
+# Entities of a part, of all graphs together, with parts=0.
 _PART = 50_000
 # Clusters that a step joins at random ("Cluster-GCN", arXiv 1905.07953): all triples
 # between two of them are seen sooner or later, and so are all negatives.
@@ -127,8 +127,8 @@ class Parts:
             ImportError: If pymetis is needed and not installed.
             ValueError: If parts are asked for and the model cannot be trained in parts.
         """
-        size = sum(entity_counts(data).values())
-        if number == 1 or (number == 0 and size <= _WHOLE):
+        count = number_of_parts(sum(entity_counts(data).values()), number)
+        if count == 1:
             return None
         if getattr(model, "embedding", model) is None:
             if number:
@@ -147,7 +147,7 @@ class Parts:
                 "lacks an embedding (EntityEmbedding), num_nodes or graph_of(data); "
                 "train on the whole graphs with parts=1"
             )
-        return cls(model, data, number or math.ceil(size / _PART))
+        return cls(model, data, count)
 
     def slower(self, num_pairs: Iterable[int], config: TrainingOptions) -> float:
         """Factor of the learning rate of the encoders, which every part updates: so
@@ -225,6 +225,18 @@ class Parts:
         nodes = torch.cat([found + first[kg] for kg, found in ids.items()])
         rows, row = model.embedding.row[nodes].unique(return_inverse=True)
         return Part(data, ids, model.graph_of(data), rows, row)
+
+
+def number_of_parts(size: int, asked: int) -> int:
+    """How many parts a training has.
+
+    Args:
+        size (int): Entities of all graphs together.
+        asked (int): The option ``parts``; 0: by size.
+    """
+    if asked:
+        return asked
+    return 1 if size <= LARGE else math.ceil(size / _PART)
 
 
 def _makes_graph(model: Any) -> bool:

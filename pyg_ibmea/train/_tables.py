@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -10,12 +9,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from pyg_ibmea.files import naming
+from pyg_ibmea.large import room_for
 
 # Tables of more bytes lie in files, whose pages the system writes back when memory is
 # short.
 _LARGE = 1 << 30
-_CHUNK = 1 << 26
 # The embeddings, their average, the best of them and two moments.
 _TABLES = 5
 # The one that is written beside the last two.
@@ -25,9 +23,8 @@ _CHECKPOINTS = 3
 class Tables:
     """Makes tensors of the size of the table of embeddings.
 
-    Large ones on the CPU are mapped from files that have no name any more (on Windows,
-    they are removed at the next start), so that nothing is left of them when the
-    process ends, however it ends.
+    Large ones on the CPU are mapped from files without a name, so that nothing is left
+    of them when the process ends, however it ends.
 
     Args:
         folder (Path, optional): Where the files lie, the run folder.
@@ -90,31 +87,7 @@ class Tables:
         """Zeros of the shape and type of a tensor, in a file."""
         place = self._place()
         place.mkdir(parents=True, exist_ok=True)
-        # A name that is recognised as a leftover should it stay.
-        file, name = tempfile.mkstemp(f".{os.getpid()}.part", ".table.", place)
-        path = Path(name)
-        try:
-            with naming(path), os.fdopen(file, "wb") as opened:
-                _allocate(opened.fileno(), tensor.nbytes)
-            found = torch.from_file(
-                name, shared=True, size=tensor.numel(), dtype=tensor.dtype
-            )
-        finally:
-            if os.name != "nt":  # Which removes no file that is mapped.
-                path.unlink()
-        return found.view(tensor.shape)
-
-
-def _allocate(file: int, size: int) -> None:
-    """Takes room for a file of zeros: a map without it would end the process as soon
-    as the disk is full.
-    """
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(file, 0, size)
-        return
-    zeros = bytes(min(size, _CHUNK))
-    for begin in range(0, size, _CHUNK):
-        os.write(file, zeros[: size - begin])
+        return room_for(tuple(tensor.shape), tensor.dtype, folder=place, least=0)
 
 
 def _gib(size: int) -> str:

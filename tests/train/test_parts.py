@@ -80,9 +80,9 @@ class TestWhichParts:
         assert Parts.of(model, data, 3).number == 3
 
     def test_large_problems_are_cut_by_size(self, data, model, monkeypatch):
-        monkeypatch.setattr(_parts, "_WHOLE", 240)
+        monkeypatch.setattr(_parts, "LARGE", 240)
         assert Parts.of(model, data, 0) is None
-        monkeypatch.setattr(_parts, "_WHOLE", 239)
+        monkeypatch.setattr(_parts, "LARGE", 239)
         monkeypatch.setattr(_parts, "_PART", 100)
         assert Parts.of(model, data, 0).number == 3
         assert Parts.of(model, data, 1) is None
@@ -91,7 +91,7 @@ class TestWhichParts:
         model = IBMEA.from_data(data, modalities=["image"])
         with pytest.warns(UserWarning, match="parts is ignored"):
             assert Parts.of(model, data, 4) is None
-        monkeypatch.setattr(_parts, "_WHOLE", 1)
+        monkeypatch.setattr(_parts, "LARGE", 1)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             assert Parts.of(model, data, 0) is None
@@ -99,7 +99,7 @@ class TestWhichParts:
     def test_a_model_of_ones_own_needs_what_parts_use(self, data, monkeypatch):
         with pytest.raises(ValueError, match=r"Linear lacks .* parts=1"):
             Parts.of(nn.Linear(1, 1), data, 2)
-        monkeypatch.setattr(_parts, "_WHOLE", 1)
+        monkeypatch.setattr(_parts, "LARGE", 1)
         assert Parts.of(nn.Linear(1, 1), data, 0) is None
 
     def test_what_to_install_is_told_at_once(self, data, model, monkeypatch):
