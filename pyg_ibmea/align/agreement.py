@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array
 from torch import Tensor
+
+from pyg_ibmea.align._sparse_product import Entries, product
 
 Edges = tuple[Tensor, Tensor]
 """``edge_index`` (heads and tails, long ``[2, E]``) and ``edge_type`` (``[E]``)."""
@@ -62,7 +61,7 @@ def relation_agreement(
                 [0.0000, 0.0000, 0.0000, 0.5000]])
     """
     known, (source, target) = _checked(matches, source_edges, target_edges)
-    return _to_torch(_relations(known, source, target, threshold), matches)
+    return _like(_relations(known, source, target, threshold), matches)
 
 
 def neighborhood_agreement(
@@ -121,8 +120,8 @@ def neighborhood_agreement(
     relations = _relations(known, source, target, 0.5)
     left, right = (_Features.of(side, most_shared) for side in (source, target))
     alike = _alike_features(known, relations, left, right)
-    found = left.of_entity @ alike @ right.of_entity.T
-    return _to_torch(found.tocoo(), matches)
+    found = product(product(left.of_entity, alike), right.of_entity.t())
+    return _like(found, matches)
 
 
 class _Graph(NamedTuple):
@@ -130,9 +129,9 @@ class _Graph(NamedTuple):
     relation, and the neighbour at the other end.
     """
 
-    entity: NDArray[np.int64]
-    relation: NDArray[np.int64]
-    neighbor: NDArray[np.int64]
+    entity: Tensor
+    relation: Tensor
+    neighbor: Tensor
     num_entities: int
     num_relations: int
 
@@ -140,98 +139,110 @@ class _Graph(NamedTuple):
 class _Features(NamedTuple):
     """The distinct combinations of neighbour and relation, ordered by neighbour."""
 
-    neighbor: NDArray[np.int64]
-    relation: NDArray[np.int64]
-    of_entity: csr_array
+    neighbor: Tensor
+    relation: Tensor
+    of_entity: Entries
 
     @classmethod
     def of(cls, graph: _Graph, most_shared: int) -> _Features:
         key = graph.neighbor * graph.num_relations + graph.relation
-        key, place = np.unique(key, return_inverse=True)
+        key, place = torch.unique(key, return_inverse=True)
+        count = max(1, key.numel())
         # What an entity has twice counts once.
-        said = np.unique(graph.entity * max(1, key.size) + place)
-        entity, place = said // max(1, key.size), said % max(1, key.size)
-        shared = np.bincount(place, minlength=key.size)
-        weight = np.where(shared <= most_shared, shared.clip(min=1) ** -0.5, 0.0)
-        size = graph.num_entities, key.size
-        rows = csr_array((weight[place] ** 0.5, (entity, place)), shape=size)
-        length = np.sqrt((rows**2).sum(axis=1))
-        scale = np.divide(1.0, length, out=np.zeros_like(length), where=length > 0)
+        said = torch.unique(graph.entity * count + place)
+        entity, place = said // count, said % count
+        shared = torch.bincount(place, minlength=key.numel())
+        rare = shared.clamp(min=1).double() ** -0.5
+        weight = torch.where(shared <= most_shared, rare, 0.0)
+        value = weight[place] ** 0.5
+        length = value.new_zeros(graph.num_entities)
+        length = length.index_add_(0, entity, value**2).sqrt_()
+        scale = torch.where(length > 0, 1.0 / length, 0.0)
+        size = graph.num_entities, key.numel()
         relation = key % max(1, graph.num_relations)
         neighbor = key // max(1, graph.num_relations)
-        return cls(neighbor, relation, csr_array(rows.multiply(scale[:, None])))
+        rows = Entries(entity, place, value * scale[entity], size)
+        return cls(neighbor, relation, rows)
 
 
 def _relations(
-    known: coo_array, source: _Graph, target: _Graph, threshold: float
-) -> coo_array:
+    known: Entries, source: _Graph, target: _Graph, threshold: float
+) -> Entries:
     """See :func:`relation_agreement`."""
-    order = known.data.argsort(kind="stable")
-    order = order[known.data[order] >= threshold]
-    counterpart = np.full(target.num_entities, -1)
-    counterpart[known.col[order]] = known.row[order]  # The most probable comes last.
+    order = known.value.argsort(stable=True)
+    order = order[known.value[order] >= threshold]
+    counterpart = _last_of_each(known.column[order], known.row[order], target)
     entity, neighbor = counterpart[target.entity], counterpart[target.neighbor]
     both = (entity >= 0) & (neighbor >= 0)
     theirs = entity[both] * source.num_entities + neighbor[both]
-    relation = target.relation[both]
-    order = theirs.argsort(kind="stable")
-    theirs, relation = theirs[order], relation[order]
+    theirs, order = theirs.sort(stable=True)
+    relation = target.relation[both][order]
     ours = source.entity * source.num_entities + source.neighbor
-    edge, place = _ranges(*(theirs.searchsorted(ours, s) for s in ("left", "right")))
+    edge, place = _ranges(theirs, ours)
+    width = max(1, target.num_relations)
+    key = source.relation[edge] * width + relation[place]
+    key, count = torch.unique(key, return_counts=True)
+    row, column, count = key // width, key % width, count.double()
     size = source.num_relations, target.num_relations
-    pairs = source.relation[edge], relation[place]
-    counts = csr_array((np.ones(len(edge)), pairs), shape=size).tocoo()
-    sums = [np.asarray(counts.sum(axis=axis)) + 1 for axis in (1, 0)]
-    value = counts.data / np.sqrt(sums[0][counts.row] * sums[1][counts.col])
-    return coo_array((value, (counts.row, counts.col)), shape=size)
+    sums = [
+        count.new_ones(number).index_add_(0, index, count)
+        for number, index in zip(size, (row, column), strict=True)
+    ]
+    value = count / (sums[0][row] * sums[1][column]).sqrt()
+    return Entries(row, column, value, size)
+
+
+def _last_of_each(index: Tensor, value: Tensor, graph: _Graph) -> Tensor:
+    """For each entity of a graph, the last of the values at it, -1 for none."""
+    place = torch.arange(index.numel(), device=index.device)
+    last = place.new_full((graph.num_entities,), -1)
+    last.scatter_reduce_(0, index, place, "amax")
+    # One more, for those that have none.
+    padded = torch.cat([value, value.new_full((1,), -1)])
+    return padded[last]
 
 
 def _alike_features(
-    known: coo_array, relations: coo_array, left: _Features, right: _Features
-) -> csr_array:
+    known: Entries, relations: Entries, left: _Features, right: _Features
+) -> Entries:
     """How similar two features are: the agreement of neighbours times that of
     relations.
     """
-    match, ours = _ranges(
-        *(left.neighbor.searchsorted(known.row, side) for side in ("left", "right"))
-    )
-    theirs = known.col[match]
-    pair, other = _ranges(
-        *(right.neighbor.searchsorted(theirs, side) for side in ("left", "right"))
-    )
-    one, probability = ours[pair], known.data[match[pair]]
+    match, ours = _ranges(left.neighbor, known.row)
+    pair, other = _ranges(right.neighbor, known.column[match])
+    one, probability = ours[pair], known.value[match[pair]]
     value = probability * _entries(relations, left.relation[one], right.relation[other])
     kept = value > _LEAST
-    size = left.neighbor.size, right.neighbor.size
-    return csr_array((value[kept], (one[kept], other[kept])), shape=size)
+    size = left.neighbor.numel(), right.neighbor.numel()
+    return Entries(one[kept], other[kept], value[kept], size)
 
 
-def _entries(
-    matrix: coo_array, row: NDArray[np.int64], column: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Entries of a sparse matrix at given rows and columns."""
-    width = max(1, matrix.shape[1])
-    keys = matrix.row.astype(np.int64) * width + matrix.col
-    order, wanted = keys.argsort(), row * width + column
-    keys = np.append(keys[order], -1)  # A missing key is past the end or differs.
-    place = keys[:-1].searchsorted(wanted)
-    values = np.append(matrix.data[order], 0.0)
-    return np.where(keys[place] == wanted, values[place], 0.0)
+def _entries(matrix: Entries, row: Tensor, column: Tensor) -> Tensor:
+    """Entries of a sparse matrix in order at given rows and columns."""
+    width = max(1, matrix.size[1])
+    keys, wanted = matrix.row * width + matrix.column, row * width + column
+    place = torch.searchsorted(keys, wanted)
+    # One more, which no key is, for those that are past the end.
+    keys = torch.cat([keys, keys.new_full((1,), -1)])
+    values = torch.cat([matrix.value, matrix.value.new_zeros(1)])
+    return torch.where(keys[place] == wanted, values[place], 0.0)
 
 
-def _ranges(
-    start: NDArray[np.int64], stop: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The numbers in many ranges: for each, the index of its range, and the number."""
-    count = stop - start
-    number = np.repeat(np.arange(len(start)), count)
-    inside = np.arange(len(number)) - np.repeat(np.cumsum(count) - count, count)
-    return number, start[number] + inside
+def _ranges(ordered: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """Where values stand among ordered numbers, each as often as it is there: the index
+    of the value, and the place.
+    """
+    start = torch.searchsorted(ordered, values)
+    count = torch.searchsorted(ordered, values, right=True) - start
+    index = torch.arange(len(values), device=values.device).repeat_interleave(count)
+    inside = torch.arange(len(index), device=values.device)
+    inside -= (count.cumsum(0) - count)[index]
+    return index, start[index] + inside
 
 
 def _checked(
     matches: Tensor, source_edges: Edges, target_edges: Edges
-) -> tuple[coo_array, tuple[_Graph, _Graph]]:
+) -> tuple[Entries, tuple[_Graph, _Graph]]:
     if matches.layout == torch.strided or matches.dim() != 2:
         raise ValueError(
             f"matches must be a sparse matrix [N, M], got {matches.layout} "
@@ -239,18 +250,19 @@ def _checked(
         )
     sides = zip(("source", "target"), (source_edges, target_edges), strict=True)
     graphs = [
-        _graph(side, edges, size)
+        _graph(side, edges, size, matches.device)
         for (side, edges), size in zip(sides, matches.shape, strict=True)
     ]
-    found = matches.to_sparse_coo().coalesce().cpu()
-    row, column = found.indices().numpy()
-    values = found.values().double().numpy()
-    known = coo_array((values, (row, column)), shape=tuple(matches.shape))
+    found = matches.to_sparse_coo().coalesce()
+    size = found.size(0), found.size(1)
+    row, column = found.indices()
+    known = Entries(row, column, found.values().double(), size)
     return known, (graphs[0], graphs[1])
 
 
-def _graph(side: str, edges: Edges, size: int) -> _Graph:
-    edge_index, edge_type = (part.cpu().long() for part in edges)
+def _graph(side: str, edges: Edges, size: int, device: torch.device) -> _Graph:
+    edge_index, edge_type = (part.as_subclass(Tensor) for part in edges)
+    edge_index, edge_type = (p.to(device).long() for p in (edge_index, edge_type))
     if edge_index.dim() != 2 or len(edge_index) != 2:
         raise ValueError(
             f"the edge_index of the {side} graph must be [2, E], got "
@@ -269,22 +281,18 @@ def _graph(side: str, edges: Edges, size: int) -> _Graph:
         )
     if bool((edge_type < 0).any()):
         raise ValueError(f"edge_type of the {side} graph must be non-negative")
-    head, tail = edge_index.numpy()
-    relation = edge_type.numpy()
-    num_relations = int(relation.max(initial=-1)) + 1
+    head, tail = edge_index
+    num_relations = int(edge_type.max()) + 1 if edge_type.numel() else 0
     return _Graph(
-        np.concatenate([head, tail]),
-        np.concatenate([relation, relation + num_relations]),
-        np.concatenate([tail, head]),
+        torch.cat([head, tail]),
+        torch.cat([edge_type, edge_type + num_relations]),
+        torch.cat([tail, head]),
         size,
         2 * num_relations,
     )
 
 
-def _to_torch(found: coo_array, like: Tensor) -> Tensor:
-    """Converts to a tensor on the device and of the floating-point type of ``like``."""
+def _like(found: Entries, like: Tensor) -> Tensor:
+    """A tensor of the floating-point type of ``like``."""
     dtype = like.dtype if like.is_floating_point() else torch.float32
-    index = torch.from_numpy(np.stack([found.row, found.col]).astype(np.int64))
-    values = torch.from_numpy(found.data).to(dtype)
-    matrix = torch.sparse_coo_tensor(index, values, found.shape, check_invariants=False)
-    return matrix.coalesce().to(like.device)
+    return found.to_torch(dtype).coalesce()

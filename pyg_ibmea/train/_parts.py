@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -17,6 +18,8 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.nn.encoder.entity_embedding import EntityEmbedding
 from pyg_ibmea.problem import Pair, entity_counts, first_numbers
 from pyg_ibmea.train._row_adamw import RowAdamW, Rows
+from pyg_ibmea.train.batches import num_batches
+from pyg_ibmea.train.options import TrainingOptions
 from pyg_ibmea.train.part_problem import part_problem
 from pyg_ibmea.train.partition import need_pymetis, partition
 
@@ -26,8 +29,6 @@ _PART = 50_000
 # Clusters that a step joins at random ("Cluster-GCN", arXiv 1905.07953): all triples
 # between two of them are seen sooner or later, and so are all negatives.
 _CLUSTERS = 2
-# The learning rate of the encoders is divided by this power of the number of parts.
-_SLOWER = 0.5
 
 Batches = Callable[[Mapping[Pair, Tensor]], list[tuple[Pair, Tensor]]]
 
@@ -148,10 +149,23 @@ class Parts:
             )
         return cls(model, data, number or math.ceil(size / _PART))
 
-    @property
-    def slower(self) -> float:
-        """Factor of the learning rate of weights that every part updates."""
-        return float(self.number**-_SLOWER)
+    def slower(self, num_pairs: Iterable[int], config: TrainingOptions) -> float:
+        """Factor of the learning rate of the encoders, which every part updates: so
+        many steps of an epoch on the whole graphs for each of one on the parts, 1 at
+        most. With Adam, whose steps have the length of the learning rate, they go as
+        far in an epoch as on the whole graphs.
+
+        Args:
+            num_pairs (iterable of int): Seed pairs of each pair of graphs.
+            config (TrainingOptions): The options of the batches.
+        """
+        count = partial(
+            num_batches, batch_size=config.batch_size, withhold=config.withhold
+        )
+        pairs = list(num_pairs)
+        whole = sum(map(count, pairs))
+        cut = self.number * sum(count(math.ceil(n / self.number)) for n in pairs)
+        return min(1.0, whole / max(1, cut))
 
     def cut(self, pairs: Mapping[Pair, Tensor]) -> None:
         """Cuts the graphs anew.

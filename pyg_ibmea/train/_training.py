@@ -110,7 +110,9 @@ class Training:
         self.parts = Parts.of(model, data, options.training.parts)
         tables, slower = None, 1.0
         if self.parts is not None:
-            tables, slower = Tables(log.path), self.parts.slower
+            numbers = [links.size(1) for links in self.seeds.values()]
+            slower = self.parts.slower(numbers, options.training)
+            tables = Tables(log.path)
         self.state = TrainingState.create(model, options, extra, tables, slower)
         self.diagnostics = Diagnostics(objective.beta)
         self.graph: object | None = None

@@ -8,6 +8,20 @@ import torch
 from torch import Tensor
 
 
+def num_batches(num_pairs: int, batch_size: int, withhold: float = 0.0) -> int:
+    """How many batches :func:`seed_batches` makes, whose arguments these are; none of
+    no pairs.
+
+    Example:
+        >>> num_batches(10, batch_size=8), num_batches(10, 8, withhold=0.3)
+        (2, 4)
+    """
+    found = math.ceil(num_pairs / batch_size)
+    if withhold > 0:
+        found = max(found, math.ceil(1 / withhold - 1e-9))
+    return min(found, num_pairs)
+
+
 def seed_batches(
     num_pairs: int, batch_size: int, withhold: float = 0.0
 ) -> tuple[Tensor, ...]:
@@ -27,7 +41,5 @@ def seed_batches(
         >>> [batch.numel() for batch in seed_batches(10, batch_size=8, withhold=0.3)]
         [3, 3, 2, 2]
     """
-    num_batches = math.ceil(num_pairs / batch_size)
-    if withhold > 0:
-        num_batches = max(num_batches, math.ceil(1 / withhold - 1e-9))
-    return torch.randperm(num_pairs).tensor_split(min(num_batches, num_pairs))
+    number = num_batches(num_pairs, batch_size, withhold)
+    return torch.randperm(num_pairs).tensor_split(number)

@@ -225,6 +225,10 @@ class TrainingState:
         self.best_epoch = state["best_epoch"]
         self.best_value = state["best_value"]
         self.best_weights = state["best_weights"]
+        if self.tables is not None and self.best_weights:
+            # What is mapped from the checkpoint takes memory once it is written to.
+            table = self.tables.copy(self.best_weights[_TABLE])
+            self.best_weights = {**self.best_weights, _TABLE: table}
         self.pseudo_seeds.load_state_dict(state["pseudo_seeds"])
         self.best_pseudo_seeds = state["best_pseudo_seeds"]
         torch.set_rng_state(state["rng"])

@@ -120,7 +120,7 @@ def test_one_part_that_is_everything_learns_as_the_whole(
     """Batches, noise, dropout and both optimisers are then the same."""
     options = OPTIONS.replace(iterative=False, share_seeds=share_seeds, clip_norm=0.1)
     monkeypatch.setattr(Parts, "_groups", lambda _: [torch.arange(4)])
-    monkeypatch.setattr(_parts, "_SLOWER", 0.0)
+    monkeypatch.setattr(Parts, "slower", lambda *_: 1.0)
     trainings = [new_training(data, options=options.replace(parts=p)) for p in (1, 2)]
     assert [training.parts is None for training in trainings] == [True, False]
     for training in trainings:
@@ -199,9 +199,27 @@ def test_only_the_rows_of_a_part_are_changed_and_the_average_follows(data):
     torch.testing.assert_close(average, before.lerp(table, 9 / 11))
 
 
-def test_encoders_learn_slower_the_more_parts_there_are(data, monkeypatch):
-    """The table learns at the rate of the options, whatever the number of parts."""
-    monkeypatch.setattr(_parts, "_SLOWER", 0.5)
+@pytest.mark.parametrize(
+    ("pairs", "parts", "expected"),
+    [
+        ([4050], 4, 4 / 16),  # A batch has 30 % of the pairs at most.
+        ([270_000], 40, 36 / 160),  # Batches of 7 500 and of 1 688.
+        ([3_000_000], 40, 400 / 400),  # All of 7 500.
+        ([4050, 0, 8000], 2, 8 / 16),
+        ([3], 3, 3 / 3),  # One pair each.
+        ([], 2, 0.0),
+    ],
+)
+def test_encoders_go_as_far_in_an_epoch_as_on_the_whole(
+    data, model, pairs, parts, expected
+):
+    found = Parts(model, data, parts).slower(pairs, Options().training)
+    assert found == pytest.approx(expected)
+
+
+def test_the_table_learns_at_the_rate_of_the_options(data, monkeypatch):
+    """The encoders at another."""
+    monkeypatch.setattr(Parts, "slower", lambda *_: 0.5)
     options = OPTIONS.replace(warmup_epochs=0, weight_decay=0.0, lr=0.01, parts=4)
     training = new_training(data, options=options)
     training._cut()
@@ -254,6 +272,20 @@ def test_interrupted_and_resumed_bit_for_bit(data, tmp_path, monkeypatch, mapped
     for name, value in one.items():
         assert value.equal(other[name]), name
     assert not any(".table." in path.name for path in Path(tmp_path).rglob("*"))
+
+
+def test_better_weights_later_leave_the_checkpoint_as_it_was(data):
+    training = new_training(data)
+    training.state.offer(0.5)
+    checkpoint = training.state.state_dict()
+    resumed = new_training(data, seed=1).state
+    resumed.load_state_dict(checkpoint)
+    kept = checkpoint["best_weights"]["embedding.weight"]
+    before = kept.clone()
+    resumed.average.embedding.weight.zero_()
+    assert resumed.offer(0.7)
+    assert not resumed.best_weights["embedding.weight"].any()
+    assert kept.equal(before)
 
 
 def test_where_tables_lie_changes_no_bit(data, monkeypatch):
