@@ -129,8 +129,10 @@ def candidates_line(candidates: Mapping[str, Any]) -> str:
     Example:
         >>> line = candidates_line({'search': 'hnsw', 'nearest': 100, 'pairs': 1500000,
         ...     'ranked': {'test': 5000}, 'recall': 0.991})
-        >>> line.split(', ')[0], line.split('; ')[1]
-        ('chosen among 1', 'ranked: 5,000 test pairs')
+        >>> line.split(' (')[0]
+        'chosen among 1,500,000 candidate pairs'
+        >>> line.split('; ')[1]
+        'ranked: 5,000 test pairs'
     """
     if not candidates:
         return ""

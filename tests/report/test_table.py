@@ -1,7 +1,7 @@
 import torch
 
 from pyg_ibmea.align import ranking_metrics
-from pyg_ibmea.report import metrics_table
+from pyg_ibmea.report import candidates_line, metrics_table
 
 
 def test_every_figure_stands_in_its_row_and_column():
@@ -28,3 +28,16 @@ def test_large_ranks_keep_the_columns():
         {"csls": {**row, "target_to_source": row, "mean": row}}, "a", "b"
     )
     assert len({len(line) for line in table.splitlines()}) == 1
+
+
+def test_candidates_are_told_with_what_was_ranked():
+    found = {"search": "hnsw", "nearest": 67, "pairs": 98_765_432}
+    ranked = {"test": 5000, "val": 4321}
+    assert candidates_line({**found, "ranked": ranked, "recall": 0.9876}) == (
+        "chosen among 98,765,432 candidate pairs (hnsw, 67 nearest entities of each), "
+        "which hold 98.8% of the validation pairs; ranked: 5,000 test pairs and 4,321 "
+        "validation pairs"
+    )
+    alone = candidates_line({**found, "ranked": {}})
+    assert alone.endswith("67 nearest entities of each)")
+    assert candidates_line({}) == ""
