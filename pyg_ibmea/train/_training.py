@@ -16,8 +16,16 @@ from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Decoder
 from pyg_ibmea.align.decoders import Similarity
+from pyg_ibmea.large import LARGE
 from pyg_ibmea.nn import IBMEAOutput
-from pyg_ibmea.problem import Pair, links_of, pair_problems, seed_pairs
+from pyg_ibmea.problem import (
+    Pair,
+    entity_counts,
+    links_of,
+    pair_problems,
+    seed_pairs,
+    unaligned_entities,
+)
 from pyg_ibmea.train import processes
 from pyg_ibmea.train._diagnostics import Diagnostics
 from pyg_ibmea.train._exchange import gather_output, shares, sum_gradients
@@ -31,7 +39,12 @@ from pyg_ibmea.train._tables import Tables
 from pyg_ibmea.train._team import team
 from pyg_ibmea.train.batches import seed_batches
 from pyg_ibmea.train.decoding import check_search
-from pyg_ibmea.train.evaluation import evaluate, unaligned_similarity
+from pyg_ibmea.train.encoding import takes_all
+from pyg_ibmea.train.evaluation import (
+    evaluate,
+    evaluate_queries,
+    unaligned_similarity,
+)
 from pyg_ibmea.train.objective import Objective
 from pyg_ibmea.train.options import Options
 from pyg_ibmea.train.proposals import propose_pairs
@@ -256,8 +269,11 @@ class Training:
         state.offer(val["mrr"])
         if processes.rank() == 0:
             options = ("val", self.graph)
+            # Of a large problem, all latents at once would be more than all else.
+            is_large = sum(entity_counts(self.data).values()) > LARGE
             planes = [
-                information_plane(state.average, p, *options) for p in asked.values()
+                {} if is_large else information_plane(state.average, p, *options)
+                for p in asked.values()
             ]
             self.log.append_metrics(
                 *(state.epoch, state.seconds, losses, val),
@@ -268,19 +284,32 @@ class Training:
 
     def _judge(self, asked: Mapping[Pair, HeteroData]) -> dict[str, float]:
         """The figures of the validation pairs, a mean over pairs of graphs."""
-        known = self._unaligned_similarities(asked)
         if self._proposes_next():
-            self._unaligned = known
-        # Among all unaligned entities: harder than among the counterparts alone.
-        options = ([self.decoder], "unaligned", self.graph, None)
+            self._unaligned = self._unaligned_similarities(asked)
         figures = [
-            evaluate(
-                *(self.state.average, p, "val", *options, known.get(pair)),
-                num_queries=self.options.decoding.eval_queries,
-            )
-            for pair, p in asked.items()
+            self._judged(problem, self._unaligned.get(pair))
+            for pair, problem in asked.items()
         ]
-        return mean_figures([found[self.decoder.name]["mean"] for found in figures])
+        return mean_figures(figures)
+
+    def _judged(
+        self, problem: HeteroData, known: Similarity | None
+    ) -> dict[str, float]:
+        """The figures of the validation pairs of two graphs, a mean over directions.
+        Ranks are among all unaligned entities: harder than among the counterparts
+        alone.
+        """
+        average, options = self.state.average, self.options.decoding
+        entities = unaligned_entities(problem, ("train",))
+        size = entities[0].numel(), entities[1].numel()
+        if takes_all(size, options.search, options.num_candidates):
+            how = ([self.decoder], "unaligned", self.graph, None, known)
+            found = evaluate(average, problem, "val", *how)[self.decoder.name]
+        else:
+            asked = (self.decoder, self.graph, options.eval_queries, known)
+            found = evaluate_queries(average, problem, "val", *asked)
+        mean: dict[str, float] = found["mean"]
+        return mean
 
     def _proposes_next(self) -> bool:
         epoch = self.state.epoch + 1
@@ -290,16 +319,15 @@ class Training:
     def _unaligned_similarities(
         self, problems: Mapping[Pair, HeteroData]
     ) -> dict[Pair, Similarity]:
-        """The cosines of the unaligned entities; if proposals follow, with their
-        candidates, among which CSLS finds its nearest, too.
+        """The cosines of the unaligned entities, with the candidates of the proposals,
+        among which CSLS finds its nearest, too.
         """
         found = {}
         for pair, problem in problems.items():
             similarity = self._similarity(problem)
             if similarity is not None:
                 found[pair] = similarity
-                if self._proposes_next():
-                    self.options.decoding.sinkhorn.candidates(similarity)
+                self.options.decoding.sinkhorn.candidates(similarity)
         return found
 
     def _similarity(self, problem: HeteroData) -> Similarity | None:

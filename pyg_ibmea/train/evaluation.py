@@ -11,6 +11,7 @@ from torch.nn import Module
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Decoder, Search, join_views
+from pyg_ibmea.align.candidates import EXACT_PAIRS
 from pyg_ibmea.align.decoders import Similarity, as_decoder
 from pyg_ibmea.align.metrics import metrics_of
 from pyg_ibmea.large import LARGE, ranges, room_for
@@ -115,6 +116,60 @@ def evaluate(
         decoder.name: metrics_of(similarity, decoder, pairs=rows)
         for decoder in map(as_decoder, decoders)
     }
+
+
+@torch.no_grad()
+def evaluate_queries(
+    model: Module | Sequence[Module],
+    data: HeteroData,
+    part: str,
+    decoder: Decoder | str = "csls",
+    graph: object | None = None,
+    num_queries: int = NUM_QUERIES,
+    similarity: Similarity | None = None,
+) -> dict[str, Any]:
+    """What :func:`evaluate` gives among all unaligned entities of a large problem,
+    without a search: some queries of each side are compared with all entities of the
+    other, and the decoder sees these cosines alone. So CSLS knows of hubs as far as
+    they are near to queries.
+
+    Args:
+        model (Module or sequence of Module): See :func:`evaluate`.
+        data (HeteroData): The problem.
+        part (str): ``'val'`` or ``'test'``.
+        decoder (Decoder or str, optional): See :func:`evaluate`.
+            (default: :obj:`'csls'`)
+        graph (object, optional): See :func:`evaluate`. (default: :obj:`None`)
+        num_queries (int, optional): Number of pairs that are asked about, at most;
+            fewer where they and all entities would be more than 60,000 times 60,000
+            pairs. (default: :obj:`5000`)
+        similarity (Similarity, optional): What :func:`unaligned_similarity` returned
+            for this model, for its embeddings. (default: :obj:`None`)
+
+    Returns:
+        dict: What :func:`pyg_ibmea.align.ranking_metrics` returns.
+    """
+    pair = alignment_pair(data)
+    entities = unaligned_entities(data, ("train",))
+    most = max(1, EXACT_PAIRS // max(len(side) for side in entities))
+    links = asked_links(links_of(data, part), entities, min(num_queries, most))
+    if similarity is None:
+        chosen = dict(zip(pair, entities, strict=True))
+        by_graph = encode_entities(model, data, chosen, graph)
+        z = by_graph[pair[0]], by_graph[pair[1]]
+    else:
+        z = similarity.source, similarity.target
+    found = []
+    for side, other in ((0, 1), (1, 0)):
+        ids, row = links[side].unique(return_inverse=True)
+        asked = z[side][torch.searchsorted(entities[side], ids)]
+        true = torch.searchsorted(entities[other], links[other].contiguous())
+        pairs = torch.stack([row, true])
+        found.append(metrics_of(Similarity.of(asked, z[other]), decoder, pairs=pairs))
+    names = [name for name, value in found[0].items() if not isinstance(value, dict)]
+    forward, backward = ({name: one[name] for name in names} for one in found)
+    mean = {name: (forward[name] + backward[name]) / 2 for name in names}
+    return {**forward, "target_to_source": backward, "mean": mean}
 
 
 def unaligned_similarity(

@@ -8,6 +8,7 @@ import torch
 from pyg_ibmea import Aligner
 from pyg_ibmea.align import ExactSearch, Similarity, candidates
 from pyg_ibmea.datasets import SyntheticMMKG
+from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.problem import links_of, unaligned_entities
 from pyg_ibmea.train import DecodingOptions, evaluate
 from pyg_ibmea.train import _training as training_module
@@ -151,10 +152,11 @@ def test_a_run_tells_how_its_candidates_were_found(monkeypatch, tmp_path):
     }  # fmt: skip
     aligner = Aligner(seed=0, progress=False, **options).fit(data, tmp_path / "run")
     # A proposal and the evaluation before it ask the same state of the model, and all
-    # that is asked in the end is about one encoding. Each searches from both sides.
-    assert len(encodings) == 2
+    # that is asked in the end is about one encoding. Each searches from both sides; an
+    # evaluation without a proposal does not.
+    assert len(encodings) == 1
     aligner.align()
-    assert len(searches) == 2 * (2 + 1)
+    assert len(searches) == 2 * (1 + 1)
     metrics = aligner.metrics_
     found = metrics["candidates"]
     assert found["search"] == "exact"
@@ -185,3 +187,24 @@ def test_a_search_that_cannot_run_is_named_at_once(monkeypatch, data):
     check_search(data, DecodingOptions(search="exact"))
     with pytest.raises(ImportError, match="needs faiss"):
         Aligner(progress=False, epochs=1).fit(data)
+
+
+def test_queries_of_a_large_problem_are_judged_without_a_search(data, monkeypatch):
+    from pyg_ibmea.train import evaluation
+
+    model = IBMEA.from_data(data, graph_channels=8, modal_channels=4)
+    expected = evaluate(model, data, "val", ["cosine"], "unaligned")["cosine"]
+    found = evaluation.evaluate_queries(model, data, "val", "cosine")
+    assert found["mean"] == pytest.approx(expected["mean"])
+    assert found["target_to_source"] == pytest.approx(expected["target_to_source"])
+    # CSLS sees the nearest queries only, which is not far off.
+    by_csls = evaluate(model, data, "val", ["csls"], "unaligned")["csls"]
+    found = evaluation.evaluate_queries(model, data, "val", "csls")
+    assert abs(found["mean"]["mrr"] - by_csls["mean"]["mrr"]) < 0.1
+    # With a similarity, nothing is encoded again.
+    similarity = evaluation.unaligned_similarity(model, data)
+    monkeypatch.setattr(evaluation, "encode_entities", None)
+    again = evaluation.evaluate_queries(
+        model, data, "val", "csls", similarity=similarity
+    )
+    assert again == pytest.approx(found)
