@@ -94,12 +94,13 @@ def test_what_torchrun_does_about_a_killed_one_hides_nothing(victim, tmp_path):
 
 
 @pytest.mark.parametrize("victim", [0, 2])
+@pytest.mark.parametrize("work", ["proposing", "writing"])
 def test_long_work_of_the_first_neither_ends_the_others_nor_hides_an_end(
-    victim, tmp_path
+    work, victim, tmp_path
 ):
-    forked = Forked(3, [SCRIPT, tmp_path / "run", "proposing"], tmp_path)
+    forked = Forked(3, [SCRIPT, tmp_path / "run", work], tmp_path)
     until = time.monotonic() + 60
-    while "proposing" not in forked.files[0].read_text():
+    while work not in forked.files[0].read_text():
         assert time.monotonic() < until
         time.sleep(0.1)
     time.sleep(2)
