@@ -160,6 +160,9 @@ class Aligner:
     ) -> Aligner:
         """Trains on the known pairs of a problem.
 
+        Inside :func:`pyg_ibmea.train.processes.joined`, several processes train one
+        model. All end with it; only the first writes, and has the history and metrics.
+
         Args:
             data (HeteroData): The problem; see :mod:`pyg_ibmea.problem` for what it
                 must hold.
@@ -195,7 +198,8 @@ class Aligner:
         device = self._device()
         config = self._config(about or {})
         if processes.count() > 1:
-            processes.check_same(facts_of(data, self._config({})))
+            facts = {"the kind of device": device.type}
+            processes.check_same(facts | facts_of(data, self._config({})))
         log: MemoryLog | RunFolder = MemoryLog()
         if out is not None and processes.rank() == 0:
             refuse_if_locked(Path(out))
@@ -235,7 +239,8 @@ class Aligner:
         self.history_ = log.read_metrics()
         if isinstance(log, RunFolder):
             self._folder = log.path
-            self._write(log)
+            with processes.all_threads():
+                self._write(log)
 
     def check(
         self,

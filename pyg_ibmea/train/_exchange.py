@@ -111,7 +111,8 @@ class _Gathered(torch.autograd.Function):
         ctx.rank = team.rank
         found = vector.new_empty(team.count, vector.numel())
         with team.traffic.of_gathering(vector), team.exchanging():
-            dist.all_gather(list(found.unbind()), vector.contiguous())
+            blocks = list(found.unbind())
+            dist.all_gather(blocks, vector.contiguous(), group=team.vectors)
         return found
 
     @staticmethod
@@ -152,7 +153,7 @@ def _sum_of(parameters: Sequence[Parameter], team: Team) -> None:
         [*(_gradient(p) for p in parameters), parameters[0].new_tensor(known)]
     )
     with team.traffic.of_sum(vector), team.exchanging():
-        dist.all_reduce(vector)
+        dist.all_reduce(vector, group=team.vectors)
     *grads, known_to = vector.split([*(p.numel() for p in parameters), len(known)])
     for p, grad, number in zip(parameters, grads, known_to.tolist(), strict=True):
         # A weight that no process used must not decay, either.

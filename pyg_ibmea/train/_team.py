@@ -16,18 +16,27 @@ from typing import TypeVar
 
 import torch
 import torch.distributed as dist
+from torch.distributed.rendezvous import rendezvous
 
 from pyg_ibmea.train._traffic import Traffic
 from pyg_ibmea.train._watch import DONE, FAILED, STOPPED, End, Watch
 
 T = TypeVar("T")
 
+_MEETING = timedelta(minutes=10)
+# gloo takes up to five times as long.
+_CONNECTING = timedelta(seconds=30)
 # The watch finds who has ended, so that others may wait as long as the first works.
 _TIMEOUT = timedelta(days=30)
 _NEWS = 5.0  # s, within which the watch knows why an exchange failed.
 _SIGNALLED = 1.0  # s, within which it knows why torchrun sends a signal.
 _SAME_ERROR = 2.0  # s, within which the first process fails as this one did.
 _REPEATED = 5.0  # s: torchrun passes on a signal that the terminal has sent, too.
+_BROKEN = "an exchange between the processes failed"
+_UNREACHABLE = (
+    "the processes cannot reach each other (on several machines, name the network "
+    "interface by GLOO_SOCKET_IFNAME, for GPUs by NCCL_SOCKET_IFNAME, too)"
+)
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -46,15 +55,33 @@ class Team:
         if not dist.is_available():
             raise OSError("this PyTorch was built without torch.distributed")
         on_gpu = torch.cuda.is_available() and dist.is_nccl_available()
+        backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
         self.starts_group = not dist.is_initialized()
-        if self.starts_group:
-            backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
-            dist.init_process_group(backend, timeout=_TIMEOUT)
-        # What is not in the steps is exchanged by the CPU, whatever they use.
-        self.objects = dist.new_group(backend="gloo", timeout=_TIMEOUT)
-        alone = self.local_count == self.count
-        host = "127.0.0.1" if alone else environment["MASTER_ADDR"]
-        self.watch = Watch.connect(self.rank, self.count, host, self.gather)
+        with self.exchanging(_UNREACHABLE):
+            if self.starts_group:
+                self._start_group(backend)
+            dist.all_reduce(torch.zeros(1))
+            # From here on they know each other, and may wait for long.
+            self.vectors = dist.new_group(backend=backend, timeout=_TIMEOUT)
+            # What is not in the steps is exchanged by the CPU, whatever they use.
+            self.objects = dist.new_group(backend="gloo", timeout=_TIMEOUT)
+            alone = self.local_count == self.count
+            host = "127.0.0.1" if alone else environment["MASTER_ADDR"]
+            self.watch = Watch.connect(self.rank, self.count, host, self.gather)
+
+    def _start_group(self, backend: str) -> None:
+        """Connects the processes, as soon as all are there."""
+        store, _, _ = next(rendezvous("env://", timeout=_MEETING))
+        here = [f"{number} is here" for number in range(self.count)]
+        store.set(here[self.rank], "")
+        store.wait(here, _MEETING)
+        dist.init_process_group(
+            backend,
+            store=store,
+            rank=self.rank,
+            world_size=self.count,
+            timeout=_CONNECTING,
+        )
 
     def gather(self, value: object) -> list[object]:
         """What each process has, by rank."""
@@ -71,7 +98,7 @@ class Team:
         return box[0]
 
     @contextmanager
-    def exchanging(self) -> Iterator[None]:
+    def exchanging(self, what: str = _BROKEN) -> Iterator[None]:
         """Waits, after an exchange that failed, for the news that another process has
         ended, which interrupt this one.
         """
@@ -80,8 +107,7 @@ class Team:
         except RuntimeError as error:
             if hasattr(self, "watch"):
                 self.watch.wait(_NEWS)
-            why = " ".join(str(error).split())
-            raise OSError(f"an exchange between the processes failed: {why}") from error
+            raise OSError(f"{what}: {' '.join(str(error).split())}") from error
 
     def interrupted(self, number: int, frame: FrameType | None) -> None:
         """What a signal does outside a training."""

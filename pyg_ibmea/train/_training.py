@@ -156,7 +156,8 @@ class Training:
         if checkpoint is not None:
             state.load_state_dict(checkpoint)
             self.objective.load_state_dict(checkpoint.get("objective", {}))
-        processes.same_weights(state.model, state.average, self.objective)
+        else:
+            processes.same_weights(state.model, state.average, self.objective)
         self.graph = graph_of(state.model, self.data)
         self._cut()
         began = time.monotonic() - state.seconds

@@ -16,6 +16,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +70,7 @@ class Watch:
         self.end: End | None = None
         self._peers = dict(peers)
         self._open = set(peers)
+        self._done: set[int] = set()
         self._news = threading.Condition()
         self._told = False
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -124,9 +126,11 @@ class Watch:
         self._thread.start()
 
     def tell(self, kind: str) -> None:
-        """Tells the others how this process ends; from then on no news end it."""
+        """Tells the others how this process ends; from then on no news end it, but one
+        that is done, and is not the first, waits for that.
+        """
         with self._news:
-            self._told = self._told or kind != DONE
+            self._told = self._told or kind != DONE or self.rank == 0
         self._send(f"{kind} {self.rank}\n", self._peers)
 
     def wait(self, seconds: float | None = None) -> End | None:
@@ -142,11 +146,14 @@ class Watch:
     def wait_for_all(self) -> None:
         """Waits, in the first process, until all others are done."""
         with self._news:
-            self._news.wait_for(lambda: not self._open or self.end is not None)
+            every = self._peers.keys()
+            self._news.wait_for(lambda: self._done == every or self.end is not None)
 
     def close(self) -> None:
         """Closes the connections, at the end."""
         for peer in self._peers.values():
+            with suppress(OSError):  # The other has closed it.
+                peer.shutdown(socket.SHUT_RDWR)
             peer.close()
 
     def _send(self, line: str, ranks: Mapping[int, object] | set[int]) -> None:
@@ -168,9 +175,8 @@ class Watch:
                         self._heard(line, key.data)
                         continue
                     waiting.unregister(key.fileobj)
-                    if key.data in self._open:
-                        self._open.discard(key.data)
-                        self._heard(f"{LOST} {key.data}", key.data)
+                    self._open.discard(key.data)
+                    self._heard(f"{LOST} {key.data}", key.data)
 
     def _heard(self, line: str, sender: int) -> None:
         kind, _, number = line.partition(" ")
@@ -178,7 +184,7 @@ class Watch:
         # The main thread goes on, and may end, only when all has been told.
         with self._news:
             if kind == DONE:
-                self._open.discard(sender)
+                self._done.add(sender)
             # The others' work is done when there is nothing left to do but to wait.
             if self.end is None and (kind != DONE or self.rank > 0):
                 self.end = end

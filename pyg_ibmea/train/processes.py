@@ -21,6 +21,7 @@ from torch import nn
 from pyg_ibmea.train._team import joined, team
 
 __all__ = [
+    "all_threads",
     "by_first",
     "check_same",
     "count",
@@ -93,15 +94,32 @@ def by_first(compute: Callable[[], T]) -> T:
     """What the first process computes, in all of them.
 
     Args:
-        compute (callable): Is called in the first process only, however long it takes.
-            What it returns can be pickled; tensors are on the CPU.
+        compute (callable): Is called in the first process only, however long it takes,
+            with the threads of all on its machine. What it returns can be pickled;
+            tensors are on the CPU.
     """
     own = team()
     if own is None:
         return compute()
-    found: Any = compute() if own.rank == 0 else None
+    found: Any = None
+    if own.rank == 0:
+        with all_threads():
+            found = compute()
     told: T = own.broadcast(found)
     return told
+
+
+@contextmanager
+def all_threads() -> Iterator[None]:
+    """Gives this process the threads of all on its machine, while these wait."""
+    own, threads = team(), torch.get_num_threads()
+    if own is not None:
+        torch.set_num_threads(threads * own.local_count)
+    try:
+        yield
+    finally:
+        if own is not None:
+            torch.set_num_threads(threads)
 
 
 def in_turn(read: Callable[[], T]) -> T:

@@ -140,6 +140,8 @@ def main(file, run, epoch):
                 told = {k: v.tolist() for k, v in found[case][name].items()}
                 processes.check_same({f"{name} of {case}": told})
         found["traffic"] = processes.traffic(torch.device("cpu"))
+        threads = [torch.get_num_threads, lambda: processes.by_first(threads[0])]
+        found["threads"] = [count() for count in (*threads, threads[0])]
         try:
             processes.check_same({"a": 1, "the option lr": 0.1 + processes.rank()})
         except ValueError as error:

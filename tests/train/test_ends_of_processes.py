@@ -65,6 +65,23 @@ def told_of(rank, count):
 @pytest.mark.parametrize("victim", [0, 1])
 def test_one_that_is_killed_ends_all(victim, tmp_path):
     out = tmp_path / "run"
+    forked = Forked(2, [SCRIPT, out, "training"], tmp_path)
+    while not (out / "checkpoint.previous.pt").exists():
+        assert all(process.is_alive() for process in forked.all)
+        time.sleep(0.05)
+    forked.all[victim].kill()
+    codes, told = forked.end(60)
+    assert codes == [-9 if rank == victim else 1 for rank in range(2)]
+    (line,) = lines(told[1 - victim], "error: ")
+    assert re.fullmatch(told_of(victim, 2), line)
+    assert "stopped after" not in "".join(told)
+    assert kept_epoch(out) > 0
+
+
+@pytest.mark.attack
+@pytest.mark.parametrize("victim", [0, 1])
+def test_what_torchrun_does_about_a_killed_one_hides_nothing(victim, tmp_path):
+    out = tmp_path / "run"
     process = start(2, out, "training")
     wait_for(process, (out / "checkpoint.previous.pt").exists)
     os.kill(pid_of(out, victim), signal.SIGKILL)
@@ -77,12 +94,13 @@ def test_one_that_is_killed_ends_all(victim, tmp_path):
 
 
 @pytest.mark.parametrize("victim", [0, 2])
+@pytest.mark.parametrize("work", ["proposing", "writing"])
 def test_long_work_of_the_first_neither_ends_the_others_nor_hides_an_end(
-    victim, tmp_path
+    work, victim, tmp_path
 ):
-    forked = Forked(3, [SCRIPT, tmp_path / "run", "proposing"], tmp_path)
+    forked = Forked(3, [SCRIPT, tmp_path / "run", work], tmp_path)
     until = time.monotonic() + 60
-    while "proposing" not in forked.files[0].read_text():
+    while work not in forked.files[0].read_text():
         assert time.monotonic() < until
         time.sleep(0.1)
     time.sleep(2)

@@ -10,12 +10,18 @@ import torch
 from recorded_trainings import CASES, record, resumed
 from started_processes import Forked, torchrun
 
-from pyg_ibmea.train import processes
+from pyg_ibmea.datasets import SyntheticMMKG
+from pyg_ibmea.nn import IBMEA, HybridContrastiveLoss
+from pyg_ibmea.train import Objective, Options, processes
+from pyg_ibmea.train._facts import facts_of
+from pyg_ibmea.train._memory_log import MemoryLog
+from pyg_ibmea.train._training import Training
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:(modality|the bottleneck|pseudo-seeds)"),
 ]
+PAIR = ("source", "target")
 SCRIPT = Path(__file__).parent / "recorded_trainings.py"
 
 
@@ -74,6 +80,11 @@ def test_exchange_is_measured(count, found):
     assert traffic["seconds_per_step_communicating"] > 0
 
 
+@pytest.mark.parametrize("count", [2, 3])
+def test_the_first_has_the_threads_of_all_while_they_wait(count, found):
+    assert found[count]["threads"] == [1, count, 1]
+
+
 def test_any_number_of_processes_goes_on(found, tmp_path):
     whole = resumed(tmp_path / "run", None)
     last = found[3]["resumed"]
@@ -89,6 +100,41 @@ def test_processes_that_differ_say_in_what(found):
         r"1\.1, not 0\.1; give all processes the same command, files and packages",
         found[3]["different"],
     )
+
+
+def test_what_processes_have_in_common_is_told_by_name():
+    def facts(kind=torch.float, name="a", **changes):
+        data = SyntheticMMKG(num_entities=30)[0]
+        data["source"].x_image = data["source"].x_image.to(kind)
+        for key, value in changes.items():
+            data["target"][key].view(-1)[0] = value
+        data.uri["source"][0] = name
+        return facts_of(data, {"lr": 0.1})
+
+    one = facts()
+    assert one == facts()
+    assert one["the option lr"] == "0.1"
+    assert one["the version of torch"] == torch.__version__
+    assert {name for name in one if "relation" in name} == {
+        f"the data of {kg!r}, {part}_relation" for kg in PAIR for part in ("x", "mask")
+    }
+
+    def changed(**given):
+        other = facts(**given)
+        return [name for name, value in other.items() if one.get(name) != value]
+
+    assert changed(kind=torch.double) == ["the data of 'source', x_image"]
+    assert changed(x_image=7.0) == ["the data of 'target', x_image"]
+    assert changed(name="b") == ["the data, uri"]
+
+
+def test_a_loss_that_gathers_by_itself_is_refused(monkeypatch):
+    monkeypatch.setattr("pyg_ibmea.train._training.team", lambda: object())
+    data = SyntheticMMKG(num_entities=30)[0]
+    model = IBMEA.from_data(data, graph_channels=4, modal_channels=4)
+    objective = Objective(HybridContrastiveLoss(gather=True), {})
+    with pytest.raises(ValueError, match="give a loss without gather=True"):
+        Training(data, model, objective, Options(), MemoryLog())
 
 
 def test_one_process_is_not_several():

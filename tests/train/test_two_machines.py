@@ -97,6 +97,7 @@ def test_train_to_the_end_and_count_what_they_send(machines, tmp_path):
     assert steps < sent_bytes(machines[1]) < 2 * steps + 200_000
 
 
+@pytest.mark.attack
 @pytest.mark.parametrize("how", ["killed", "unplugged"])
 def test_a_machine_that_is_lost_ends_the_other(how, machines, tmp_path):
     out = tmp_path / "run"
