@@ -18,6 +18,7 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.large import LARGE
 from pyg_ibmea.nn.encoder.entity_embedding import EntityEmbedding
 from pyg_ibmea.problem import Pair, entity_counts, first_numbers
+from pyg_ibmea.train import processes
 from pyg_ibmea.train._row_adamw import RowAdamW, Rows
 from pyg_ibmea.train.batches import num_batches
 from pyg_ibmea.train.options import TrainingOptions
@@ -216,7 +217,9 @@ class Parts:
 
     def _groups(self) -> Sequence[Tensor]:
         """Clusters that are joined in this epoch, long, at random."""
-        return torch.randperm(self._num_clusters()).tensor_split(self.number)
+        with processes.same_draws():
+            order = torch.randperm(self._num_clusters())
+        return order.tensor_split(self.number)
 
     def _part(self, model: Any, inside: Mapping[str, Tensor]) -> Part:
         members = {kg: mask.nonzero().flatten() for kg, mask in inside.items()}
