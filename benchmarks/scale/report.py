@@ -20,6 +20,7 @@ def write_report(results: Path) -> None:
     text = "# Large problems\n\nEach run once, whole processes; made by "
     text += "`python -m benchmarks.scale`.\n\n" + _HEAD
     text += "".join(_row(line) for line in last.values())
+    results.mkdir(parents=True, exist_ok=True)
     (results / "README.md").write_text(text)
 
 

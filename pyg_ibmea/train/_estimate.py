@@ -12,7 +12,7 @@ from pathlib import Path
 
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.align.candidates import compares_all, default_candidates
+from pyg_ibmea.align.candidates import default_candidates
 from pyg_ibmea.problem import (
     GRAPH,
     entity_counts,
@@ -24,6 +24,7 @@ from pyg_ibmea.problem import (
     unaligned_entities,
 )
 from pyg_ibmea.train._parts import number_of_parts
+from pyg_ibmea.train.encoding import takes_all
 from pyg_ibmea.train.options import Options
 
 # Measured on one core of a server of 2023, with float32; see docs/large.md.
@@ -147,18 +148,16 @@ def estimate(
         return steps * step + products
 
     encode = messages / 3 + size * width * _ROW / 5 + features * 3e-10
-    search, kept = _search(data, options, width)
-    judge = encode + search
-    epochs = training.epochs * (epoch(seeds) + 2 * epoch(found)) / 3
-    seconds = epochs + training.epochs / training.eval_every * judge
-    if training.refits:
-        seconds += (
-            2
-            * training.refits
-            * training.refit_epochs
-            * (epoch(found) + judge / training.eval_every)
-        )
-    seconds += 3 * judge * max(1, training.refits)
+    search, kept, queries = _search(data, options, width)
+    judge, last = encode + queries, encode + search
+    epochs, proposals = training.epochs, 0
+    if proposes:
+        later = epochs - options.pseudo_seeds.propose_from
+        proposals = max(0, later // options.pseudo_seeds.propose_every + 1)
+    seconds = epochs * (epoch(seeds) + 2 * epoch(found)) / 3
+    seconds += epochs / training.eval_every * judge + proposals * last
+    again = training.refit_epochs * (epoch(found) + judge / training.eval_every)
+    seconds += 2 * training.refits * again + 3 * last * max(1, training.refits)
 
     table = size * channels * 4
     z = size * width * 4 * max(1, training.refits)
@@ -169,23 +168,28 @@ def estimate(
     return Estimate(seconds, memory, disk, _switches(options, table, kept * 60, z))
 
 
-def _search(data: HeteroData, options: Options, width: int) -> tuple[float, float]:
-    """Seconds to find and decode the candidates, and their number."""
-    seconds = count = 0.0
+def _search(
+    data: HeteroData, options: Options, width: int
+) -> tuple[float, float, float]:
+    """Seconds to find and decode the candidates, their number, and seconds to judge an
+    epoch.
+    """
+    seconds = count = judging = 0.0
     for _, problem in pair_problems(data):
         source, target = unaligned_entities(problem, ("train",))
         size = len(source), len(target)
         k = options.decoding.num_candidates or default_candidates(size)
-        exact = options.decoding.search == "exact" or compares_all(size)
-        if exact:
+        number = 1.3 * sum(size) * k
+        if takes_all(size, options.decoding.search, options.decoding.num_candidates):
             seconds += 2.6 * size[0] * size[1] * width / _FLOPS
+            judging += 2.6 * size[0] * size[1] * width / _FLOPS
         else:
             depth = math.log2(max(2, max(size))) / math.log2(100_000)
             seconds += sum(size) * _HNSW * depth + sum(size) * k * width / 4e9
-        number = 1.3 * sum(size) * k
+            judging += 5 * options.decoding.eval_queries * sum(size) * width / _FLOPS
         seconds += number * _CANDIDATE
         count += number
-    return seconds, count / max(1, len(linked_pairs(data)))
+    return seconds, count / max(1, len(linked_pairs(data))), judging
 
 
 def _feature_bytes(data: HeteroData, modality: str) -> float:

@@ -99,10 +99,20 @@ def _structural_latents(
     """Gives the latents of the graph encoder of a range of entities."""
     if graph is None or model.graph_encoder is None or model.embedding is None:
         return None
-    x, encoder = model.embedding(), model.graph_encoder
+    x, encoder = _embeddings(model.embedding, chunk), model.graph_encoder
     by_chunks: Any = getattr(encoder, "by_chunks", None)
     if by_chunks is not None:
         chunks: Chunks = by_chunks(x, graph.structure, chunk)
         return chunks
     latent, _ = encoder(x, graph.structure, None)
     return lambda rows: latent[rows]
+
+
+def _embeddings(embedding: EntityEmbedding, chunk: int) -> Tensor:
+    """The embedding of every entity, where there is room for them."""
+    weight, row = embedding.weight.detach(), embedding.row
+    shape = (row.numel(), weight.size(1))
+    found = room_for(shape, weight.dtype, weight.device)
+    for rows in ranges(row.numel(), chunk):
+        torch.index_select(weight, 0, row[rows], out=found[rows])
+    return found
