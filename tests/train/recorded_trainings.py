@@ -37,6 +37,7 @@ CASES = {
     },
     # Samples are replaced by means, but the KL is there, of uneven rows.
     "KL": {"bottleneck": "all", "beta": 1e-2, "beta_warmup": 0, "batch_size": 13},
+    "parts": {"parts": 3, "batch_size": 13, "withhold": 0.0, "epochs": 2},
     "own loss": {},
     "three graphs": {},
 }  # fmt: skip
