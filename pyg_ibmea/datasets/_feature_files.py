@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pyg_ibmea.data import KnowledgeGraph, read_features
+from pyg_ibmea.large import room_for
 from pyg_ibmea.problem import check_names
 
 PathLike = str | os.PathLike[str]
@@ -74,7 +75,8 @@ def add_features(
         for graph in graphs:
             rows = slice(start, start + graph.num_nodes)
             # Copies, or saving one side would write the storage of both.
-            graph.features[modality] = (x[rows].clone(), mask[rows].clone())
+            own = room_for(tuple(x[rows].shape), x.dtype).copy_(x[rows])
+            graph.features[modality] = (own, mask[rows].clone())
             start += graph.num_nodes
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ from pyg_ibmea.data._boundary import check_bytes, open_regular, reading
 from pyg_ibmea.data.features.names import encode_names
 from pyg_ibmea.data.readers._restricted_pickle import load_vectors_pickle
 from pyg_ibmea.data.readers.name_files import read_names
+from pyg_ibmea.large import ranges
+
+# From this size on, a matrix is not read at once.
+_MAPPED_BYTES = 2**30
 
 Key = int | str
 
@@ -122,11 +127,29 @@ def _read_npz(path: Path) -> VectorFile:
 def _read_npy(path: Path) -> VectorFile:
     with reading(path, "is not an .npy matrix of numbers"):
         with open_regular(path) as file:
-            features = np.lib.format.read_array(file, allow_pickle=False)
+            if os.fstat(file.fileno()).st_size < _MAPPED_BYTES:
+                features = np.lib.format.read_array(file, allow_pickle=False)
+            else:
+                features = np.lib.format.open_memmap(path, mode="r")
         if features.ndim != 2:
             raise ValueError(f"{path} must hold one matrix [max id + 1, F]")
-        present = np.flatnonzero((features != 0).any(axis=1))
-        return VectorFile(path, present.tolist(), features[present])
+        there = [(features[r] != 0).any(axis=1) for r in ranges(len(features))]
+        present = np.flatnonzero(np.concatenate(there or [np.zeros(0, bool)]))
+        return VectorFile(path, present.tolist(), _Rows(features, present))
+
+
+@dataclass
+class _Rows(Sequence[Any]):
+    """Some rows of a matrix, which may lie in a file."""
+
+    matrix: NDArray[Any]
+    numbers: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, place: Any) -> Any:
+        return self.matrix[self.numbers[place]]
 
 
 def _read_hdf5(path: Path) -> VectorFile:

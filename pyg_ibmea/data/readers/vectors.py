@@ -14,6 +14,7 @@ from torch import Tensor
 
 from pyg_ibmea.data._boundary import check_bytes, check_regular
 from pyg_ibmea.data.readers._vector_files import VectorFile, read_vector_file
+from pyg_ibmea.large import ranges, room_for
 
 
 def read_features(
@@ -30,10 +31,12 @@ def read_features(
     - ``.tsv``, ``.txt``: names: a line for each, with id, tab and name
 
     Names become vectors of 1,024 hashed character n-grams, weighted by idf (needs
-    scikit-learn). An entity is named by its published id or by its URI. Entities that
-    the file lacks get a zero row and False in the mask, never an invented vector;
-    vectors of entities that are in no graph are dropped with a warning that counts
-    them.
+    scikit-learn). A matrix in an ``.npy`` of a gibibyte or more is read row by row, and
+    features of that size lie in a file that goes when they do.
+
+    An entity is named by its published id or by its URI. Entities that the file lacks
+    get a zero row and False in the mask, never an invented vector; vectors of entities
+    that are in no graph are dropped with a warning that counts them.
 
     Args:
         path (str or Path): The file.
@@ -86,7 +89,7 @@ def read_features(
             stacklevel=2,
         )
     check_bytes(path, 4 * len(uris) * vectors.num_channels)
-    x = np.zeros((len(uris), vectors.num_channels), dtype=np.float32)
+    x = room_for((len(uris), vectors.num_channels)).zero_().numpy()
     for place, row in enumerate(rows.tolist()):
         if row >= 0:
             x[row] = vectors.vector(place)
@@ -123,7 +126,8 @@ def _match_rows(
 def _check_finite(
     path: Path, x: NDArray[np.float32], ids: Tensor, uris: Sequence[str]
 ) -> None:
-    bad = np.flatnonzero(~np.isfinite(x).all(axis=1))
+    finite = [np.isfinite(x[rows]).all(axis=1) for rows in ranges(len(x))]
+    bad = np.flatnonzero(~np.concatenate(finite))
     if bad.size:
         row = int(bad[0])
         raise ValueError(

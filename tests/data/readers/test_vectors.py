@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from pyg_ibmea.data import read_features
+from pyg_ibmea.data.readers import _vector_files
 
 IDS = torch.tensor([3, 0, 5])
 URIS = ["http://a//x", "/m/b", "c"]
@@ -175,3 +176,22 @@ def test_hint_where_h5py_is_not_installed(
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(ImportError, match=r"pip install pyg_ibmea\[hdf5\]"):
         read_features(tmp_path / "images.h5", IDS, URIS)
+
+
+def test_a_large_matrix_is_read_row_by_row(tmp_path, monkeypatch):
+    path = tmp_path / "images.npy"
+    matrix = np.arange(12, dtype=np.float16).reshape(4, 3)
+    matrix[2] = 0
+    np.save(path, matrix)
+    ids, uris = torch.tensor([3, 2, 0, 7]), ["d", "c", "a", "x"]
+    with pytest.warns(UserWarning, match="dropped 1 of 3 vectors"):
+        expected = read_features(path, ids, uris)
+    monkeypatch.setattr(_vector_files, "_MAPPED_BYTES", 1)
+    with pytest.warns(UserWarning, match="dropped 1 of 3 vectors"):
+        found = read_features(path, ids, uris)
+    for one, other in zip(found, expected, strict=True):
+        assert one.equal(other)
+    assert found[0].tolist() == [[9, 10, 11], [0, 0, 0], [0, 1, 2], [0, 0, 0]]
+    np.save(path, np.array([[object()]]), allow_pickle=True)
+    with pytest.raises(ValueError, match=r"is not an \.npy matrix of numbers"):
+        read_features(path, ids, uris)
