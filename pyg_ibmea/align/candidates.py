@@ -78,9 +78,13 @@ class Candidates:
         found = self.pairs[side].index_select(0, place.clamp(min=0).view(-1))
         return found.view_as(place).long().masked_fill_(place < 0, -1)
 
+    def contains(self, pairs: Tensor) -> Tensor:
+        """Which of some pairs, long ``[2, L]``, are candidates, bool ``[L]``."""
+        return self._places(pairs)[1]
+
     def recall(self, pairs: Tensor) -> float:
         """The share of true pairs, long ``[2, L]``, that are candidates."""
-        found = self._places(pairs)[1]
+        found = self.contains(pairs)
         return float(found.double().mean()) if found.numel() else 0.0
 
     def with_bonus(

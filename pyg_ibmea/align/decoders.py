@@ -195,11 +195,14 @@ class Scoring(NamedTuple):
             (default: zeros)
         target (torch.Tensor, optional): Offset of every target row, ``[M]``.
             (default: zeros)
+        only_candidates (bool, optional): Whether all pairs but the candidates count as
+            impossible, whatever their cosines. (default: :obj:`False`)
     """
 
     factor: float = 1.0
     source: Tensor | None = None
     target: Tensor | None = None
+    only_candidates: bool = False
 
     def apply_(self, cosine: Tensor, rows: slice | Tensor) -> Tensor:
         """Turns cosines ``[B, M]`` of some source rows into scores, in place."""
@@ -231,7 +234,8 @@ class Scoring(NamedTuple):
 
     def swapped(self) -> Scoring:
         """The scoring with source and target swapped."""
-        return Scoring(self.factor, self.target, self.source)
+        only = self.only_candidates
+        return Scoring(self.factor, self.target, self.source, only)
 
 
 class Decoder(Protocol):
@@ -306,7 +310,8 @@ class CSLS:
         known = similarity.known_nearest(self.k)
         if known is not None:
             sides = known.source_nearest, known.target_nearest
-            return Scoring(2.0, *(-side[:, : self.k].mean(dim=1) for side in sides))
+            first, second = (-side[:, : self.k].mean(dim=1) for side in sides)
+            return Scoring(2.0, first, second)
         neighborhoods = RunningNeighborhoods(source, target, self.k)
         for rows, cosine in similarity.blocks():
             neighborhoods.update(rows, cosine)
@@ -366,7 +371,8 @@ class Sinkhorn:
                 block_size=similarity.block_size,
                 bonus=similarity.bonus,
             )
-        return Scoring(1.0, found.source, found.target)
+        only = similarity.candidates is not None
+        return Scoring(1.0, found.source, found.target, only)
 
     def candidates(self, similarity: Similarity) -> Nearest | None:
         """The pairs among which the potentials are found; ``None`` if it is all, or the

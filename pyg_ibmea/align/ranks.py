@@ -92,6 +92,10 @@ def ranks_of(
     pairs = _check_pairs(pairs, source, target)
     score = scores_of(similarity, decoder)
     true_scores = score.of_pairs(similarity.of_pairs(pairs), pairs)
+    found = similarity.candidates
+    if found is not None and score.only_candidates:
+        impossible = torch.finfo(true_scores.dtype).min
+        true_scores = true_scores.masked_fill(~found.contains(pairs), impossible)
     unit_rows = similarity.unit_rows
 
     shifted = score.source is not None or score.target is not None
@@ -99,7 +103,10 @@ def ranks_of(
     tolerance = num_cosines * _cosine_tolerance(source.size(1), unit_rows[0].dtype)
     source_counts = _Counts(pairs[0], true_scores, source.size(0), tolerance)
     target_counts = _Counts(pairs[1], true_scores, target.size(0), tolerance)
-    if similarity.candidates is not None:
+    if found is not None and score.only_candidates:
+        _count_candidates(found, score, pairs, (source_counts, target_counts))
+        return source_counts.ranks(), target_counts.ranks()
+    if found is not None:
         _count_chunks(*unit_rows, score, pairs, source_counts, added)
         unit_rows, score, pairs = unit_rows[::-1], score.swapped(), pairs.flip(0)
         added = None if added is None else added.t()
@@ -185,6 +192,30 @@ def _count_queries(
         local = _pairs_inside(pairs, rows)
         scores[local[0], local[1]] = -torch.inf
         counts.add(scores, query[rows], 1, flags_for(scores))
+
+
+def _count_candidates(
+    candidates: Candidates,
+    score: Scoring,
+    pairs: Tensor,
+    counts: tuple[_Counts, _Counts],
+) -> None:
+    """Counts in both directions where all pairs but the candidates are impossible: a
+    true counterpart that is none ties with all the others that are none.
+    """
+    size, own = candidates.size, candidates.pairs.long()
+    scores = score.of_candidates(candidates)
+    # True counterparts do not compete.
+    known = torch.isin(own[0] * size[1] + own[1], pairs[0] * size[1] + pairs[1])
+    scores = scores.masked_fill(known, -torch.inf)
+    distinct = pairs.unique(dim=1)
+    for side, count in enumerate(counts):
+        rows = own[side]
+        count.greater.index_add_(0, rows, (scores > count.upper[rows]).long())
+        count.at_least.index_add_(0, rows, (scores >= count.lower[rows]).long())
+        lost = count.upper <= torch.finfo(scores.dtype).min / 2
+        true = torch.bincount(distinct[side], minlength=size[side])
+        count.at_least[lost] = size[1 - side] - true[lost]
 
 
 def _count_chunks(

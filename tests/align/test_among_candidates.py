@@ -30,6 +30,7 @@ from pyg_ibmea.align import (
 )
 from pyg_ibmea.align._blocks import unit_sides
 from pyg_ibmea.align._evidence import match_evidence
+from pyg_ibmea.align.decoders import Similarity, scores_of
 from pyg_ibmea.align.ranks import ranks
 
 DECODERS = [Cosine(), CSLS(), CSLS(k=30), Sinkhorn(0.05), Sinkhorn(0.05, slack=0.3)]
@@ -273,3 +274,27 @@ def test_candidates_must_be_of_the_same_rows():
     some = find_candidates(torch.eye(3), torch.eye(3), 1)
     with pytest.raises(ValueError, match=r"candidates are of \(3, 3\) rows, but"):
         topk(torch.eye(4), torch.eye(4), 1, candidates=some)
+
+
+def test_sinkhorn_ranks_among_candidates_alone():
+    torch.manual_seed(0)
+    # Twins in groups larger than the candidates of a row: many pairs that tie are none.
+    base = torch.randn(12, 16)
+    group = torch.arange(120) % 12
+    z = base[group]
+    found = find_candidates(z, z, 4, "exact")
+    decoder = Sinkhorn(0.05)
+    scoring = scores_of(Similarity.of(z, z, candidates=found), decoder)
+    scores = torch.full((120, 120), -torch.inf)
+    scores[tuple(found.pairs.long())] = scoring.of_candidates(found)
+    pairs = torch.stack([torch.arange(0, 120, 7), torch.arange(0, 120, 7)])
+    for counts, matrix in zip(
+        ranks(z, z, decoder, pairs, candidates=found), (scores, scores.t()), strict=True
+    ):
+        for place, row in enumerate(pairs[0].tolist()):
+            own = matrix[row, row]
+            others = torch.cat([matrix[row, :row], matrix[row, row + 1 :]])
+            assert int(counts.query[place]) == row
+            assert int(counts.greater[place]) == int((others > own + 1e-5).sum())
+            tied = others == own if own.isinf() else (others - own).abs() <= 1e-5
+            assert int(counts.tied[place]) == int(tied.sum())
