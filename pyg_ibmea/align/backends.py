@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Protocol
 
@@ -13,6 +12,7 @@ from torch import Tensor
 from pyg_ibmea.align._best import top_columns
 from pyg_ibmea.align._blocks import check_neighbors, cosine_blocks, exact_products
 from pyg_ibmea.align._unit_chunks import UnitRows
+from pyg_ibmea.large import ranges
 
 # Of an exact search: beyond, target rows are compared a chunk at a time.
 _COLUMNS = 2**16
@@ -405,15 +405,10 @@ def _sample(side: UnitRows, generator: torch.Generator) -> Tensor:
 
 def _nonzero(side: UnitRows) -> Tensor:
     """The rows that are not zero, all if none is."""
-    there = torch.cat([side.z[rows].any(dim=1) for rows in _slices(len(side))])
+    there = torch.cat([side.z[rows].any(dim=1) for rows in ranges(len(side), _QUERIES)])
     found = there.nonzero().view(-1)
     every = torch.arange(len(side), device=found.device)
     return found if found.numel() else every
-
-
-def _slices(size: int) -> Iterator[slice]:
-    for start in range(0, size, _QUERIES):
-        yield slice(start, min(start + _QUERIES, size))
 
 
 def _searched(
@@ -428,7 +423,7 @@ def _searched(
     source, device = sides[0], sides[0].z.device
     score = torch.empty(len(source), k, dtype=source.dtype, device=device)
     column = torch.empty_like(score, dtype=torch.int32)
-    for rows in _slices(len(source)):
+    for rows in ranges(len(source), _QUERIES):
         unit = source[rows]
         cosines, places = index.search(projection(unit), wider)
         value = torch.from_numpy(cosines).to(score)

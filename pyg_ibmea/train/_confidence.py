@@ -34,7 +34,7 @@ from pyg_ibmea.problem import (
 )
 from pyg_ibmea.train.decoding import DecodingOptions
 from pyg_ibmea.train.encoding import Encoding
-from pyg_ibmea.train.evaluation import bonus_of, encode_entities
+from pyg_ibmea.train.evaluation import bonus_of, encode_sides
 
 # Of the softmax of a match and its runner-up where nothing could be calibrated.
 _UNCALIBRATED_TEMPERATURE = 0.1
@@ -246,9 +246,7 @@ def _encoded(
     """
     if encoding is not None:
         return encoding.z, encoding.candidates
-    pair = alignment_pair(data)
-    z = encode_entities(models, data, dict(zip(pair, entities, strict=True)), graph)
-    return (z[pair[0]], z[pair[1]]), None
+    return encode_sides(models, data, entities, graph), None
 
 
 def without_evidence(models: Sequence[Module], data: HeteroData, kg: str) -> Tensor:

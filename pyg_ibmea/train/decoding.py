@@ -27,7 +27,7 @@ from pyg_ibmea.problem import (
     unaligned_entities,
 )
 from pyg_ibmea.train.encoding import NUM_QUERIES, Encoding, candidates_for, takes_all
-from pyg_ibmea.train.evaluation import encode_entities
+from pyg_ibmea.train.evaluation import encode_sides
 
 
 @dataclass(frozen=True)
@@ -143,13 +143,12 @@ def encode_unaligned(
         Encoding: The entities, their embeddings and candidates; ``None`` where all
         pairs are compared, or all entities of one of the graphs are in known pairs.
     """
-    pair, entities = alignment_pair(data), unaligned_entities(data, known)
+    entities = unaligned_entities(data, known)
     size = entities[0].numel(), entities[1].numel()
     search, k = options.search, options.num_candidates
     if not min(size) or takes_all(size, search, k):
         return None
-    z = encode_entities(model, data, dict(zip(pair, entities, strict=True)), graph)
-    sides = z[pair[0]], z[pair[1]]
+    sides = encode_sides(model, data, entities, graph)
     found = candidates_for(*sides, search, k)
     return Encoding((entities[0], entities[1]), sides, found)
 
@@ -200,9 +199,7 @@ def neighborhood_bonus(
         matches = torch.sparse_coo_tensor(links, sure, size, check_invariants=False)
         return options.neighbor_agreement * neighborhood_agreement(matches, *edges)
     if encoding is None:
-        chosen = dict(zip(pair, entities, strict=True))
-        by_graph = encode_entities(model, data, chosen, graph)
-        z, found = (by_graph[pair[0]], by_graph[pair[1]]), None
+        z, found = encode_sides(model, data, entities, graph), None
     else:
         z, found = encoding.z, encoding.candidates
     return spread_agreement(

@@ -103,9 +103,7 @@ def evaluate(
             )
     if similarity is None or candidates != "unaligned":
         if encoding is None:
-            chosen = dict(zip(pair, entities, strict=True))
-            by_graph = encode_entities(model, data, chosen, graph)
-            z = by_graph[pair[0]], by_graph[pair[1]]
+            z = encode_sides(model, data, entities, graph)
             found = candidates_for(*z)
         else:
             encoding = encoding.among(entities)
@@ -149,14 +147,11 @@ def evaluate_queries(
     Returns:
         dict: What :func:`pyg_ibmea.align.ranking_metrics` returns.
     """
-    pair = alignment_pair(data)
     entities = unaligned_entities(data, ("train",))
     most = max(1, EXACT_PAIRS // max(len(side) for side in entities))
     links = asked_links(links_of(data, part), entities, min(num_queries, most))
     if similarity is None:
-        chosen = dict(zip(pair, entities, strict=True))
-        by_graph = encode_entities(model, data, chosen, graph)
-        z = by_graph[pair[0]], by_graph[pair[1]]
+        z = encode_sides(model, data, entities, graph)
     else:
         z = similarity.source, similarity.target
     found = []
@@ -196,12 +191,10 @@ def unaligned_similarity(
         Similarity: In the order of :func:`~pyg_ibmea.problem.unaligned_entities`;
         ``None`` if a side has no such entity.
     """
-    pair = alignment_pair(data)
     entities = unaligned_entities(data, ("train",))
     if not all(side.numel() for side in entities):
         return None
-    z = encode_entities(model, data, dict(zip(pair, entities, strict=True)), graph)
-    sides = z[pair[0]], z[pair[1]]
+    sides = encode_sides(model, data, entities, graph)
     found = candidates_for(*sides, search, num_candidates)
     return Similarity.of(*sides, candidates=found)
 
@@ -217,6 +210,29 @@ def bonus_of(bonus: Tensor | None, entities: Sequence[Tensor]) -> Tensor | None:
         return None
     rows, columns = entities
     return bonus.index_select(0, rows).index_select(1, columns).coalesce()
+
+
+def encode_sides(
+    model: Module | Sequence[Module],
+    data: HeteroData,
+    entities: Sequence[Tensor],
+    graph: object | None = None,
+) -> tuple[Tensor, Tensor]:
+    """What :func:`encode_entities` gives for a problem of one pair of graphs.
+
+    Args:
+        model (Module or sequence of Module): The model, or several.
+        data (HeteroData): The problem of one pair of graphs.
+        entities (sequence of torch.Tensor): Node ids of both graphs.
+        graph (object, optional): What the model's ``graph_of(data)`` returned.
+            (default: :obj:`None`)
+
+    Returns:
+        tuple: ``[n, C]`` and ``[m, C]``.
+    """
+    pair = alignment_pair(data)
+    z = encode_entities(model, data, dict(zip(pair, entities, strict=True)), graph)
+    return z[pair[0]], z[pair[1]]
 
 
 @torch.no_grad()
