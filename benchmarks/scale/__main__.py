@@ -1,6 +1,7 @@
 """Trains, aligns and exports large problems, and writes what each stage took.
 
 python -m benchmarks.scale run wordnet --raw ../data --work work
+python -m benchmarks.scale stages 20000 100000 500000 --work work
 python -m benchmarks.scale report
 
 A run that was killed goes on where it was: what its processes took is added up.
@@ -19,6 +20,7 @@ from pathlib import Path
 
 from benchmarks.scale.cases import CASES, Case
 from benchmarks.scale.report import write_report
+from benchmarks.scale.stages import grow
 from pyg_ibmea import __version__
 from pyg_ibmea.run_files import METRICS, read_metrics
 
@@ -106,11 +108,16 @@ def main() -> None:
     runs.add_argument("--raw", type=Path, required=True, help="folder of raw data")
     runs.add_argument("--work", type=Path, required=True, help="folder for the runs")
     runs.add_argument("--threads", type=int, default=1)
+    stages = commands.add_parser("stages")
+    stages.add_argument("sizes", nargs="+", type=int, help="entities of a side")
+    stages.add_argument("--work", type=Path, required=True, help="folder for problems")
     commands.add_parser("report")
     args = parser.parse_args()
     if args.command == "run":
         for name in args.cases:
             run(CASES[name], args.raw, args.work, args.results, args.threads)
+    elif args.command == "stages":
+        grow(args.sizes, args.work, args.results)
     write_report(args.results)
 
 

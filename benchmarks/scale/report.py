@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.scale.stages import growth_table
+
 _HEAD = (
     "| problem | CPU minutes (limit) | peak memory, GiB (limit) | matches right "
     "| decoder | Hits@1 | MRR | recall of candidates |\n"
@@ -21,6 +23,9 @@ def write_report(results: Path) -> None:
     text = "# Large problems\n\nEach run once, whole processes; made by "
     text += "`python -m benchmarks.scale`.\n\n" + _HEAD
     text += "".join(_row(line) for line in last.values())
+    if grown := growth_table(results):
+        text += "\nSingle stages of synthetic problems of so many entities a side, on "
+        text += "one thread: CPU seconds and peak memory.\n" + grown
     results.mkdir(parents=True, exist_ok=True)
     (results / "README.md").write_text(text)
 
