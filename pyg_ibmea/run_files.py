@@ -61,7 +61,7 @@ _FOUND = Record(_numbers("precision", "recall", "f1"))
 _CONFIDENCE = Record(
     {},
     {
-        **_numbers("threshold", "expected_calibration_error"),
+        **_numbers("threshold", "expected_calibration_error", "share_with_counterpart"),
         "decoder": TEXT,
         "calibrated": FLAG,
         "calibrated_on": WHOLE,

@@ -22,16 +22,15 @@ from pyg_ibmea.align import (
 )
 from pyg_ibmea.align._evidence import Evidence, match_evidence
 from pyg_ibmea.align.calibration import detection_metrics, wilson_interval
+from pyg_ibmea.align.class_prior import counterpart_share
 from pyg_ibmea.large import ranges
 from pyg_ibmea.problem import (
-    GRAPH,
     alignment_pair,
     dangling_of,
     links_of,
-    modalities_of,
-    triples_of,
     unaligned_entities,
 )
+from pyg_ibmea.train._novelty import known_modalities, shared_kinds, shrink_novel
 from pyg_ibmea.train.decoding import DecodingOptions
 from pyg_ibmea.train.encoding import Encoding
 from pyg_ibmea.train.evaluation import bonus_of, encode_sides
@@ -53,12 +52,18 @@ class Judgement:
             counterpart.
         matches (dict): What :func:`match_figures` gave for the validation pairs; empty
             if nothing was asked.
+        share (float): The share of unaligned source entities that have a counterpart:
+            among those that are known, or else estimated.
+        kinds (torch.Tensor): What each validation pair has on both sides; see
+            :func:`~pyg_ibmea.train._novelty.shared_kinds`.
     """
 
     choice: int
     right: Calibration
     threshold: float
     matches: dict[str, Any] = field(default_factory=dict)
+    share: float = 1.0
+    kinds: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.long))
 
     @property
     def calibrated(self) -> bool:
@@ -97,9 +102,11 @@ def calibrate(
     The models match the source entities of the validation pairs with all entities
     outside the training pairs. They do so a second time without the true counterparts:
     what they then find is known to be wrong, and looks like the match of an entity that
-    has no counterpart. These wrong matches weigh as much as the share of known entities
-    without a counterpart (see :func:`~pyg_ibmea.problem.dangling_of`); where none is
-    known, they teach nothing.
+    has no counterpart. These wrong matches weigh as much as the share of entities
+    without a counterpart: among those that are known (see
+    :func:`~pyg_ibmea.problem.dangling_of`) or, where none is, as estimated from the
+    evidence for all that are in no known pair (see
+    :func:`~pyg_ibmea.align.class_prior.counterpart_share`).
 
     Args:
         models (sequence of Module): The models, which learned from the training pairs
@@ -138,21 +145,60 @@ def calibrate(
     alone &= evidence.target >= 0
     there = (evidence.target[row] >= 0) & (lost.target[row] >= 0)
     row, right_ones = row[there], matched[best][there]
-    share = lonely.numel() / max(1, links.size(1) + links_of(data, "train").size(1))
+    known = [known_modalities(models, data, kg) for kg in alignment_pair(data)]
+    if lonely.numel():
+        pairs = links.size(1) + links_of(data, "train").size(1)
+        share = pairs / (pairs + lonely.numel())
+    else:
+        rest = evidence.target >= 0
+        rest[_asked(entities, links)] = False
+        rest &= known[0].any(dim=1)[entities[0]].to(rest.device)
+        share = _share_with_counterpart(entities, row, rest, evidence, lost)
     rows = [evidence.features[row], evidence.features[alone], lost.features[row]]
     count = [len(f) for f in rows]
     right = torch.zeros(sum(count), dtype=torch.bool)
     right[: count[0]] = right_ones.cpu()
-    # Together, those without a counterpart weigh what their share among the known is.
+    # Together, those without a counterpart weigh what their share is.
     weight = torch.ones(sum(count), dtype=torch.double)
-    weight[count[0] :] = share * count[0] / max(1, count[1] + count[2])
+    weight[count[0] :] = (1 - share) / share * count[0] / max(1, count[1] + count[2])
     # However many of the others there are, these are the pairs that were asked.
     calibration = Calibration().fit(torch.cat(rows), right, weight, count[0])
     confidence = calibration(torch.cat(rows))
     missing = torch.arange(len(right)) >= count[0]
     threshold = _best_threshold(confidence, missing, weight)
     figures = match_figures(hits, asked)
-    return Judgement(best, calibration, threshold, figures)
+    kinds = shared_kinds(known, *links)
+    return Judgement(best, calibration, threshold, figures, share, kinds)
+
+
+def _asked(entities: Sequence[Tensor], links: Tensor) -> Tensor:
+    """Whether each source row is in a link, bool ``[n]``."""
+    return torch.isin(entities[0], links[0])
+
+
+def _share_with_counterpart(
+    entities: Sequence[Tensor],
+    row: Tensor,
+    rest: Tensor,
+    evidence: Evidence,
+    lost: Evidence,
+) -> float:
+    """The share of source entities that have a counterpart, where none is known to have
+    none.
+
+    Args:
+        entities (sequence of torch.Tensor): The entities of both sides.
+        row (torch.Tensor): Rows of validation pairs.
+        rest (torch.Tensor): Which rows are in no known pair, bool ``[n]``.
+        evidence (Evidence): Of all rows.
+        lost (Evidence): Of all rows without the counterparts of the validation pairs.
+    """
+    asked = int(rest.numel() - rest.sum())
+    most = min(1.0, (entities[1].numel() - asked) / max(1, int(rest.sum())))
+    if not row.numel() or most <= 0:
+        return 1.0
+    kinds = evidence.features[row], lost.features[row]
+    return counterpart_share(*kinds, evidence.features[rest], most)
 
 
 @torch.no_grad()
@@ -208,13 +254,17 @@ def align_with_confidence(
     z, found = _encoded(models, data, entities, graph, encoding)
     features = (options.csls, options.final_sinkhorn(bonus))
     [(evidence, _)] = match_evidence(*z, [by], *features, bonus=bonus, candidates=found)
+    known_of = [known_modalities(models, data, kg) for kg in pair]
     if judgement.calibrated:
         confidence = judgement.right(evidence.features)
+        kinds = shared_kinds(known_of, entities[0], entities[1][evidence.target])
+        prior = judgement.share * judgement.matches["precision"]
+        kinds, judged = kinds.to(confidence.device), judgement.kinds
+        confidence = shrink_novel(confidence, kinds, judged.to(kinds), prior)
     else:
         confidence = torch.sigmoid(evidence.margin / _UNCALIBRATED_TEMPERATURE)
     confidence = confidence / number_alike(z[0], evidence).to(confidence)
-    sides = zip(pair, entities, strict=True)
-    bare = [without_evidence(models, data, kg)[ids] for kg, ids in sides]
+    bare = [~of.any(dim=1)[ids] for of, ids in zip(known_of, entities, strict=True)]
     unknown = bare[0] | bare[1][evidence.target]
     most = judgement.matches.get("precision", 1.0) / entities[1].numel()
     unknown = unknown.to(confidence.device)
@@ -247,29 +297,6 @@ def _encoded(
     if encoding is not None:
         return encoding.z, encoding.candidates
     return encode_sides(models, data, entities, graph), None
-
-
-def without_evidence(models: Sequence[Module], data: HeteroData, kg: str) -> Tensor:
-    """The entities of a graph of which the models are told nothing: they have no triple
-    and no features in any modality that is used. Bool ``[N]``.
-
-    Args:
-        models (sequence of Module): The models; one without ``modalities`` is taken to
-            use all.
-        data (HeteroData): The problem.
-        kg (str): Name of the graph.
-    """
-    every = [GRAPH, *modalities_of(data)]
-    used = {m for model in models for m in getattr(model, "modalities", every)}
-    edges = triples_of(data, kg).edge_index
-    bare = torch.ones(data[kg].num_nodes, dtype=torch.bool, device=edges.device)
-    for modality in used:
-        if modality in every[1:]:
-            mask = data[kg].get(f"mask_{modality}")
-            bare &= ~mask if mask is not None else False
-        else:  # The graph, or features of the neighbours.
-            bare[edges.flatten()] = False
-    return bare
 
 
 def number_alike(z: Tensor, evidence: Evidence) -> Tensor:
@@ -324,6 +351,8 @@ def confidence_metrics(
         "calibrated_on": judgement.matches.get("asked", 0),
         "threshold": judgement.threshold,
     }
+    if judgement.calibrated:
+        metrics["share_with_counterpart"] = judgement.share
     links = links_of(data, "test").cpu()
     source, target = (
         torch.from_numpy(column) for column in (alignment.source, alignment.target)

@@ -16,8 +16,8 @@ from pyg_ibmea.train._confidence import (
     confidence_metrics,
     matches_of_test,
     number_alike,
-    without_evidence,
 )
+from pyg_ibmea.train._novelty import known_modalities, shared_kinds, shrink_novel
 from pyg_ibmea.train.evaluation import encode_entities
 
 PAIR = ("source", "target")
@@ -57,7 +57,11 @@ def test_matches_cover_every_unaligned_source_entity(data, model, options):
     assert found.runner_up.tolist() == free_target[evidence.runner_up].tolist()
     assert found.score.tolist() == evidence.score.tolist()
     assert found.margin.tolist() == evidence.margin.tolist()
+    known = [known_modalities([model], data, kg) for kg in PAIR]
+    kinds = shared_kinds(known, free_source, free_target[evidence.target])
+    prior = judgement.share * judgement.matches["precision"]
     expected = judgement.right(evidence.features)
+    expected = shrink_novel(expected, kinds, judgement.kinds, prior)
     assert found.confidence.tolist() == expected.tolist()
     seeds = torch.cat([links_of(data, part)[1] for part in ("train", "val")])
     assert not set(found.target.tolist()) & set(seeds.tolist())
@@ -131,8 +135,15 @@ def test_metrics_of_confidence_against_a_loop(data, model, options):
 def test_known_entities_without_counterpart_lower_the_confidence(data, model, options):
     before = calibrate([model], data, options)
     after = calibrate([model], with_dangling(data), options)
-    assert before.threshold == 0
-    assert after.threshold > 0
+    known, lonely = (
+        sum(size(part) for part in ("train", "val"))
+        for size in (
+            lambda part: links_of(data, part).size(1),
+            lambda part: dangling_of(data, part).numel(),
+        )
+    )
+    assert after.share == known / (known + lonely) < before.share
+    assert after.threshold > before.threshold
     sure = [
         align_with_confidence([model], data, judgement, options).confidence.mean()
         for judgement in (before, after)
@@ -260,17 +271,88 @@ def test_what_is_told_of_an_entity(data, model):
     class GraphOnly:
         modalities = ("graph",)
 
-    bare = without_evidence([model], data, "source")
+    found = known_modalities([model], data, "source")
     store = data["source"]
     degree = torch.zeros(store.num_nodes, dtype=torch.long)
     for node in data["source", "rel", "source"].edge_index.flatten().tolist():
         degree[node] += 1
-    masks = [mask for name, mask in store.items() if name.startswith("mask_")]
+    masks = {name[5:]: m for name, m in store.items() if name.startswith("mask_")}
+    names = ["graph", *sorted(masks)]
     for node in range(store.num_nodes):
-        told = degree[node] > 0 or any(bool(mask[node]) for mask in masks)
-        assert bool(bare[node]) != told
-    assert without_evidence([GraphOnly()], data, "source").equal(degree == 0)
-    assert without_evidence([Given()], data, "source").equal(~store.mask_name)
+        told = [
+            bool(degree[node] > 0 if name == "graph" else masks[name][node])
+            for name in names
+        ]
+        assert found[node].tolist() == told
+    alone = known_modalities([GraphOnly()], data, "source")
+    assert alone.flatten().equal(degree > 0)
+    assert known_modalities([Given()], data, "source").flatten().equal(store.mask_name)
+
+
+def test_a_kind_of_match_that_no_validation_pair_is_of_is_not_sure(dull, options):
+    """All validation pairs have a name and a picture; ten of those asked no picture."""
+    for kg in PAIR:
+        store = dull[kg]
+        store.x_image = store.x_name
+        store.mask_image = store.mask_name & (torch.arange(1060) < 50)
+
+    class Both(Given):
+        modalities = ("name", "image")
+
+    judgement = calibrate([Both()], dull, options)
+    found = align_with_confidence([Both()], dull, judgement, options)
+    assert judgement.kinds.tolist() == [3] * 18
+    confidence = dict(zip(found.source.tolist(), found.confidence, strict=True))
+    known = [confidence[i] for i in range(38, 50)]
+    novel = [confidence[i] for i in range(50, 60)]
+    plain = calibrate([Given()], dull, options)
+    given = align_with_confidence([Given()], dull, plain, options)
+    before = dict(zip(given.source.tolist(), given.confidence, strict=True))
+    assert max(novel) <= judgement.share * judgement.matches["precision"]
+    for i, now in zip(range(38, 50), known, strict=True):
+        assert now == pytest.approx(before[i])
+
+
+def test_novelty_against_a_loop():
+    generator = torch.Generator().manual_seed(0)
+    confidence = torch.rand(30, generator=generator)
+    kinds = torch.randint(0, 5, (30,), generator=generator)
+    judged = torch.tensor([0, 0, 0, 2, 4, 4])
+    found = shrink_novel(confidence, kinds, judged, prior=0.4)
+    for p, kind, now in zip(confidence.tolist(), kinds.tolist(), found, strict=True):
+        n = sum(other | kind == kind for other in judged.tolist())
+        assert float(now) == pytest.approx((n * p + min(p, 0.4)) / (n + 1))
+    nothing = shrink_novel(confidence, kinds, judged[:0], prior=0.4)
+    assert nothing.equal(confidence.clamp(max=0.4))
+
+
+@pytest.mark.parametrize("share", [0.5, 0.8, 1.0])
+def test_the_share_with_a_counterpart_is_estimated(share, options):
+    """Of 800 names a share is on the other side, too; 120 pairs are validation."""
+    generator = torch.Generator().manual_seed(1)
+    x = F.normalize(torch.randn(800, 24, generator=generator))
+    own = F.normalize(torch.randn(800, 24, generator=generator))
+    noise = 0.1 * torch.randn(800, 24, generator=generator)
+    both = torch.arange(800) < 120 + share * 680
+    data = HeteroData()
+    for kg, x_name in (
+        ("source", x),
+        ("target", F.normalize(torch.where(both[:, None], x + noise, own))),
+    ):
+        data[kg].x_name, data[kg].num_nodes = x_name, 800
+        data[kg].mask_name = torch.ones(800, dtype=torch.bool)
+        data[kg, "rel", kg].edge_index = torch.empty(2, 0, dtype=torch.long)
+        data[kg, "rel", kg].edge_type = torch.empty(0, dtype=torch.long)
+    store = data["source", "same_as", "target"]
+    store.edge_index = torch.arange(120).repeat(2, 1)
+    store.val_mask = torch.ones(120, dtype=torch.bool)
+    store.train_mask = store.test_mask = ~store.val_mask
+    judgement = calibrate([Given()], data, options)
+    assert judgement.share == pytest.approx(share, abs=0.06)
+    found = align_with_confidence([Given()], data, judgement, options)
+    right = torch.from_numpy(found.target == found.source) & both[found.source]
+    mean = float(found.confidence.mean())
+    assert mean == pytest.approx(float(right.double().mean()), abs=0.06)
 
 
 def test_what_cannot_be_told_apart_shares_the_confidence():

@@ -19,6 +19,7 @@ from pyg_ibmea.problem import links_of, unaligned_entities
 from pyg_ibmea.train import DecodingOptions, Options, evaluate
 from pyg_ibmea.train._confidence import align_with_confidence, calibrate
 from pyg_ibmea.train._memory_log import MemoryLog
+from pyg_ibmea.train._novelty import known_modalities, shared_kinds, shrink_novel
 from pyg_ibmea.train._stages import best_pseudo_seeds
 from pyg_ibmea.train._trained import TrainedModels
 from pyg_ibmea.train.decoding import neighborhood_bonus
@@ -138,9 +139,13 @@ def test_it_enters_ranks_and_matches(data, model, options):
     by = wide if found.decoder[PAIR] == "sinkhorn" else CSLS()
     [(evidence, _)] = match_evidence(*sides, [by], CSLS(), wide, bonus=added)
     assert found.target.tolist() == entities[1][evidence.target].tolist()
+    known = [known_modalities([model], data, kg) for kg in PAIR]
+    kinds = shared_kinds(known, entities[0], entities[1][evidence.target])
+    prior = judgement.share * judgement.matches["precision"]
+    expected = judgement.right(evidence.features).double()
     torch.testing.assert_close(
         torch.from_numpy(found.confidence),
-        judgement.right(evidence.features).double(),
+        shrink_novel(expected, kinds, judgement.kinds, prior),
         atol=1e-5,
         rtol=0.0,
     )
