@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -83,6 +83,27 @@ def gather_output(
     means = zip(output.kl.items(), totals, numbers, strict=True)
     of_kl = {m: (total / n).to(kl.dtype) for (m, kl), total, n in means}
     return IBMEAOutput(of_z, of_latents, of_masks, of_kl, weights=output.weights)
+
+
+def without_last(
+    output: IBMEAOutput, kg: str, number: int
+) -> tuple[IBMEAOutput, Tensor]:
+    """An output without the last entities of a graph, and their fused vectors.
+
+    Args:
+        output (IBMEAOutput): The output; its posteriors are dropped.
+        kg (str): Name of the graph.
+        number (int): How many.
+    """
+    kept = output.z[kg].size(0) - number
+
+    def cut(by_graph: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {**by_graph, kg: by_graph[kg][:kept]}
+
+    latents = {m: cut(found) for m, found in output.latents.items()}
+    masks = {m: cut(found) for m, found in output.masks.items()}
+    rest = IBMEAOutput(cut(output.z), latents, masks, output.kl, weights=output.weights)
+    return rest, output.z[kg][kept:]
 
 
 def _rows_with(output: IBMEAOutput, modality: str, pair: Pair) -> Tensor:

@@ -21,6 +21,7 @@ from pyg_ibmea.nn import IBMEAOutput
 from pyg_ibmea.problem import (
     Pair,
     entity_counts,
+    links_between,
     links_of,
     pair_problems,
     seed_pairs,
@@ -28,7 +29,12 @@ from pyg_ibmea.problem import (
 )
 from pyg_ibmea.train import processes
 from pyg_ibmea.train._diagnostics import Diagnostics
-from pyg_ibmea.train._exchange import gather_output, shares, sum_gradients
+from pyg_ibmea.train._exchange import (
+    gather_output,
+    shares,
+    sum_gradients,
+    without_last,
+)
 from pyg_ibmea.train._figures import mean_figures
 from pyg_ibmea.train._information import information_plane
 from pyg_ibmea.train._interrupt import InterruptGuard
@@ -217,8 +223,9 @@ class Training:
         state.model.train()
         for step in self._steps():
             self.interrupt.check()
-            output = self._encode(step)
-            loss, terms = self.objective(output, step.pair, state.epoch)
+            output, alone, number = self._encode(step)
+            told = () if alone is None else (alone, number)
+            loss, terms = self.objective(output, step.pair, state.epoch, *told)
             state.optimizer.zero_grad()
             loss.backward()
             if (own := team()) is not None:
@@ -238,23 +245,51 @@ class Training:
             mean[name] = mean.get(name, 0.0) + value / steps
         return mean
 
-    def _encode(self, step: Step) -> IBMEAOutput:
+    def _encode(self, step: Step) -> tuple[IBMEAOutput, Tensor | None, int]:
         """The model's output for the batch of a step; of several processes, each
-        encodes its share.
+        encodes its share. With it, the fused vectors of entities that are known to have
+        no counterpart, of this process, and how many all processes have.
         """
         whole = dict(zip(step.pair, step.links, strict=True))
         withheld: Any = self.options.training.withhold > 0
+        lonely = self._alone(step)
         own = team()
-        if own is None:
-            output: IBMEAOutput = step.model(
-                step.data, whole, step.graph, withhold=withheld
-            )
-            return output
-        parts = shares(step.links, own.count)
-        entities = dict(zip(step.pair, parts[own.rank], strict=True))
-        withheld = whole if withheld else False
-        output = step.model(step.data, entities, step.graph, withhold=withheld)
-        return gather_output(output, step.pair, [part.size(1) for part in parts], own)
+        entities = whole
+        if own is not None:
+            parts = shares(step.links, own.count)
+            entities = dict(zip(step.pair, parts[own.rank], strict=True))
+        mine = lonely
+        if lonely is not None:
+            mine = lonely if own is None else lonely[own.rank :: own.count]
+            first = step.pair[0]
+            entities = entities | {first: torch.cat([entities[first], mine])}
+            whole = whole | {first: torch.cat([whole[first], lonely])}
+        if own is not None:
+            withheld = whole if withheld else False
+        output: IBMEAOutput = step.model(
+            step.data, entities, step.graph, withhold=withheld
+        )
+        alone = None
+        if mine is not None:
+            output, alone = without_last(output, step.pair[0], mine.numel())
+        if own is not None:
+            sizes = [part.size(1) for part in parts]
+            output = gather_output(output, step.pair, sizes, own)
+        return output, alone, 0 if lonely is None else lonely.numel()
+
+    def _alone(self, step: Step) -> Tensor | None:
+        """Source entities of the step that are known to have no counterpart, as many as
+        the step has pairs at most; ``None`` if there are none to learn from.
+        """
+        links = links_between(step.data, step.pair)
+        if not self.objective.alone_weight or "dangling" not in links:
+            return None
+        known: Tensor = links.dangling[links.dangling_part == 0]
+        if not known.numel():
+            return None
+        with processes.same_draws():
+            drawn = torch.randperm(known.numel())[: step.links.size(1)]
+        return known[drawn.to(known.device)]
 
     def validate(self, losses: Mapping[str, float]) -> float:
         """Hits@1 of the validation pairs; the weights are kept if their MRR is best.

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from pyg_ibmea.nn import HybridContrastiveLoss, IBMEAOutput
 from pyg_ibmea.nn._stacks import stack
+from pyg_ibmea.nn.loss._no_counterpart import no_counterpart_loss
 from pyg_ibmea.nn.loss._stacked import info_nce_stacks, stacked_info_nce
 from pyg_ibmea.options import check_ranges, check_type, option
 from pyg_ibmea.problem import GRAPH, Pair
@@ -92,6 +93,12 @@ class LossOptions:
         show=show_beta,
     )
     beta_warmup: int = option(5, "epochs in which beta rises from 0", at_least=0)
+    alone_weight: float = option(
+        1.0,
+        "factor of the loss that keeps entities that are known to have no counterpart "
+        "away from those that have one",
+        at_least=0,
+    )
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -154,6 +161,8 @@ class Objective(nn.Module):
             (default: :obj:`0.1`)
         beta_warmup (int, optional): Number of epochs over which :math:`\beta` grows
             linearly from 0. (default: :obj:`0`)
+        alone_weight (float, optional): Factor of the loss of entities that are known to
+            have no counterpart, a mean over them. (default: :obj:`1.0`)
 
     Example:
         >>> objective = Objective(HybridContrastiveLoss(), {'graph': 1e-3})
@@ -168,6 +177,7 @@ class Objective(nn.Module):
         hybrid_weight: float = 1.0,
         temperature: float = 0.1,
         beta_warmup: int = 0,
+        alone_weight: float = 1.0,
     ):
         super().__init__()
         self.hybrid = hybrid
@@ -178,6 +188,7 @@ class Objective(nn.Module):
         self.beta = dict(beta)
         self.hybrid_weight = hybrid_weight
         self.beta_warmup = beta_warmup
+        self.alone_weight = alone_weight
 
     @classmethod
     def from_options(
@@ -210,6 +221,7 @@ class Objective(nn.Module):
             options.hybrid_weight,
             options.modal_temperature,
             options.beta_warmup,
+            options.alone_weight,
         )
 
     def beta_at(self, modality: str, epoch: int) -> float:
@@ -218,7 +230,12 @@ class Objective(nn.Module):
         return self.beta.get(modality, 0.0) * warmup
 
     def forward(
-        self, output: IBMEAOutput, pair: Pair, epoch: int
+        self,
+        output: IBMEAOutput,
+        pair: Pair,
+        epoch: int,
+        alone: Tensor | None = None,
+        num_alone: int | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a step.
 
@@ -227,12 +244,17 @@ class Objective(nn.Module):
                 of both graphs being one seed pair.
             pair (tuple): Names of the two graphs.
             epoch (int): Number of the epoch, from 1.
+            alone (torch.Tensor, optional): Fused vectors of source entities that are
+                known to have no counterpart, ``[D, C]``. (default: none)
+            num_alone (int, optional): How many of them all processes have. (default:
+                ``D``)
 
         Returns:
             tuple: The scalar to minimise, and its terms by name, detached and without
             their factors: ``hybrid``, ``info_nce/<modality>``, ``kl/<modality>``. With
             them comes the InfoNCE of guessing, ``guess/<modality>``: the logarithm of
-            the number of pairs of this process that have the modality.
+            the number of pairs of this process that have the modality. Entities
+            without a counterpart add ``alone``.
 
         Raises:
             FloatingPointError: If the loss is not finite.
@@ -248,6 +270,12 @@ class Objective(nn.Module):
         for modality, kl in output.kl.items():
             parts.append((self.beta_at(modality, epoch), kl))
             terms[f"kl/{modality}"] = kl.detach()
+        if alone is not None and self.alone_weight and (num_alone or len(alone)):
+            told = alone, output.z[source], output.z[target]
+            lost = no_counterpart_loss(*told, self.info_nce.temperature)
+            lost = lost / (num_alone or len(alone))
+            parts.append((self.alone_weight, lost))
+            terms["alone"] = lost.detach()
         total = _weighted_sum(parts)
         if not math.isfinite(total.item()):
             bad = [name for name, value in terms.items() if not torch.isfinite(value)]
