@@ -28,6 +28,7 @@ from pyg_ibmea.align.decoders import (
     Similarity,
     Sinkhorn,
 )
+from pyg_ibmea.align.forbidding import forbid
 from pyg_ibmea.align.matching import assignment, match_probabilities, mutual_nearest
 from pyg_ibmea.align.metrics import ranking_metrics
 from pyg_ibmea.align.search import topk
@@ -60,6 +61,7 @@ __all__ = [
     "csls",
     "expected_calibration_error",
     "find_candidates",
+    "forbid",
     "join_views",
     "match_probabilities",
     "mutual_nearest",
