@@ -29,6 +29,9 @@ _READ = (
     *("ratio", "val_ratio", "split_seed", "modalities", "num_features"),
     *("image_encoder", "name_encoder"),
 )
+REMEMBERED = ("graphs", "links", "alone", *_READ, "cache")
+"""Keys of a run's configuration that say what its problem is."""
+
 _PROBLEM = Record(
     {"graphs": ListOf(ListOf(TEXT, 1), 2), "links": ListOf(ListOf(TEXT, 3, 3), 1)},
     {

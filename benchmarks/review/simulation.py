@@ -1,0 +1,170 @@
+"""A review with answers from the truth: rounds of questions, answers and training."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from benchmarks.study.problems import emoji_problem
+from pyg_ibmea import Aligner
+from pyg_ibmea.align import Alignment, choose_questions
+from pyg_ibmea.problem import links_between, triples_of
+from pyg_ibmea.run_files import METRICS, read_metrics
+from pyg_ibmea.train import Answer, read_answers, with_answers
+
+PAIR = ("zh", "en")
+SETTINGS = {
+    "epochs": 24,
+    "graph_channels": 128,
+    "modal_channels": 64,
+    "iterative": True,
+    "propose_from": 5,
+    "refits": 0,
+}
+"""Small enough for about a minute of one core."""
+
+
+def review_problem(folder, seeds, seed):
+    """Emoji with a few known pairs. Half of the others are test pairs, which nobody is
+    asked about; the rest is in no part, and its truth is what people answer.
+
+    Args:
+        folder (Path): Folder of the emoji.
+        seeds (int): Number of known pairs; three in ten of them are validation pairs.
+        seed (int): Seed of the draw.
+
+    Returns:
+        tuple: The problem, and the source entities that may be asked about.
+    """
+    data = emoji_problem(folder, ratio=0.3)
+    links = links_between(data, PAIR)
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(links.edge_index.size(1), generator=generator)
+    judges, half = round(0.3 * seeds), (len(order) + seeds) // 2
+    ends = (judges, seeds, half, len(order))
+    parts = dict(zip(("val", "train", "test"), ends, strict=False))
+    begin = 0
+    for part, end in parts.items():
+        mask = torch.zeros(len(order), dtype=torch.bool)
+        mask[order[begin:end]] = True
+        links[f"{part}_mask"] = mask
+        begin = end
+    return data, links.edge_index[0, order[half:]].numpy()
+
+
+def ours(alignment, data, exclude, number, generator):
+    """The questions of this package."""
+    edges = {kg: triples_of(data, kg).edge_index for kg in PAIR}
+    return choose_questions(alignment, edges, number, exclude)
+
+
+def unsure(alignment, data, exclude, number, generator):
+    """Those whose confidence is nearest to one half."""
+    order = np.abs(alignment.confidence - 0.5).argsort(kind="stable")
+    return order[~exclude[order]][:number]
+
+
+def by_chance(alignment, data, exclude, number, generator):
+    """Any match."""
+    rows = (~exclude).nonzero()[0]
+    return generator.permutation(rows)[:number]
+
+
+STRATEGIES = {"ours": ours, "unsure": unsure, "random": by_chance}
+
+
+def next_answers(run, data, asked_about, strategy, number, seed):
+    """The truth about the matches of a run that a strategy chooses.
+
+    Args:
+        run (Path): Folder of a finished run.
+        data (HeteroData): Its problem.
+        asked_about (numpy.ndarray): Source entities that may be asked about.
+        strategy (str): One of ``STRATEGIES``.
+        number (int): Number of questions.
+        seed (int): Of what is drawn.
+    """
+    alignment = Alignment.load(run / "alignment.tsv")
+    number_of = {kg: {u: i for i, u in enumerate(data.uri[kg])} for kg in PAIR}
+    # As the file numbers entities by their place in it.
+    numbers = [
+        np.array([number_of[kg][alignment.uris[kg][i]] for i in column])
+        for kg, column in zip(PAIR, (alignment.source, alignment.target), strict=True)
+    ]
+    none = np.full(len(alignment), -1)
+    alignment = Alignment(
+        [PAIR],
+        {kg: data.uri[kg] for kg in PAIR},
+        source=numbers[0],
+        target=numbers[1],
+        runner_up=none,
+        score=alignment.score,
+        margin=alignment.margin,
+        confidence=alignment.confidence,
+        pair=alignment.pair,
+    )
+    known = {(a.source, a.target) for a in read_answers(run)}
+    exclude = ~np.isin(alignment.source, asked_about)
+    exclude |= [(match.source, match.target) in known for match in alignment]
+    generator = np.random.default_rng(seed)
+    rows = STRATEGIES[strategy](alignment, data, exclude, number, generator)
+    return [
+        Answer(
+            *PAIR, m.source, m.target, "same" if m.source == m.target else "different"
+        )
+        for m in (alignment[int(row)] for row in rows)
+    ]
+
+
+def rounds(folder, work, strategy, seeds, seed, batch, target, most):
+    """Runs a review round by round, until Hits@1 of the test pairs is reached.
+
+    Rounds that are there already are not run again; the first round is the same for all
+    strategies.
+
+    Args:
+        folder (Path): Folder of the emoji.
+        work (Path): Folder of the runs.
+        strategy (str): One of ``STRATEGIES``.
+        seeds (int): Number of known pairs at the start.
+        seed (int): Seed of split and model.
+        batch (int): Questions in a round.
+        target (float): Hits@1 at which to stop.
+        most (int): Number of questions at which to stop.
+
+    Yields:
+        dict: The figures of a round.
+    """
+    data, asked_about = review_problem(folder, seeds, seed)
+    run, answers, asked = work / f"start-{seeds}-{seed}", [], 0
+    if not (run / METRICS).exists():
+        resume = (run / "config.json").exists()
+        options = {"seed": seed, "device": "cpu", "progress": False, **SETTINGS}
+        Aligner(**options).fit(data, run, resume)
+    while True:
+        metrics = read_metrics(run)
+        told = [a.answer for a in answers]
+        hits = metrics["test"]["csls"]["hits@1"]
+        yield {
+            "strategy": strategy,
+            "seeds": seeds,
+            "seed": seed,
+            "questions": asked,
+            "same": told.count("same"),
+            "different": told.count("different"),
+            "hits@1": hits,
+            "matches": metrics["matches"]["test"]["precision"],
+            "pseudo_seeds": metrics["pseudo_seeds"],
+            "seconds": metrics["seconds"],
+        }
+        if hits >= target or asked >= most:
+            return
+        out = work / f"{strategy}-{seeds}-{seed}" / f"{asked + batch}"
+        if not (out / METRICS).exists():
+            known = with_answers(data, answers).data
+            more = next_answers(run, known, asked_about, strategy, batch, seed + asked)
+            resume = (out / "config.json").exists()
+            objects = {"device": "cpu", "progress": False}
+            Aligner.proceed(run, data, out, [*answers, *more], resume, **objects)
+        answers = read_answers(out)
+        run, asked = out, len(answers)
