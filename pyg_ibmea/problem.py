@@ -365,7 +365,8 @@ def different_of(data: HeteroData) -> Tensor:
     """
     store = links_between(data, alignment_pair(data))
     if "different" not in store:
-        return store.edge_index[:, :0]
+        none: Tensor = store.edge_index[:, :0]
+        return none
     found: Tensor = store.different
     return found
 

@@ -53,15 +53,14 @@ def proceed(args: argparse.Namespace, out: Path) -> tuple[Aligner, HeteroData]:
     about = {key: config[key] for key in REMEMBERED if key in config}
     device = processes.device_of(args.device)
     data = processes.in_turn(
-        lambda: read_again(run, config, device, with_what_was_said=False)
+        lambda: read_again(run, config, device, with_answered=False)
     )
     if processes.rank() == 0 and not args.resume:
         _tell_answers(run)
-    shown = {"progress": not args.json}
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         aligner = Aligner.proceed(
-            run, data, out, None, args.resume, about, device=args.device, **shown
+            run, data, out, None, args.resume, about, device=args.device
         )
     plot_curves(aligner, out)
     return aligner, data

@@ -44,6 +44,8 @@ example:
       --graph en triples=en.tsv images=pictures_en --links zh en known.tsv \\
       --out runs/first
   pyg-ibmea report runs/first
+  pyg-ibmea review runs/first
+  pyg-ibmea train --continue runs/first
   pyg-ibmea export runs/first --to same_as.nt --min-confidence 0.9
 """
 
@@ -145,6 +147,14 @@ def make_parser() -> argparse.ArgumentParser:
         "--out", type=Path, help="run folder (default: a new one under runs/)"
     )
     train.add_argument("--resume", action="store_true", help="resume the run in --out")
+    train.add_argument(
+        "--continue",
+        dest="go_on",
+        type=Path,
+        metavar="RUN",
+        help="train on from a finished run, with its data, options and seed, and what "
+        "was answered in `pyg-ibmea review`, into a new folder (default: RUN-2)",
+    )
     train.add_argument(
         "--allow-dropped",
         action="store_true",
