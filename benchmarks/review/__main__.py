@@ -33,7 +33,7 @@ def add_line(path, line):
 
 
 def main():
-    """Runs reviews, one strategy after the other."""
+    """Runs reviews, by several strategies in turn."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--raw", type=Path, required=True, help="folder of raw data")
     parser.add_argument("--work", type=Path, required=True, help="folder for the runs")
@@ -46,23 +46,21 @@ def main():
     parser.add_argument("--target", type=float, default=0.8, help="Hits@1 to reach")
     parser.add_argument("--most", type=int, default=600, help="questions at most")
     args = parser.parse_args()
-    for strategy in args.strategies:
-        for found in rounds(
-            args.raw / "emoji",
-            args.work,
-            strategy,
-            args.seeds,
-            args.seed,
-            args.batch,
-            args.target,
-            args.most,
-        ):
-            line = {**found, "batch": args.batch, "settings": SETTINGS,
-                    "version": __version__}  # fmt: skip
-            add_line(args.results, line)
+    limits = (args.seeds, args.seed, args.batch, args.target, args.most)
+    folder = args.raw / "emoji"
+    reviews = [rounds(folder, args.work, name, *limits) for name in args.strategies]
+    # In turn, so that both have come as far whenever it is stopped.
+    while reviews:
+        for review in list(reviews):
+            found = next(review, None)
+            if found is None:
+                reviews.remove(review)
+                continue
+            more = {"batch": args.batch, "settings": SETTINGS, "version": __version__}
+            add_line(args.results, {**found, **more})
             print(
-                f"{strategy}: {found['questions']} questions, {found['same']} same: "
-                f"Hits@1 {found['hits@1']:.3f}",
+                f"{found['strategy']}: {found['questions']} questions, "
+                f"{found['same']} same: Hits@1 {found['hits@1']:.3f}",
                 flush=True,
             )
 

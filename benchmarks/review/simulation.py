@@ -9,16 +9,19 @@ from benchmarks.study.problems import emoji_problem
 from pyg_ibmea import Aligner
 from pyg_ibmea.align import Alignment, choose_questions
 from pyg_ibmea.problem import links_between, triples_of
+from pyg_ibmea.review.session import numbered
 from pyg_ibmea.run_files import METRICS, read_metrics
 from pyg_ibmea.train import Answer, read_answers, with_answers
 
 PAIR = ("zh", "en")
 SETTINGS = {
-    "epochs": 24,
-    "graph_channels": 128,
-    "modal_channels": 64,
+    "epochs": 12,
+    "eval_every": 4,
+    "graph_channels": 64,
+    "modal_channels": 32,
     "iterative": True,
-    "propose_from": 5,
+    "propose_from": 4,
+    "propose_easing": 2,
     "refits": 0,
 }
 """Small enough for about a minute of one core."""
@@ -84,35 +87,17 @@ def next_answers(run, data, asked_about, strategy, number, seed):
         number (int): Number of questions.
         seed (int): Of what is drawn.
     """
-    alignment = Alignment.load(run / "alignment.tsv")
-    number_of = {kg: {u: i for i, u in enumerate(data.uri[kg])} for kg in PAIR}
-    # As the file numbers entities by their place in it.
-    numbers = [
-        np.array([number_of[kg][alignment.uris[kg][i]] for i in column])
-        for kg, column in zip(PAIR, (alignment.source, alignment.target), strict=True)
-    ]
-    none = np.full(len(alignment), -1)
-    alignment = Alignment(
-        [PAIR],
-        {kg: data.uri[kg] for kg in PAIR},
-        source=numbers[0],
-        target=numbers[1],
-        runner_up=none,
-        score=alignment.score,
-        margin=alignment.margin,
-        confidence=alignment.confidence,
-        pair=alignment.pair,
-    )
+    alignment = numbered(Alignment.load(run / "alignment.tsv"), data)
     known = {(a.source, a.target) for a in read_answers(run)}
     exclude = ~np.isin(alignment.source, asked_about)
     exclude |= [(match.source, match.target) in known for match in alignment]
     generator = np.random.default_rng(seed)
     rows = STRATEGIES[strategy](alignment, data, exclude, number, generator)
+    chosen = [alignment[int(row)] for row in rows]
+    truth = ["same" if m.source == m.target else "different" for m in chosen]
     return [
-        Answer(
-            *PAIR, m.source, m.target, "same" if m.source == m.target else "different"
-        )
-        for m in (alignment[int(row)] for row in rows)
+        Answer(*PAIR, m.source, m.target, true)
+        for m, true in zip(chosen, truth, strict=True)
     ]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pyg_ibmea import __version__
 from pyg_ibmea.cli import _commands
+from pyg_ibmea.cli import _review as asked
 from pyg_ibmea.cli._problem import add_problem_flags
 from pyg_ibmea.train import Options
 
@@ -224,6 +225,8 @@ def make_parser() -> argparse.ArgumentParser:
             "--device", help=f"{when}where to encode (default: CUDA if available)"
         )
     page = add("report", _commands.page, "write report.html into a run folder")
-    for command in (align, evaluate, export, page):
+    review = add("review", asked.review, "ask people about the matches of a run")
+    asked.add_review_flags(review)
+    for command in (align, evaluate, export, page, review):
         command.add_argument("run", type=Path, help="run folder")
     return parser
