@@ -174,8 +174,8 @@ class Session:
         if enough or over:
             first = "Enough for now" if enough else "No question is left"
             said = (
-                f"{first}: {same} same, {different} different. The next training learns "
-                "from them and asks better questions."
+                f"{first}: {same} same, {different} different. The next training "
+                "learns from them and asks better questions."
             )
         else:
             more = needed - same - different
