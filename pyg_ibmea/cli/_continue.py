@@ -27,7 +27,7 @@ def next_folder(run: Path) -> Path:
         PosixPath('there/is/no/first-3')
     """
     run = run.absolute() if run.name in ("", "..") else run
-    found = re.fullmatch(r"(.+)-(\d{1,6})", run.name)
+    found = re.fullmatch(r"(.+)-(\d{1,3})", run.name)
     stem, number = (found[1], int(found[2])) if found else (run.name, 1)
     while True:
         number += 1

@@ -181,7 +181,7 @@ class Session:
             more = needed - same - different
             said = (
                 f"{more} more {'answer makes' if more == 1 else 'answers make'} a new "
-                f"training worthwhile ({self.num_known} pairs are known)."
+                f"training worthwhile (known pairs: {self.num_known})."
             )
         counts = (done, len(self.rows), same, different, told.count(SKIP))
         return Progress(*counts, enough, said)
@@ -191,9 +191,9 @@ class Session:
         """A sentence for the end: how many answers are where, and what to do next."""
         found = self.progress
         total = found.same + found.different
-        noun = "answer is" if total == 1 else "answers are"
+        noun, them = ("answer is", "it") if total == 1 else ("answers are", "them")
         return (
-            f"{total} {noun} in {self.run / 'answers.tsv'}; learn from them with "
+            f"{total} {noun} in {self.run / 'answers.tsv'}; learn from {them} with "
             f"pyg-ibmea train --continue {self.run}"
         )
 
