@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 import webbrowser
+from dataclasses import asdict
 from pathlib import Path
 
 from torch_geometric.data import HeteroData
@@ -22,7 +23,7 @@ from pyg_ibmea.review import (
 from pyg_ibmea.review.terminal import ask_in_terminal
 from pyg_ibmea.run_files import read_config
 from pyg_ibmea.train.answered import with_answers
-from pyg_ibmea.train.answers import append_answers, read_answers
+from pyg_ibmea.train.answers import append_answers, read_answers, standing
 
 _PIXELS = 240
 
@@ -73,7 +74,8 @@ def review(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print()
     _tell_contradictions(args.run, read_again(args.run, config, with_answered=False))
-    print(session.farewell)
+    found = asdict(session.progress)
+    print(json.dumps(found) if args.json else session.farewell)
     return 0
 
 
@@ -95,7 +97,9 @@ def _serve(session: Session, args: argparse.Namespace) -> None:
             "--port"
         ) from error
     with server:
-        print(f"{len(session.rows)} questions at {server.url}", flush=True)
+        found = {"questions": len(session.rows), "url": server.url}
+        told = f"{len(session.rows)} questions at {server.url}"
+        print(json.dumps(found) if args.json else told, flush=True)
         print("press Ctrl-C to end", file=sys.stderr, flush=True)
         if not args.no_browser:
             webbrowser.open(server.url)
@@ -105,7 +109,7 @@ def _serve(session: Session, args: argparse.Namespace) -> None:
 def _take(args: argparse.Namespace, data: HeteroData) -> int:
     """Adds the answers of a table to those of a run."""
     found = read_question_table(args.answers)
-    before = {answer[:5] for answer in read_answers(args.run)}
+    before = {answer[:5] for answer in standing(read_answers(args.run))}
     new = [answer for answer in found if answer[:5] not in before]
     # Before anything is written: graphs that do not exist are an error.
     notes = with_answers(data, [*read_answers(args.run), *new]).notes
