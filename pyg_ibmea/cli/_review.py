@@ -73,7 +73,8 @@ def review(args: argparse.Namespace) -> int:
             _serve(session, args)
     except KeyboardInterrupt:
         print()
-    _tell_contradictions(args.run, read_again(args.run, config, with_answered=False))
+    for note in with_answers(session.data, session.answers).notes:
+        print(f"note: {note}", file=sys.stderr)
     found = asdict(session.progress)
     print(json.dumps(found) if args.json else session.farewell)
     return 0
@@ -125,8 +126,3 @@ def _take(args: argparse.Namespace, data: HeteroData) -> int:
         f"learn from them with pyg-ibmea train --continue {args.run}"
     )
     return 0
-
-
-def _tell_contradictions(run: Path, data: HeteroData) -> None:
-    for note in with_answers(data, read_answers(run)).notes:
-        print(f"note: {note}", file=sys.stderr)

@@ -12,6 +12,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.data.builder import UNNAMED
+from pyg_ibmea.data.features.colours import FORMATS
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
 from pyg_ibmea.data.readers.image_files import find_images
 from pyg_ibmea.datasets import GraphFiles
@@ -151,7 +152,7 @@ def _thumbnail(path: Path, pixels: int) -> str | None:
     from PIL import Image
 
     try:
-        with warnings.catch_warnings(), Image.open(path) as image:
+        with warnings.catch_warnings(), Image.open(path, formats=FORMATS) as image:
             warnings.simplefilter("ignore")
             if image.width * image.height > 100_000_000:
                 return None

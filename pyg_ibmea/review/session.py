@@ -83,7 +83,7 @@ class Session:
         views: Mapping[str, EntityView],
         number: int = 20,
     ) -> None:
-        self.run, self.views = run, views
+        self.run, self.data, self.views = run, data, views
         self.alignment = numbered(alignment, data)
         links = (links_between(data, pair) for pair in linked_pairs(data))
         known = (store.train_mask | store.val_mask for store in links)
