@@ -12,7 +12,7 @@ import argparse
 import json
 from pathlib import Path
 
-from benchmarks.review.simulation import SETTINGS, STRATEGIES, rounds
+from benchmarks.review.simulation import STRATEGIES, rounds, settings_of
 from pyg_ibmea import __version__
 
 RESULTS = Path(__file__).parent.parent / "results" / "review" / "rounds.jsonl"
@@ -40,13 +40,16 @@ def main():
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--strategies", nargs="+", default=["ours", "random"],
                         choices=list(STRATEGIES))  # fmt: skip
+    parser.add_argument("--epochs", type=int, default=24)
+    parser.add_argument("--channels", type=int, default=128, help="of the graph")
     parser.add_argument("--seeds", type=int, default=20, help="known pairs")
     parser.add_argument("--seed", type=int, default=0, help="of split and model")
     parser.add_argument("--batch", type=int, default=40, help="questions in a round")
     parser.add_argument("--target", type=float, default=0.8, help="Hits@1 to reach")
     parser.add_argument("--most", type=int, default=600, help="questions at most")
     args = parser.parse_args()
-    limits = (args.seeds, args.seed, args.batch, args.target, args.most)
+    settings = settings_of(args.epochs, args.channels)
+    limits = (settings, args.seeds, args.seed, args.batch, args.target, args.most)
     folder = args.raw / "emoji"
     reviews = [rounds(folder, args.work, name, *limits) for name in args.strategies]
     # In turn, so that both have come as far whenever it is stopped.
@@ -56,7 +59,7 @@ def main():
             if found is None:
                 reviews.remove(review)
                 continue
-            more = {"batch": args.batch, "settings": SETTINGS, "version": __version__}
+            more = {"batch": args.batch, "settings": settings, "version": __version__}
             add_line(args.results, {**found, **more})
             print(
                 f"{found['strategy']}: {found['questions']} questions, "

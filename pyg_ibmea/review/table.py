@@ -106,7 +106,8 @@ def read_question_table(path: str | os.PathLike[str]) -> list[Answer]:
         if not all(keys):
             lost = next(name for name, key in zip(_KEYS, keys, strict=True) if not key)
             raise ValueError(f"{where}: the column {lost!r} is empty")
-        found.append(Answer(*keys, kind, time))
+        a, b, source, target = keys
+        found.append(Answer(a, b, source, target, kind, time))
     return found
 
 
