@@ -127,7 +127,9 @@ def rounds(folder, work, strategy, settings, seeds, seed, batch, target, most):
         dict: The figures of a round.
     """
     data, asked_about = review_problem(folder, seeds, seed)
-    run, answers, asked = work / f"start-{seeds}-{seed}", [], 0
+    size = f"{settings['epochs']}x{settings['graph_channels']}"
+    name = f"{size}-{seeds}-{seed}"
+    run, answers, asked = work / f"start-{name}", [], 0
     if not (run / METRICS).exists():
         resume = (run / "config.json").exists()
         options = {"seed": seed, "device": "cpu", "progress": False, **settings}
@@ -150,7 +152,7 @@ def rounds(folder, work, strategy, settings, seeds, seed, batch, target, most):
         }
         if hits >= target or asked >= most:
             return
-        out = work / f"{strategy}-{seeds}-{seed}" / f"{asked + batch}"
+        out = work / f"{strategy}-{batch}-{name}" / f"{asked + batch}"
         if not (out / METRICS).exists():
             known = with_answers(data, answers).data
             more = next_answers(run, known, asked_about, strategy, batch, seed + asked)
