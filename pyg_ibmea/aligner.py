@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,9 @@ from pyg_ibmea.train._memory import keep_freed_memory
 from pyg_ibmea.train._memory_log import MemoryLog
 from pyg_ibmea.train._stages import Stages, Trained, best_pseudo_seeds, parts_of
 from pyg_ibmea.train._trained import TrainedModels
+from pyg_ibmea.train._training import warn
+from pyg_ibmea.train.answers import ANSWERS, Answer
+from pyg_ibmea.train.continuing import known_answers, start_from
 from pyg_ibmea.train.evaluation import encode_entities
 from pyg_ibmea.train.objective import Loss
 from pyg_ibmea.train.run_folder import refuse_if_edited
@@ -157,6 +160,7 @@ class Aligner:
         resume: bool = False,
         about: Mapping[str, Any] | None = None,
         files: Mapping[str, str] | None = None,
+        pseudo_seeds: Mapping[Pair, Tensor] | None = None,
     ) -> Aligner:
         """Trains on the known pairs of a problem.
 
@@ -175,6 +179,8 @@ class Aligner:
                 such as where the data came from. (default: none)
             files (dict, optional): Further texts to write into ``out`` before the first
                 epoch, by name of their file. (default: none)
+            pseudo_seeds (dict, optional): By pair of graphs, pairs to learn from until
+                the model proposes others, node ids, long ``[2, L]``. (default: none)
 
         Returns:
             Aligner: Itself.
@@ -206,11 +212,83 @@ class Aligner:
             log = RunFolder(out, config, resume, files)
         keep_freed_memory()
         with InterruptGuard(lambda: _done(log)), log.locked():
-            self._fit(moved(data, device), log, device)
+            self._fit(moved(data, device), log, device, pseudo_seeds)
         return self
 
+    @classmethod
+    def proceed(
+        cls,
+        run: str | os.PathLike[str],
+        data: HeteroData,
+        out: str | os.PathLike[str] | None = None,
+        answers: Iterable[Answer] | None = None,
+        resume: bool = False,
+        about: Mapping[str, Any] | None = None,
+        files: Mapping[str, str] | None = None,
+        **objects: Any,
+    ) -> Aligner:
+        """Trains on from a finished run, with what people said of pairs since.
+
+        The new training has the options and the seed of the run and starts with the
+        pseudo-seeds that it adopted. Pairs that are the same become seed pairs; those
+        that are different are never proposed and never matched. Answers that
+        contradict each other or a known pair are not used; a warning tells of them.
+
+        Args:
+            run (str or Path): The run folder; it stays as it is.
+            data (HeteroData): The problem that it was trained on, without answers.
+            out (str or Path, optional): Another run folder to write. It holds all
+                answers, too. (default: nothing is written)
+            answers (iterable of Answer, optional): All answers, oldest first.
+                (default: those in the run folder)
+            resume (bool, optional): As for :meth:`fit`. (default: :obj:`False`)
+            about (dict, optional): As for :meth:`fit`. (default: none)
+            files (dict, optional): As for :meth:`fit`. (default: none)
+            **objects: As for :meth:`load`.
+
+        Returns:
+            Aligner: The new one.
+
+        Raises:
+            FileNotFoundError: If there is no run, or it has not ended.
+            ValueError: If a file of the run is damaged, or the data are of another
+                problem; and as for :meth:`fit`.
+        """
+        run, into = Path(run), None if out is None else Path(out)
+        if resume and into is not None:
+            answers = known_answers(into, read_config(into), run)
+        start = start_from(run, data, answers)
+        if into is not None and (into / ANSWERS).exists():
+            del start.files[ANSWERS]  # There may be more by now.
+        aligner = cls.load(run, **objects)._untrained()
+        warn(start.problem.notes)
+        return aligner.fit(
+            start.problem.data,
+            out,
+            resume,
+            about={**(about or {}), **start.about},
+            files={**(files or {}), **start.files},
+            pseudo_seeds=start.pseudo_seeds,
+        )
+
+    def _untrained(self) -> Aligner:
+        """One with the same arguments."""
+        given = {name: getattr(self, name) for name in _OBJECTS}
+        return type(self)(
+            modalities=self.modalities,
+            seed=self.seed,
+            device=self.device,
+            progress=self.progress,
+            options=self.options,
+            **given,
+        )
+
     def _fit(
-        self, data: HeteroData, log: MemoryLog | RunFolder, device: torch.device
+        self,
+        data: HeteroData,
+        log: MemoryLog | RunFolder,
+        device: torch.device,
+        pseudo_seeds: Mapping[Pair, Tensor] | None = None,
     ) -> None:
         """Trains, and writes what came of it."""
         stages = Stages(
@@ -223,6 +301,7 @@ class Aligner:
             device,
             self.decoder,
             self.progress and processes.rank() == 0,
+            pseudo_seeds,
         )
         states = stages.run()
         self._states = states
@@ -280,9 +359,12 @@ class Aligner:
         Args:
             folder (str or Path): The run folder.
             data (HeteroData, optional): The problem that it was trained on; if it is
-                not given here, :meth:`align` and :meth:`evaluate` need it.
+                not given here, :meth:`align` and :meth:`evaluate` need it. Of a run
+                that learned from answers, that with the answers; see
+                :func:`~pyg_ibmea.train.with_answers`.
             **objects: The objects that the run was given (``loss``, ``decoder``,
-                ``encoders``, ``graph_encoder``, ``model``), and ``device``.
+                ``encoders``, ``graph_encoder``, ``model``), ``device`` and
+                ``progress``.
 
         Raises:
             FileNotFoundError: If there is no run, or it has not ended.

@@ -27,6 +27,7 @@ __all__ = [
     "check_names",
     "check_problem",
     "dangling_of",
+    "different_of",
     "linked_pairs",
     "links_between",
     "links_of",
@@ -349,6 +350,27 @@ def dangling_of(data: HeteroData, part: str) -> Tensor:
     return found
 
 
+def different_of(data: HeteroData) -> Tensor:
+    """The pairs of entities that are known to be different.
+
+    Args:
+        data (HeteroData): The problem of one pair of graphs; its links may hold
+            ``different``, the node ids of such pairs, long ``[2, D]``.
+
+    Returns:
+        torch.Tensor: Node ids, long ``[2, D]``; empty if none are known.
+
+    Raises:
+        ValueError: If there is not exactly one pair of graphs.
+    """
+    store = links_between(data, alignment_pair(data))
+    if "different" not in store:
+        none: Tensor = store.edge_index[:, :0]
+        return none
+    found: Tensor = store.different
+    return found
+
+
 def check_names(graphs: Iterable[str] = (), modalities: Iterable[str] = ()) -> None:
     """Checks that graphs and modalities can be called so.
 
@@ -543,6 +565,24 @@ def _check_links(data: HeteroData, pair: Pair) -> None:
             )
     if bool((sum(mask.long() for mask in masks) > 1).any()):
         raise ValueError(f"{where} has a link in more than one part of the split")
+    if "different" in store:
+        _check_different(where, store, (counts[pair[0]], counts[pair[1]]))
+
+
+def _check_different(where: str, store: EdgeStorage, counts: tuple[int, int]) -> None:
+    different = store.different
+    if not _is_long_pairs(different):
+        raise ValueError(f"{where}.different must be long [2, D]")
+    _check_ids(f"{where}.different", different, counts)
+    known = store.edge_index[:, store.train_mask | store.val_mask]
+    keys = [ids[0] * counts[1] + ids[1] for ids in (different, known)]
+    both = different[:, torch.isin(*keys)]
+    if both.size(1):
+        i, j = both[:, 0].tolist()
+        raise ValueError(
+            f"{where} has nodes {i} and {j} as a known pair and in `different`; take "
+            "them out of one"
+        )
 
 
 def _check_ids(where: str, ids: Tensor, counts: tuple[int, int]) -> None:

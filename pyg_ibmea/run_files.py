@@ -34,6 +34,8 @@ _RUN = Record(
     {
         "seed": WHOLE,
         "modalities": NAMES,
+        "continues": TEXT,
+        "answers": WHOLE,
         "objects": MapOf(OneOf("a name or names", (TEXT, MapOf(TEXT)))),
         "graphs": ListOf(ListOf(TEXT, 1), 1),
         "links": ListOf(ListOf(TEXT, 2), 1),

@@ -28,8 +28,10 @@ from pyg_ibmea.align.decoders import (
     Similarity,
     Sinkhorn,
 )
+from pyg_ibmea.align.forbidding import forbid
 from pyg_ibmea.align.matching import assignment, match_probabilities, mutual_nearest
 from pyg_ibmea.align.metrics import ranking_metrics
+from pyg_ibmea.align.questions import choose_questions
 from pyg_ibmea.align.search import topk
 from pyg_ibmea.align.sinkhorn import sinkhorn
 from pyg_ibmea.align.spreading import spread_agreement
@@ -55,11 +57,13 @@ __all__ = [
     "align_greedy",
     "approximate_topk",
     "assignment",
+    "choose_questions",
     "cluster_matches",
     "coverage_curve",
     "csls",
     "expected_calibration_error",
     "find_candidates",
+    "forbid",
     "join_views",
     "match_probabilities",
     "mutual_nearest",

@@ -24,7 +24,9 @@ from pyg_ibmea.align.decoders import (
     score_blocks,
     scores_of,
 )
+from pyg_ibmea.align.forbidding import check_pairs, is_among
 
+_Triples = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 # Entries of the matrix of bounds in memory at a time (16 MiB in float32).
 _BOUNDS = 2**22
 
@@ -236,6 +238,7 @@ def assignment(
     block_size: int | None = None,
     bonus: Tensor | None = None,
     candidates: Candidates | None = None,
+    forbidden: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     r"""Finds the one-to-one alignment with the largest sum of scores.
 
@@ -258,13 +261,17 @@ def assignment(
         block_size (int, optional): See :func:`topk`. (default: :obj:`None`)
         bonus (torch.Tensor, optional): See :func:`topk`. (default: :obj:`None`)
         candidates (Candidates, optional): See :func:`topk`. (default: :obj:`None`)
+        forbidden (torch.Tensor, optional): Pairs of rows that are known to be
+            different, long ``[2, D]``; none of them is in the alignment. The decoder
+            scores all pairs as if there were none; to tell it, too, give
+            :func:`forbid` as ``bonus``. (default: :obj:`None`)
 
     Returns:
         tuple: Pairs of source and target rows, long ``[2, L]``, ascending by source
         row, and their scores ``[L]``.
 
     Raises:
-        ValueError: As for :func:`topk`.
+        ValueError: As for :func:`topk`, or if ``forbidden`` does not fit.
 
     Example:
         >>> z_source = torch.tensor([[1.0, 0.0], [0.9, 0.1]])
@@ -279,11 +286,13 @@ def assignment(
         raise ValueError(f"num_candidates must be at least 1, got {num_candidates}")
     if threshold is not None and math.isnan(threshold):
         raise ValueError("threshold must be a number or None, got nan")
+    if forbidden is not None:
+        check_pairs("forbidden", forbidden, similarity.shape)
     score = scores_of(similarity, decoder)
     k = num_candidates
     if similarity.candidates is not None:
         found = _best_triples(similarity.candidates, score, k)
-        return _assigned(*found, similarity, threshold)
+        return _assigned(*_allowed(found, forbidden), similarity, threshold)
     triples = []
     for side, other, offsets, extra in (
         (source, target, score, added),
@@ -300,7 +309,18 @@ def assignment(
         if k is None:
             break
     row, column, value = torch.cat(triples, dim=1).numpy()
-    return _assigned(row, column, value, similarity, threshold)
+    every = _allowed((row, column, value), forbidden)
+    return _assigned(*every, similarity, threshold)
+
+
+def _allowed(triples: _Triples, forbidden: Tensor | None) -> _Triples:
+    """The triples of row, column and score that are of no forbidden pair."""
+    if forbidden is None:
+        return triples
+    pairs = torch.from_numpy(np.stack(triples[:2]).astype(np.int64))
+    kept = ~is_among(pairs, forbidden.cpu()).numpy()
+    row, column, value = (part[kept] for part in triples)
+    return row, column, value
 
 
 def _probable(
@@ -331,9 +351,7 @@ def _mutual(
     return torch.stack([row, column[mutual]]), value[mutual]
 
 
-def _best_triples(
-    candidates: Candidates, scoring: Scoring, k: int | None
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+def _best_triples(candidates: Candidates, scoring: Scoring, k: int | None) -> _Triples:
     """Rows, columns and scores of the ``k`` best candidates of each row of both sides,
     or of all of them.
     """

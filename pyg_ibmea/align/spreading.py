@@ -14,6 +14,7 @@ from pyg_ibmea.align.agreement import Edges, neighborhood_agreement
 from pyg_ibmea.align.backends import ExactSearch
 from pyg_ibmea.align.candidates import Candidates, compares_all, find_candidates
 from pyg_ibmea.align.decoders import Sinkhorn
+from pyg_ibmea.align.forbidding import is_among
 from pyg_ibmea.align.sinkhorn import candidate_probabilities
 
 _LEAST_PROBABILITY = 0.1
@@ -34,6 +35,7 @@ def spread_agreement(
     num_candidates: int = 100,
     block_size: int | None = None,
     candidates: Candidates | None = None,
+    forbidden: Tensor | None = None,
 ) -> Tensor:
     r"""Computes the neighbourhood agreement of pairs of entities, to be used in
     addition to their embeddings.
@@ -65,6 +67,9 @@ def spread_agreement(
         block_size (int, optional): See :func:`topk`. (default: :obj:`None`)
         candidates (Candidates, optional): What :func:`find_candidates` gave for these
             embeddings, in place of ``num_candidates``. (default: :obj:`None`)
+        forbidden (torch.Tensor, optional): Node ids of pairs that are known to be
+            different, long ``[2, D]``; they never count as counterparts.
+            (default: :obj:`None`)
 
     Returns:
         torch.Tensor: The weighted agreement by node ids, sparse ``[N, M]``, to be used
@@ -112,6 +117,9 @@ def spread_agreement(
             alike, decoder.temperature, decoder.num_iters, decoder.tolerance
         )
         kept = found >= _LEAST_PROBABILITY
+        if forbidden is not None and forbidden.size(1):
+            every = zip(entities, alike.pairs, strict=True)
+            kept &= ~is_among(torch.stack([of[row] for of, row in every]), forbidden)
         chosen = (side[kept].long() for side in alike.pairs)
         sides = zip(entities, chosen, strict=True)
         ids = torch.stack([of[row] for of, row in sides])

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea import report
 from pyg_ibmea.align import Alignment
 from pyg_ibmea.aligner import Aligner
+from pyg_ibmea.cli._continue import next_folder, plot_curves, proceed
 from pyg_ibmea.cli._endings import ENDINGS, PAIRS, check_ending
 from pyg_ibmea.cli._examples import hard_examples
 from pyg_ibmea.cli._exports import join_known, write_embeddings, write_merged
@@ -104,24 +106,30 @@ def _first_rows(remembered: dict[str, Any]) -> list[str]:
 
 def train(args: argparse.Namespace) -> int:
     """Learns from known pairs and aligns all entities."""
-    remembered = remembered_problem(args)
-    aligner = Aligner(
-        options=Options.from_flags(args),
-        modalities=remembered["modalities"],
-        seed=args.seed,
-        device=args.device,
-    )
-    out = args.out or Path(f"runs/{datetime.now():%Y%m%d-%H%M%S}")
+    if args.go_on is not None:
+        out = args.out or next_folder(args.go_on)
+        work = partial(proceed, args, out)
+    else:
+        remembered = remembered_problem(args)
+        aligner = Aligner(
+            options=Options.from_flags(args),
+            modalities=remembered["modalities"],
+            seed=args.seed,
+            device=args.device,
+        )
+        out = args.out or Path(f"runs/{datetime.now():%Y%m%d-%H%M%S}")
+        work = partial(_read_and_fit, aligner, args, out, remembered)
     try:
         with processes.joined():
             first = processes.rank() == 0
-            data = _read_and_fit(aligner, args, out, remembered)
+            aligner, data = work()
     except FullDiskError as error:
         again = ", with --resume" if (out / CONFIG).exists() else ""
         raise OSError(f"{error}{again}") from error
     except Stopped as where:
+        go_on = "" if args.go_on is None else f"--continue {args.go_on} "
         print(
-            f"stopped after {where}; resume the run with --resume --out {out}",
+            f"stopped after {where}; resume the run with {go_on}--resume --out {out}",
             file=sys.stderr,
         )
         return 130
@@ -141,7 +149,7 @@ def train(args: argparse.Namespace) -> int:
 
 def _read_and_fit(
     aligner: Aligner, args: argparse.Namespace, out: Path, remembered: dict[str, Any]
-) -> HeteroData:
+) -> tuple[Aligner, HeteroData]:
     """Reads the problem and trains; of several processes, the first tells of it."""
     first = processes.rank() == 0
     aligner.check(out, args.resume, remembered)
@@ -156,7 +164,7 @@ def _read_and_fit(
             print(f"note: {note}", file=sys.stderr)
         _tell_cost(estimate(data, aligner.options, aligner.modalities), data, out)
     _fit(aligner, dataset, out, args.resume, remembered)
-    return data
+    return aligner, data
 
 
 def _tell_cost(cost: Estimate, data: HeteroData, out: Path) -> None:
@@ -177,12 +185,7 @@ def _fit(
     """Trains, and writes all files of the run."""
     lost = {"problems.tsv": table_of(dataset.dropped)} if dataset.dropped else {}
     aligner.fit(dataset[0], out, resume, about=remembered, files=lost)
-    # Without validation pairs there is no curve.
-    if aligner.history_ and processes.rank() == 0:
-        try:
-            report.plot_curves(out)
-        except ImportError as error:
-            warnings.warn(str(error), stacklevel=1)
+    plot_curves(aligner, out)
 
 
 def print_metrics(metrics: dict[str, Any], pairs: Sequence[Pair]) -> None:

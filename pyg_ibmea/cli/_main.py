@@ -14,6 +14,7 @@ from pathlib import Path
 
 from pyg_ibmea import __version__
 from pyg_ibmea.cli import _commands
+from pyg_ibmea.cli import _review as asked
 from pyg_ibmea.cli._problem import add_problem_flags
 from pyg_ibmea.train import Options
 
@@ -44,6 +45,8 @@ example:
       --graph en triples=en.tsv images=pictures_en --links zh en known.tsv \\
       --out runs/first
   pyg-ibmea report runs/first
+  pyg-ibmea review runs/first
+  pyg-ibmea train --continue runs/first
   pyg-ibmea export runs/first --to same_as.nt --min-confidence 0.9
 """
 
@@ -146,6 +149,14 @@ def make_parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--resume", action="store_true", help="resume the run in --out")
     train.add_argument(
+        "--continue",
+        dest="go_on",
+        type=Path,
+        metavar="RUN",
+        help="train on from a finished run, with its data, options and seed, and what "
+        "was answered in `pyg-ibmea review`, into a new folder (default: RUN-2)",
+    )
+    train.add_argument(
         "--allow-dropped",
         action="store_true",
         help="go on where more than a tenth of a table of links, names or images names "
@@ -214,6 +225,8 @@ def make_parser() -> argparse.ArgumentParser:
             "--device", help=f"{when}where to encode (default: CUDA if available)"
         )
     page = add("report", _commands.page, "write report.html into a run folder")
-    for command in (align, evaluate, export, page):
+    review = add("review", asked.review, "ask people about the matches of a run")
+    asked.add_review_flags(review)
+    for command in (align, evaluate, export, page, review):
         command.add_argument("run", type=Path, help="run folder")
     return parser

@@ -23,12 +23,20 @@ from pyg_ibmea.json_shapes import (
 )
 from pyg_ibmea.problem import GRAPH, Pair
 from pyg_ibmea.run_files import CONFIG, RESTORE
+from pyg_ibmea.train.answered import with_answers
+from pyg_ibmea.train.continuing import known_answers
 
 # Keys of a run's configuration that say what was read and how.
 _READ = (
     *("ratio", "val_ratio", "split_seed", "modalities", "num_features"),
     *("image_encoder", "name_encoder"),
 )
+REMEMBERED = ("graphs", "links", "alone", *_READ, "cache")
+"""Keys of a run's configuration that say what its problem is."""
+
+REMEMBERED = ("graphs", "links", "alone", *_READ, "cache")
+"""Keys of a run's configuration that say what its problem is."""
+
 _PROBLEM = Record(
     {"graphs": ListOf(ListOf(TEXT, 1), 2), "links": ListOf(ListOf(TEXT, 3, 3), 1)},
     {
@@ -150,9 +158,21 @@ def read_remembered(
 
 
 def read_again(
-    run: Path, config: Mapping[str, Any], device: str | None = None
+    run: Path,
+    config: Mapping[str, Any],
+    device: str | None = None,
+    with_answered: bool = True,
 ) -> HeteroData:
-    """The problem of a run, read again from the files that it was read from."""
+    """The problem of a run, read again from the files that it was read from.
+
+    Args:
+        run (Path): The run folder.
+        config (dict): Its configuration.
+        device (str, optional): Where models encode images and names. (default: CUDA if
+            it is available, else the CPU)
+        with_answered (bool, optional): Whether with the answers that the run learned
+            from. (default: :obj:`True`)
+    """
     if "graphs" not in config:
         raise ValueError(
             f"{run / CONFIG} names no graphs: it was not written by `pyg-ibmea train`, "
@@ -162,7 +182,9 @@ def read_again(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # The training has given the warnings.
         try:
-            return read_remembered(config, allow_dropped=True, device=device)[0]
+            data = read_remembered(config, allow_dropped=True, device=device)[0]
+            answers = known_answers(run, config) if with_answered else []
+            return with_answers(data, answers).data if answers else data
         except ValueError as error:
             raise ValueError(f"{run / CONFIG}: {error}") from error
 

@@ -7,6 +7,8 @@ from pyg_ibmea.train import processes
 from pyg_ibmea.train._estimate import Estimate, estimate
 from pyg_ibmea.train._information import information_plane
 from pyg_ibmea.train._interrupt import Stopped
+from pyg_ibmea.train.answered import Answered, with_answers
+from pyg_ibmea.train.answers import Answer, append_answers, read_answers
 from pyg_ibmea.train.batches import seed_batches
 from pyg_ibmea.train.decoding import DecodingOptions
 from pyg_ibmea.train.evaluation import encode_entities, evaluate
@@ -20,6 +22,8 @@ from pyg_ibmea.train.run_folder import RunFolder
 from pyg_ibmea.train.state import TrainingState
 
 __all__ = [
+    "Answer",
+    "Answered",
     "DecodingOptions",
     "Estimate",
     "LossOptions",
@@ -31,6 +35,7 @@ __all__ = [
     "Stopped",
     "TrainingOptions",
     "TrainingState",
+    "append_answers",
     "encode_entities",
     "estimate",
     "evaluate",
@@ -39,5 +44,7 @@ __all__ = [
     "partition",
     "processes",
     "propose_pairs",
+    "read_answers",
     "seed_batches",
+    "with_answers",
 ]

@@ -23,10 +23,12 @@ from pyg_ibmea.align import (
 from pyg_ibmea.align._evidence import Evidence, match_evidence
 from pyg_ibmea.align.calibration import detection_metrics, wilson_interval
 from pyg_ibmea.align.class_prior import counterpart_share
+from pyg_ibmea.align.forbidding import is_among
 from pyg_ibmea.large import ranges
 from pyg_ibmea.problem import (
     alignment_pair,
     dangling_of,
+    different_of,
     links_of,
     unaligned_entities,
 )
@@ -130,9 +132,9 @@ def calibrate(
     lonely = torch.cat([dangling_of(data, part) for part in ("train", "val")])
     without = torch.full((entities[0].numel(),), -1, device=row.device)
     without[row] = true
-    bonus = bonus_of(bonus, entities)
     decoders = decoders_for(options, bonus, decoder)
     features = (options.csls, options.final_sinkhorn(bonus))
+    bonus = bonus_of(bonus, entities, different_of(data))
     found = match_evidence(
         *z, decoders, *features, without, bonus=bonus, candidates=found_pairs
     )
@@ -239,7 +241,6 @@ def align_with_confidence(
     """
     pair = alignment_pair(data)
     entities = unaligned_entities(data, ("train", "val"))
-    bonus = bonus_of(bonus, entities)
     by = decoders_for(options, bonus, decoder)[judgement.choice]
     known: dict[str, Any] = {
         "uris": uris_of(data),
@@ -253,6 +254,8 @@ def align_with_confidence(
         return Alignment.of_pair(pair, *columns, **known)
     z, found = _encoded(models, data, entities, graph, encoding)
     features = (options.csls, options.final_sinkhorn(bonus))
+    different = different_of(data)
+    bonus = bonus_of(bonus, entities, different)
     [(evidence, _)] = match_evidence(*z, [by], *features, bonus=bonus, candidates=found)
     known_of = [known_modalities(models, data, kg) for kg in pair]
     if judgement.calibrated:
@@ -279,6 +282,11 @@ def align_with_confidence(
         "runner_up": torch.where(second < 0, second, entities[1][second]),
     }
     there = evidence.target >= 0
+    if different.size(1):  # Of an entity that has nothing else left.
+        pairs = torch.stack([matches["source"], matches["target"]])
+        there &= ~is_among(pairs, different)
+        pairs = torch.stack([matches["source"], matches["runner_up"].clamp(min=0)])
+        matches["runner_up"][is_among(pairs, different)] = -1
     if not bool(there.all()):
         matches = {name: column[there] for name, column in matches.items()}
     return Alignment.of_pair(pair, **matches, **known)

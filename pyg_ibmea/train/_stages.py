@@ -72,6 +72,8 @@ class Stages:
             (default: CSLS)
         progress (bool, optional): Whether to show progress on standard error.
             (default: :obj:`True`)
+        begin (dict, optional): By pair of graphs, pseudo-seeds that the first training
+            starts with, long ``[2, L]``. (default: none)
     """
 
     data: HeteroData
@@ -83,6 +85,7 @@ class Stages:
     device: torch.device
     decoder: Decoder | None = None
     progress: bool = True
+    begin: Mapping[Pair, Tensor] | None = None
 
     def run(self) -> Trained:
         """Runs all trainings.
@@ -94,7 +97,7 @@ class Stages:
             Stopped: If it was interrupted.
         """
         options = self.options
-        first = self._train(self.data, options, self.log, self.seed)
+        first = self._train(self.data, options, self.log, self.seed, self.begin)
         if not options.training.refits:
             return Trained([first], [first])
         known = add_validation_pairs(self.data)

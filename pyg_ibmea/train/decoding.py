@@ -20,6 +20,7 @@ from pyg_ibmea.align.candidates import search_for
 from pyg_ibmea.options import check_ranges, option
 from pyg_ibmea.problem import (
     alignment_pair,
+    different_of,
     entity_counts,
     links_of,
     pair_problems,
@@ -212,4 +213,5 @@ def neighborhood_bonus(
         rounds=options.neighbor_rounds,
         decoder=options.sinkhorn,
         candidates=found,
+        forbidden=different_of(data),
     )

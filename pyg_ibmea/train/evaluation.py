@@ -13,11 +13,13 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.align import Decoder, Search, join_views
 from pyg_ibmea.align.candidates import EXACT_PAIRS
 from pyg_ibmea.align.decoders import Similarity, as_decoder
+from pyg_ibmea.align.forbidding import forbid_among
 from pyg_ibmea.align.metrics import metrics_of
 from pyg_ibmea.large import LARGE, ranges, room_for
 from pyg_ibmea.nn._modes import evaluation_mode
 from pyg_ibmea.problem import (
     alignment_pair,
+    different_of,
     entity_counts,
     links_of,
     unaligned_entities,
@@ -108,7 +110,7 @@ def evaluate(
         else:
             encoding = encoding.among(entities)
             z, found = encoding.z, encoding.candidates
-        added = bonus_of(bonus, entities)
+        added = bonus_of(bonus, entities, different_of(data))
         similarity = Similarity.of(*z, added, candidates=found)
     return {
         decoder.name: metrics_of(similarity, decoder, pairs=rows)
@@ -154,13 +156,15 @@ def evaluate_queries(
         z = encode_sides(model, data, entities, graph)
     else:
         z = similarity.source, similarity.target
-    found = []
+    found, different = [], different_of(data)
     for side, other in ((0, 1), (1, 0)):
         ids, row = links[side].unique(return_inverse=True)
         asked = z[side][torch.searchsorted(entities[side], ids)]
         true = torch.searchsorted(entities[other], links[other].contiguous())
         pairs = torch.stack([row, true])
-        found.append(metrics_of(Similarity.of(asked, z[other]), decoder, pairs=pairs))
+        added = forbid_among(different[[side, other]], (ids, entities[other]))
+        similarity = Similarity.of(asked, z[other], added)
+        found.append(metrics_of(similarity, decoder, pairs=pairs))
     names = [name for name, value in found[0].items() if not isinstance(value, dict)]
     forward, backward = ({name: one[name] for name in names} for one in found)
     mean = {name: (forward[name] + backward[name]) / 2 for name in names}
@@ -196,20 +200,25 @@ def unaligned_similarity(
         return None
     sides = encode_sides(model, data, entities, graph)
     found = candidates_for(*sides, search, num_candidates)
-    return Similarity.of(*sides, candidates=found)
+    apart = forbid_among(different_of(data), entities)
+    return Similarity.of(*sides, apart, candidates=found)
 
 
-def bonus_of(bonus: Tensor | None, entities: Sequence[Tensor]) -> Tensor | None:
-    """The bonus of some entities of both graphs, in their order.
+def bonus_of(
+    bonus: Tensor | None, entities: Sequence[Tensor], different: Tensor
+) -> Tensor | None:
+    """The bonus of some entities of both graphs, in their order, with pairs that are
+    known to be different behind all others; ``None`` if there is nothing to add.
 
     Args:
         bonus (torch.Tensor): Sparse ``[N, M]`` by node ids, or ``None``.
-        entities (sequence of torch.Tensor): Node ids of both graphs.
+        entities (sequence of torch.Tensor): Node ids of both graphs, ascending.
+        different (torch.Tensor): See :func:`~pyg_ibmea.problem.different_of`.
     """
-    if bonus is None:
-        return None
-    rows, columns = entities
-    return bonus.index_select(0, rows).index_select(1, columns).coalesce()
+    if bonus is not None:
+        rows, columns = entities
+        bonus = bonus.index_select(0, rows).index_select(1, columns).coalesce()
+    return forbid_among(different, entities, bonus)
 
 
 def encode_sides(

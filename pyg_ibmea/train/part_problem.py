@@ -123,6 +123,11 @@ def _take_links(
         alone = inside[pair[0]][links.dangling]
         mine.dangling = place[pair[0]][links.dangling[alone]]
         mine.dangling_part = links.dangling_part[alone]
+    if "different" in links:
+        source, target = links.different
+        kept = inside[pair[0]][source] & inside[pair[1]][target]
+        sides = zip(pair, (source[kept], target[kept]), strict=True)
+        mine.different = torch.stack([place[kg][ids] for kg, ids in sides])
 
 
 def _take_texts(data: HeteroData, part: HeteroData, ids: Mapping[str, Tensor]) -> None:

@@ -12,10 +12,12 @@ from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Sinkhorn
 from pyg_ibmea.align.decoders import Similarity
+from pyg_ibmea.align.forbidding import is_among
 from pyg_ibmea.align.matching import mutual_pairs
 from pyg_ibmea.options import check_ranges, option
 from pyg_ibmea.problem import (
     alignment_pair,
+    different_of,
     links_between,
     links_of,
     unaligned_entities,
@@ -90,7 +92,7 @@ def propose_pairs(
     each other's best by Sinkhorn scaling, with at least a given probability.
 
     Validation and test entities are treated like all others, and none of their pairs
-    is looked at.
+    is looked at. A pair that is known to be different is never proposed.
 
     Args:
         model (Module or sequence of Module): The model, or several, used without noise
@@ -117,7 +119,8 @@ def propose_pairs(
     least_score = decoder.temperature * math.log(least) if least > 0 else -math.inf
     rows, score = mutual_pairs(similarity, decoder, least_score)
     rows = rows[:, decoder.probability(score) >= threshold]
-    return torch.stack([entities[0][rows[0]], entities[1][rows[1]]])
+    pairs = torch.stack([entities[0][rows[0]], entities[1][rows[1]]])
+    return pairs[:, ~is_among(pairs, different_of(data))]
 
 
 def outside_seed_pairs(data: HeteroData, pairs: Tensor) -> Tensor:

@@ -42,7 +42,10 @@ from pyg_ibmea.train.options import Options
 
 # What may be changed in a configuration without changing the models: where files are,
 # and who encoded them.
-_MOVED = ("graphs", "links", "alone", "cache", "image_encoder", "name_encoder")
+_MOVED = (
+    *("graphs", "links", "alone", "cache", "image_encoder", "name_encoder"),
+    "continues",
+)
 # A refit differs in these from the run that it is a part of.
 _REFIT, _OF_PART = "refit_0", ("part", "epochs", "iterative")
 _SHOWN = 200  # Characters of a value in a message.
@@ -51,8 +54,8 @@ _SHOWN = 200  # Characters of a value in a message.
 class RunFolder:
     """Files of one training: ``config.json``, ``metrics.jsonl``, ``metrics.json``,
     ``checkpoint.pt`` and the one before it, ``checkpoint.previous.pt``,
-    ``alignment.tsv``, ``curves.png`` and, where there are any, ``pseudo_seeds.tsv``
-    and ``clusters.tsv``.
+    ``alignment.tsv``, ``curves.png`` and, where there are any, ``pseudo_seeds.tsv``,
+    ``clusters.tsv`` and ``answers.tsv``.
 
     Files are written to a temporary name and renamed, so that an interrupted write
     leaves the old file as it was. A file counts as written when it has reached the

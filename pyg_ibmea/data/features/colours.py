@@ -16,7 +16,7 @@ _CELL_PIXELS = 8
 _ORIENTATIONS = 8
 # By content, whatever the name says. Pillow knows others, some of which it gives to
 # programs such as Ghostscript.
-_FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
 # A larger picture is refused before any of its pixels are read.
 _MOST_PIXELS = 100_000_000
 # https://www.cipa.jp/std/documents/e/DC-X008-Translation-2019-E.pdf, 4.6.4
@@ -70,7 +70,7 @@ def read_square(file: str | PathLike[str], side: int) -> NDArray[np.float64]:
     with (
         reading(file, "cannot be read as an image"),
         open_regular(file) as content,
-        Image.open(content, formats=_FORMATS) as image,
+        Image.open(content, formats=FORMATS) as image,
     ):
         if image.width * image.height > _MOST_PIXELS:
             raise ValueError(

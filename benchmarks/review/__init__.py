@@ -1,0 +1,1 @@
+"""How many questions to people it takes until enough matches are right."""

@@ -1,0 +1,101 @@
+"""Training that goes on from a finished run, with what was answered since."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+from torch_geometric.data import HeteroData
+
+from pyg_ibmea import report
+from pyg_ibmea.aligner import Aligner
+from pyg_ibmea.cli._problem import REMEMBERED, read_again
+from pyg_ibmea.run_files import CONFIG, METRICS, read_config
+from pyg_ibmea.train import Options, processes
+from pyg_ibmea.train.answers import read_answers, standing
+
+
+def next_folder(run: Path) -> Path:
+    """The first free folder beside a run: ``RUN-2``, ``RUN-3`` and so on.
+
+    Example:
+        >>> next_folder(Path("there/is/no/first-2"))
+        PosixPath('there/is/no/first-3')
+    """
+    run = run.absolute() if run.name in ("", "..") else run
+    found = re.fullmatch(r"(.+)-(\d{1,3})", run.name)
+    stem, number = (found[1], int(found[2])) if found else (run.name, 1)
+    while True:
+        number += 1
+        folder = run.with_name(f"{stem}-{number}")
+        if not folder.exists():
+            return folder
+
+
+def proceed(args: argparse.Namespace, out: Path) -> tuple[Aligner, HeteroData]:
+    """Reads the problem of a run again and trains on."""
+    run: Path = args.go_on
+    _refuse_options(args)
+    if out.absolute() == run.absolute():
+        raise ValueError(
+            f"--out {out} is the run that is continued, which stays as it is; choose "
+            "another folder"
+        )
+    config = read_config(run)
+    if not (run / METRICS).is_file():
+        raise ValueError(
+            f"the run in {run} has not ended; resume it with --resume --out {run}"
+        )
+    about = {key: config[key] for key in REMEMBERED if key in config}
+    device = processes.device_of(args.device)
+    data = processes.in_turn(
+        lambda: read_again(run, config, device, with_answered=False)
+    )
+    if processes.rank() == 0 and not args.resume:
+        _tell_answers(run)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        aligner = Aligner.proceed(
+            run, data, out, None, args.resume, about, device=args.device
+        )
+    plot_curves(aligner, out)
+    return aligner, data
+
+
+def plot_curves(aligner: Aligner, out: Path) -> None:
+    """Draws the curves of a training; without validation pairs there are none."""
+    if aligner.history_ and processes.rank() == 0:
+        try:
+            report.plot_curves(out)
+        except ImportError as error:
+            warnings.warn(str(error), stacklevel=1)
+
+
+def _tell_answers(run: Path) -> None:
+    said = [answer.answer for answer in standing(read_answers(run))]
+    same, different = said.count("same"), said.count("different")
+    none = "" if same + different else f"; give some with `pyg-ibmea review {run}`"
+    print(
+        f"note: {run} has {same} pairs that are the same and {different} that are "
+        f"different{none}",
+        file=sys.stderr,
+    )
+
+
+def _refuse_options(args: argparse.Namespace) -> None:
+    """Refuses flags that the run has decided already."""
+    parser = argparse.ArgumentParser()
+    Options.add_flags(parser, iterative=True, refits=3)
+    usual: dict[str, Any] = vars(parser.parse_args([]))
+    usual |= {"graph": [], "links": [], "alone": [], "seed": 0}
+    given = [name for name, value in usual.items() if getattr(args, name) != value]
+    if given:
+        flags = ", ".join("--" + name.replace("_", "-") for name in given)
+        raise ValueError(
+            f"--continue takes data, options and seed from {args.go_on / CONFIG}; "
+            f"leave out {flags}"
+        )
