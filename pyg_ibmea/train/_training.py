@@ -41,6 +41,7 @@ from pyg_ibmea.train.batches import seed_batches
 from pyg_ibmea.train.decoding import check_search
 from pyg_ibmea.train.encoding import takes_all
 from pyg_ibmea.train.evaluation import (
+    encode_sides,
     evaluate,
     evaluate_queries,
     unaligned_similarity,
@@ -130,7 +131,7 @@ class Training:
         self.diagnostics = Diagnostics(objective.beta)
         self.graph: object | None = None
         # Of the average as it is: validation leaves them to the proposals that follow.
-        self._unaligned: dict[Pair, Similarity] = {}
+        self._unaligned: dict[Pair, Similarity | None] = {}
         self.interrupt = InterruptGuard(self._done)
         # Epochs done by the last checkpoint, when it was written, and how long it took.
         self._kept, self._kept_at, self._keeping = 0, time.monotonic(), 0.0
@@ -152,7 +153,7 @@ class Training:
             Stopped: If it was interrupted.
         """
         state, config = self.state, self.options.training
-        checkpoint = processes.by_first(self.log.start)
+        checkpoint = processes.state_by_first(self.log.start)
         if checkpoint is not None:
             state.load_state_dict(checkpoint)
             self.objective.load_state_dict(checkpoint.get("objective", {}))
@@ -194,13 +195,17 @@ class Training:
         threshold = self.options.pseudo_seeds.threshold_before(self.state.epoch)
         options = (threshold, self.options.decoding.sinkhorn, self.graph)
         known, self._unaligned = self._unaligned, {}
+        problems = dict(pair_problems(self.data))
+        known |= self._searched_jointly(
+            {pair: p for pair, p in problems.items() if pair not in known}
+        )
         proposals = processes.by_first(
             lambda: {
                 pair: propose_pairs(
                     *(self.state.average, problem, *options),
                     known.pop(pair, None) or self._similarity(problem),
                 ).cpu()
-                for pair, problem in pair_problems(self.data)
+                for pair, problem in problems.items()
             }
         )
         adopted = self.state.pseudo_seeds.update(proposals, self.seeds)
@@ -266,7 +271,12 @@ class Training:
             for pair, problem in pair_problems(self.data)
             if links_of(problem, "val").size(1)
         }
-        val = processes.by_first(lambda: self._judge(asked))
+        known: dict[Pair, Similarity | None] = {}
+        if self._proposes_next():
+            known = self._unaligned = self._searched_jointly(asked)
+        elif processes.count() > 1:
+            known = self._encoded_jointly(asked)
+        val = processes.by_first(lambda: self._judge(asked, known))
         state.offer(val["mrr"])
         if processes.rank() == 0:
             options = ("val", self.graph)
@@ -283,13 +293,15 @@ class Training:
             )
         return float(val["hits@1"])
 
-    def _judge(self, asked: Mapping[Pair, HeteroData]) -> dict[str, float]:
+    def _judge(
+        self, asked: Mapping[Pair, HeteroData], known: dict[Pair, Similarity | None]
+    ) -> dict[str, float]:
         """The figures of the validation pairs, a mean over pairs of graphs."""
         if self._proposes_next():
-            self._unaligned = self._unaligned_similarities(asked)
+            rest = {pair: p for pair, p in asked.items() if pair not in known}
+            known |= self._unaligned_similarities(rest)
         figures = [
-            self._judged(problem, self._unaligned.get(pair))
-            for pair, problem in asked.items()
+            self._judged(problem, known.get(pair)) for pair, problem in asked.items()
         ]
         return mean_figures(figures)
 
@@ -301,9 +313,7 @@ class Training:
         alone.
         """
         average, options = self.state.average, self.options.decoding
-        entities = unaligned_entities(problem, ("train",))
-        size = entities[0].numel(), entities[1].numel()
-        if takes_all(size, options.search, options.num_candidates):
+        if not self._is_searched(problem):
             how = ([self.decoder], "unaligned", self.graph, None, known)
             found = evaluate(average, problem, "val", *how)[self.decoder.name]
         else:
@@ -330,6 +340,41 @@ class Training:
                 found[pair] = similarity
                 self.options.decoding.sinkhorn.candidates(similarity)
         return found
+
+    def _searched_jointly(
+        self, problems: Mapping[Pair, HeteroData]
+    ) -> dict[Pair, Similarity | None]:
+        """The same by several processes, of the problems whose candidates are searched;
+        ``None`` in all processes but the first.
+        """
+        if processes.count() == 1:
+            return {}
+        with processes.jointly():
+            return {
+                pair: self._similarity(problem)
+                for pair, problem in problems.items()
+                if self._is_searched(problem)
+            }
+
+    def _encoded_jointly(
+        self, problems: Mapping[Pair, HeteroData]
+    ) -> dict[Pair, Similarity | None]:
+        """The embeddings alone, for queries."""
+        found: dict[Pair, Similarity | None] = {}
+        for pair, problem in problems.items():
+            if not self._is_searched(problem):
+                continue
+            entities = unaligned_entities(problem, ("train",))
+            with processes.jointly():
+                z = encode_sides(self.state.average, problem, entities, self.graph)
+            found[pair] = Similarity(*z) if processes.rank() == 0 else None
+        return found
+
+    def _is_searched(self, problem: HeteroData) -> bool:
+        """Whether not all pairs of unaligned entities are candidates."""
+        source, target = map(len, unaligned_entities(problem, ("train",)))
+        options = self.options.decoding
+        return not takes_all((source, target), options.search, options.num_candidates)
 
     def _similarity(self, problem: HeteroData) -> Similarity | None:
         options = self.options.decoding

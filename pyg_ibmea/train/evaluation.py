@@ -22,7 +22,10 @@ from pyg_ibmea.problem import (
     links_of,
     unaligned_entities,
 )
+from pyg_ibmea.train import processes
 from pyg_ibmea.train._memory import release_freed_memory
+from pyg_ibmea.train._rows_exchange import gather_rows
+from pyg_ibmea.train._team import Team, team
 from pyg_ibmea.train.encoding import (
     NUM_QUERIES,
     Encoding,
@@ -189,13 +192,15 @@ def unaligned_similarity(
 
     Returns:
         Similarity: In the order of :func:`~pyg_ibmea.problem.unaligned_entities`;
-        ``None`` if a side has no such entity.
+        ``None`` if a side has no such entity, and in processes that only help.
     """
     entities = unaligned_entities(data, ("train",))
     if not all(side.numel() for side in entities):
         return None
     sides = encode_sides(model, data, entities, graph)
     found = candidates_for(*sides, search, num_candidates)
+    if processes.helps():
+        return None
     return Similarity.of(*sides, candidates=found)
 
 
@@ -255,6 +260,9 @@ def encode_entities(
     Returns:
         dict: By graph, ``[n, C]``.
     """
+    own = team()
+    if own is not None and own.together:
+        return _encode_jointly(model, data, entities, graph, own)
     views = []
     is_large = sum(entity_counts(data).values()) > LARGE
     for member in [model] if isinstance(model, Module) else model:
@@ -272,6 +280,30 @@ def encode_entities(
         return z
     join = _join_large if is_large else join_views
     return {kg: join([view.pop(kg) for view in views]) for kg in entities}
+
+
+def _encode_jointly(
+    model: Module | Sequence[Module],
+    data: HeteroData,
+    entities: Mapping[str, Tensor],
+    graph: object | None,
+    own: Team,
+) -> dict[str, Tensor]:
+    """The embeddings of all processes, each of which makes a share of them; those of a
+    small problem are made by the first.
+    """
+    is_large = sum(entity_counts(data).values()) > LARGE
+    shares = {
+        kg: ids.tensor_split(own.count)[own.rank]
+        if is_large
+        else ids[: ids.numel() if own.rank == 0 else 0]
+        for kg, ids in entities.items()
+    }
+    found = {kg: torch.empty(0, 0, device=ids.device) for kg, ids in entities.items()}
+    if any(ids.numel() for ids in shares.values()):
+        with processes.alone():
+            found = encode_entities(model, data, shares, graph)
+    return {kg: gather_rows(rows, own) for kg, rows in found.items()}
 
 
 def _join_large(views: Sequence[Tensor]) -> Tensor:

@@ -38,6 +38,11 @@ CASES = {
     # Samples are replaced by means, but the KL is there, of uneven rows.
     "KL": {"bottleneck": "all", "beta": 1e-2, "beta_warmup": 0, "batch_size": 13},
     "parts": {"parts": 3, "batch_size": 13, "withhold": 0.0, "epochs": 2},
+    "candidates": {
+        "iterative": True, "propose_from": 2, "propose_every": 1,
+        "propose_window": 1, "propose_first_threshold": 0.05,
+        "propose_threshold": 0.05, "num_candidates": 8, "epochs": 4,
+    },
     "own loss": {},
     "three graphs": {},
 }  # fmt: skip
