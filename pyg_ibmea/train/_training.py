@@ -33,6 +33,7 @@ from pyg_ibmea.train._figures import mean_figures
 from pyg_ibmea.train._information import information_plane
 from pyg_ibmea.train._interrupt import InterruptGuard
 from pyg_ibmea.train._memory import release_freed_memory
+from pyg_ibmea.train._part_ranks import Round
 from pyg_ibmea.train._parts import Parts, Step
 from pyg_ibmea.train._progress import Progress
 from pyg_ibmea.train._tables import Tables
@@ -222,10 +223,18 @@ class Training:
         state.model.train()
         for step in self._steps():
             self.interrupt.check()
-            output = self._encode(step)
-            loss, terms = self.objective(output, step.pair, state.epoch)
-            state.optimizer.zero_grad()
-            loss.backward()
+            if step.is_idle:
+                state.optimizer.zero_grad()
+            else:
+                output = self._encode(step)
+                loss, terms = self.objective(output, step.pair, state.epoch)
+                state.optimizer.zero_grad()
+                loss.backward()
+                names += ["total", *terms]
+                values += [loss.detach(), *terms.values()]
+            if step.round is not None:
+                self._step_at_once(step, step.round)
+                continue
             if (own := team()) is not None:
                 weights = step.model.parameters()
                 sum_gradients(weights, self.objective.parameters(), own)
@@ -234,14 +243,32 @@ class Training:
                     step.model.parameters(), config.clip_norm
                 )
             state.step(step.rows)
-            names += ["total", *terms]
-            values += [loss.detach(), *terms.values()]
         state.scheduler.step()
+        told = list(zip(names, _numbers(values), strict=True))
+        if self._at_once() and (own := team()) is not None:
+            told = [one for each in own.gather(told) for one in each]  # type: ignore
         mean: dict[str, float] = {}
-        steps = names.count("total")
-        for name, value in zip(names, _numbers(values), strict=True):
+        steps = sum(name == "total" for name, _ in told)
+        for name, value in told:
             mean[name] = mean.get(name, 0.0) + value / steps
         return mean
+
+    def _at_once(self) -> bool:
+        """Whether every process has a part of its own in a step."""
+        return self.parts is not None and self.parts.at_once > 1
+
+    def _step_at_once(self, step: Step, now: Round) -> None:
+        """A step of all processes, with what each learned from its part."""
+        table = now.optimizer.table
+        encoders = [
+            p
+            for p in self.state.model.parameters()
+            if p.requires_grad and p.data_ptr() != table.data_ptr()
+        ]
+        more = [p for p in self.objective.parameters() if p.requires_grad]
+        most = self.options.training.clip_norm
+        seen = now.exchange(step.number, [*encoders, *more], len(encoders), most)
+        self.state.step(step.rows, seen)
 
     def _encode(self, step: Step) -> IBMEAOutput:
         """The model's output for the batch of a step; of several processes, each
@@ -250,7 +277,7 @@ class Training:
         whole = dict(zip(step.pair, step.links, strict=True))
         withheld: Any = self.options.training.withhold > 0
         own = team()
-        if own is None:
+        if own is None or step.round is not None:
             output: IBMEAOutput = step.model(
                 step.data, whole, step.graph, withhold=withheld
             )
@@ -385,6 +412,11 @@ class Training:
         """The steps of an epoch."""
         state, links = self.state, self._links()
         if self.parts is not None and state.rows is not None:
+            own = team()
+            if self._at_once() and own is not None:
+                asked = (links, self._batches, own)
+                yield from self.parts.steps_at_once(state.model, state.rows, *asked)
+                return
             made = (links, self._batches_of_all)
             yield from self.parts.steps(state.model, state.rows, *made)
             return

@@ -2,8 +2,9 @@
 
 Every process has the whole problem and a copy of the model. A step's batch is divided
 among them; what each has encoded is gathered, so that the loss is that of the whole
-batch, and the gradients are added up. The first process (rank 0) alone evaluates,
-proposes pairs, writes and prints; the others are told what they must know of it.
+batch, and the gradients are added up. In a training in parts, each has a part of its
+own. The first process (rank 0) evaluates, proposes pairs, writes and prints; the others
+are told what they must know of it, and help it to encode and search a large problem.
 
 Without ``torchrun``, or with one process, nothing here does anything.
 """

@@ -66,6 +66,8 @@ def assert_same(found, expected):
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("count", [2, 3])
 def test_steps_are_those_of_one_process(count, case, alone, found):
+    if case == "parts" and count <= CASES[case]["parts"]:
+        pytest.skip("every process has a part of its own, see test_part_ranks.py")
     assert len(alone[case]["losses"]) > 20
     assert_same(found[count][case], alone[case])
     if case in ("withheld, pseudo-seeds", "candidates"):
