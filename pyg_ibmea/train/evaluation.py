@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from pyg_ibmea.align.decoders import Similarity, as_decoder
 from pyg_ibmea.align.metrics import metrics_of
 from pyg_ibmea.large import LARGE, ranges, room_for
 from pyg_ibmea.nn._modes import evaluation_mode
+from pyg_ibmea.nn.encoder._by_chunks import Division, divided
 from pyg_ibmea.problem import (
     alignment_pair,
     entity_counts,
@@ -24,7 +26,7 @@ from pyg_ibmea.problem import (
 )
 from pyg_ibmea.train import processes
 from pyg_ibmea.train._memory import release_freed_memory
-from pyg_ibmea.train._rows_exchange import gather_rows
+from pyg_ibmea.train._rows_exchange import broadcast, gather_rows
 from pyg_ibmea.train._team import Team, team
 from pyg_ibmea.train.encoding import (
     NUM_QUERIES,
@@ -300,10 +302,20 @@ def _encode_jointly(
         for kg, ids in entities.items()
     }
     found = {kg: torch.empty(0, 0, device=ids.device) for kg, ids in entities.items()}
-    if any(ids.numel() for ids in shares.values()):
-        with processes.alone():
+    # Of a large problem, even those without a share compute rows of inner layers.
+    if is_large or own.rank == 0:
+        with processes.alone(), ExitStack() as stack:
+            if is_large:
+                stack.enter_context(divided(_division_of(own)))
             found = encode_entities(model, data, shares, graph)
     return {kg: gather_rows(rows, own) for kg, rows in found.items()}
+
+
+def _division_of(own: Team) -> Division:
+    """How the processes divide the layers of graph encoders."""
+    return Division(
+        own.rank, own.count, lambda rows, source: broadcast(rows, source, own)
+    )
 
 
 def _join_large(views: Sequence[Tensor]) -> Tensor:
