@@ -126,7 +126,8 @@ class TrainingState:
         Args:
             rows (Rows, optional): The rows of the table of embeddings that the step
                 saw, in a training in parts. (default: :obj:`None`)
-            seen (torch.Tensor, optional): See :meth:`RowAdamW.step`. (default: all)
+            seen (torch.Tensor, optional): Places of those rows that are updated, long
+                ``[m]``. (default: all)
         """
         self.optimizer.step()
         if rows is not None and self.rows is not None:
