@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NamedTuple, cast
+from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -102,7 +103,8 @@ def filled(chunks: Chunks, size: int, like: Tensor, chunk: int) -> Tensor:
     return found
 
 
-class Division(NamedTuple):
+@dataclass(frozen=True)
+class Division:
     """How several workers divide what is computed for the next layer.
 
     Attributes:
