@@ -316,6 +316,9 @@ class Aligner:
         self.best_epoch_ = states.judged[0].best_epoch
         self.seconds_ = states.seconds
         self.history_ = log.read_metrics()
+        if processes.count() > 1:
+            with processes.jointly():
+                self._trained.encode()
         if isinstance(log, RunFolder):
             self._folder = log.path
             with processes.all_threads():

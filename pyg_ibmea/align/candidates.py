@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -257,18 +258,39 @@ def find_candidates(
         sides = unit_sides(z_source, z_target)
         pairs, cosine, *_ = nearest_candidates(*sides, k, backend.block_size)
         return Candidates(pairs.to(torch.int32), cosine, size, backend.name, k)
-    score, column = backend.nearest(z_source, z_target, min(k, size[1]))
-    to_target = _listed(score, column, size[1])
-    del score, column
-    score, column = backend.swapped().nearest(z_target, z_source, min(k, size[0]))
-    to_source = _listed(score, column, size[0])
-    del score, column
+
+    def nearest(backwards: bool) -> tuple[Tensor, Tensor]:
+        if backwards:
+            return backend.swapped().nearest(z_target, z_source, min(k, size[0]))
+        return backend.nearest(z_source, z_target, min(k, size[1]))
+
+    return candidates_by(nearest, size, backend.name, k)
+
+
+def candidates_by(
+    nearest: Callable[[bool], tuple[Tensor, Tensor]],
+    size: tuple[int, int],
+    backend: str,
+    k: int,
+) -> Candidates:
+    """The pairs of which one is among the nearest of the other.
+
+    Args:
+        nearest (callable): Gives cosines and columns as :meth:`Search.nearest` does,
+            ``[N, k]`` from source to target and, called with :obj:`True`, ``[M, k]``
+            the other way.
+        size (tuple): Number of source and target rows.
+        backend (str): Name of the search backend.
+        k (int): Number of nearest rows that were asked for.
+    """
+    to_target = _listed(*nearest(False), size[1])
+    to_source = _listed(*nearest(True), size[0])
     # From here on, both are by source row.
     order = to_source[1].sort(stable=True)[1]
     turned = tuple(to_source[side].index_select(0, order) for side in (1, 0, 2))
     del to_source, order
     pairs, cosine = _union(to_target, turned, size)
-    return Candidates(pairs, cosine, size, backend.name, k)
+    return Candidates(pairs, cosine, size, backend, k)
 
 
 _List = tuple[Tensor, ...]

@@ -163,12 +163,18 @@ def sum_gradients(
     for p in (*learned, *shared):
         by_dtype.setdefault(p.dtype, []).append(p)
     for parameters in by_dtype.values():
-        _sum_of(parameters, team)
+        sum_of(parameters, team)
     team.traffic.steps += 1
 
 
-def _sum_of(parameters: Sequence[Parameter], team: Team) -> None:
-    """The same for parameters of one type, in one exchange."""
+def sum_of(parameters: Sequence[Parameter], team: Team) -> None:
+    """Adds up the gradients of all processes of parameters of one type, in one
+    exchange; those of parameters that no process used are ``None``.
+
+    Args:
+        parameters (sequence of Parameter): The same in all processes.
+        team (Team): The processes.
+    """
     known = [float(p.grad is not None) for p in parameters]
     vector = torch.cat(
         [*(_gradient(p) for p in parameters), parameters[0].new_tensor(known)]

@@ -19,7 +19,9 @@ from pyg_ibmea.large import LARGE
 from pyg_ibmea.nn.encoder.entity_embedding import EntityEmbedding
 from pyg_ibmea.problem import Pair, entity_counts, first_numbers
 from pyg_ibmea.train import processes
+from pyg_ibmea.train._part_ranks import Held, Round
 from pyg_ibmea.train._row_adamw import RowAdamW, Rows
+from pyg_ibmea.train._team import Team
 from pyg_ibmea.train.batches import num_batches
 from pyg_ibmea.train.options import TrainingOptions
 from pyg_ibmea.train.part_problem import part_problem
@@ -46,6 +48,9 @@ class Step(NamedTuple):
             ``[2, B]``.
         rows (Rows, optional): The rows of the table of embeddings that the problem's
             entities have; ``None`` if the optimiser of the model has them all.
+        round (Round, optional): In which every process has a part of its own; ``None``
+            if all have the same one.
+        number (int): Number of the step in the round.
     """
 
     model: Module
@@ -54,6 +59,13 @@ class Step(NamedTuple):
     pair: Pair
     links: Tensor
     rows: Rows | None = None
+    round: Round | None = None
+    number: int = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether only other processes have a batch."""
+        return self.round is not None and self.round.is_idle(self.number)
 
 
 @dataclass
@@ -114,6 +126,9 @@ class Parts:
         self.data = data
         self.number = number
         self.clusters: dict[str, Tensor] = {}
+        # With fewer parts than processes, all work on the same one.
+        count = processes.count()
+        self.at_once = count if number >= count else 1
 
     @classmethod
     def of(cls, model: Any, data: HeteroData, number: int) -> Parts | None:
@@ -165,7 +180,8 @@ class Parts:
         )
         pairs = list(num_pairs)
         whole = sum(map(count, pairs))
-        cut = self.number * sum(count(math.ceil(n / self.number)) for n in pairs)
+        groups = math.ceil(self.number / self.at_once)
+        cut = groups * sum(count(math.ceil(n / self.number)) for n in pairs)
         return min(1.0, whole / max(1, cut))
 
     def cut(self, pairs: Mapping[Pair, Tensor]) -> None:
@@ -196,20 +212,74 @@ class Parts:
             batches (callable): Makes batches of those of a part.
         """
         for group in self._groups():
-            inside = {kg: _among(found, group) for kg, found in self.clusters.items()}
-            chosen = {
-                pair: ids[:, inside[pair[0]][ids[0]] & inside[pair[1]][ids[1]]]
-                for pair, ids in links.items()
-            }
-            if not any(ids.size(1) for ids in chosen.values()):
+            found = self._part_with(model, group, links)
+            if found is None:
                 continue
-            part = self._part(model, inside)
+            part, local = found
             rows = optimizer.take(part.rows)
             view = part.view(model, rows.weight)
-            local = {pair: part.local(pair, ids) for pair, ids in chosen.items()}
             for pair, batch in batches(local):
                 yield Step(view, part.data, part.graph, pair, batch, rows)
             optimizer.put(rows)
+
+    def steps_at_once(
+        self,
+        model: Any,
+        optimizer: RowAdamW,
+        links: Mapping[Pair, Tensor],
+        batches: Batches,
+        team: Team,
+    ) -> Iterator[Step]:
+        """The steps of an epoch in which every process has a part of its own; all make
+        as many steps, in some of which those with few batches are idle.
+
+        Args:
+            model (Module): See :meth:`steps`.
+            optimizer (RowAdamW): See :meth:`steps`.
+            links (dict): See :meth:`steps`.
+            batches (callable): See :meth:`steps`; each process draws its own.
+            team (Team): The processes.
+        """
+        groups = self._groups()
+        for start in range(0, len(groups), team.count):
+            mine, found = start + team.rank, None
+            if mine < len(groups):
+                found = self._part_with(model, groups[mine], links)
+            if found is None:
+                none = torch.empty(0, dtype=torch.long, device=optimizer.table.device)
+                now = Round(optimizer, Held(none, 0), None, team)
+                pair, ids = next(iter(links.items()))
+                for number in range(now.num_steps):
+                    yield Step(
+                        *(model, self.data, None, pair, ids[:, :0], None),
+                        *(now, number),
+                    )
+                now.finish()
+                continue
+            part, local = found
+            rows = optimizer.take(part.rows)
+            view, made = part.view(model, rows.weight), batches(local)
+            now = Round(optimizer, Held(part.rows, len(made)), rows, team)
+            for number in range(now.num_steps):
+                pair, batch = made[min(number, len(made) - 1)]
+                yield Step(
+                    *(view, part.data, part.graph, pair, batch, rows), *(now, number)
+                )
+            now.finish()
+
+    def _part_with(
+        self, model: Any, group: Tensor, links: Mapping[Pair, Tensor]
+    ) -> tuple[Part, dict[Pair, Tensor]] | None:
+        """The part of some clusters and the links inside it; ``None`` without any."""
+        inside = {kg: _among(found, group) for kg, found in self.clusters.items()}
+        chosen = {
+            pair: ids[:, inside[pair[0]][ids[0]] & inside[pair[1]][ids[1]]]
+            for pair, ids in links.items()
+        }
+        if not any(ids.size(1) for ids in chosen.values()):
+            return None
+        part = self._part(model, inside)
+        return part, {pair: part.local(pair, ids) for pair, ids in chosen.items()}
 
     def _num_clusters(self) -> int:
         size = sum(entity_counts(self.data).values())

@@ -31,6 +31,10 @@ class Rows:
     square: Tensor
     steps: Tensor
 
+    def values(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Values, both averages, and steps."""
+        return self.weight.detach(), self.mean, self.square, self.steps
+
 
 class RowAdamW:
     r"""AdamW ("Decoupled Weight Decay Regularization", `arXiv:1711.05101
@@ -86,17 +90,22 @@ class RowAdamW:
         )
 
     @torch.no_grad()
-    def step(self, rows: Rows, lr: float) -> None:
+    def step(self, rows: Rows, lr: float, seen: Tensor | None = None) -> None:
         """Updates rows by their gradient, and forgets it; the table is as it was until
         :meth:`put`.
 
         Args:
             rows (Rows): What :meth:`take` gave.
             lr (float): Learning rate.
+            seen (torch.Tensor, optional): Which of them the step saw, long ``[m]``;
+                the others stay as they are. (default: all)
         """
         weight, grad = rows.weight, rows.weight.grad
         rows.weight.grad = None
         if grad is None:
+            return
+        if seen is not None:
+            self._step_some(rows, lr, seen, grad)
             return
         first, second = _BETAS
         rows.steps += 1
@@ -109,6 +118,16 @@ class RowAdamW:
         scale = (1 - second**steps).sqrt().to(weight.dtype)
         divisor = rows.square.sqrt().div_(scale).add_(_EPS)
         weight.sub_(rows.mean * size / divisor)
+
+    def _step_some(self, rows: Rows, lr: float, seen: Tensor, grad: Tensor) -> None:
+        """Updates some of the rows."""
+        weight = nn.Parameter(rows.weight[seen])
+        weight.grad = grad[seen]
+        moments = (rows.mean[seen], rows.square[seen], rows.steps[seen])
+        some = Rows(rows.index[seen], weight, *moments)
+        self.step(some, lr)
+        for whole, changed in zip(rows.values(), some.values(), strict=True):
+            whole[seen] = changed
 
     @torch.no_grad()
     def put(self, rows: Rows) -> None:

@@ -49,6 +49,8 @@ class Team:
         self.local_rank = int(environment.get("LOCAL_RANK", self.rank))
         self.local_count = int(environment.get("LOCAL_WORLD_SIZE", self.count))
         self.signalled = float("-inf")
+        # Whether all divide what they encode and search, or each works for itself.
+        self.together = False
         self.traffic = Traffic(self.count)
         if "numba" not in sys.modules:  # It would use all cores in every process.
             environment.setdefault("NUMBA_NUM_THREADS", str(torch.get_num_threads()))

@@ -110,6 +110,12 @@ class TrainedModels:
         encoding = self.encoding(pair, judged)
         return neighborhood_bonus(models, self.problems[pair], *options, encoding)
 
+    def encode(self) -> None:
+        """Makes what :meth:`encoding` gives, of all pairs of graphs."""
+        for pair in self.problems:
+            for judged in (True, False):
+                self.encoding(pair, judged)
+
     def encoding(self, pair: Pair, judged: bool) -> Encoding | None:
         """What the models make of all entities outside known pairs, with the pairs to
         choose among; ``None`` where all pairs are compared.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -39,6 +39,7 @@ from pyg_ibmea.train._figures import mean_figures
 from pyg_ibmea.train._information import information_plane
 from pyg_ibmea.train._interrupt import InterruptGuard
 from pyg_ibmea.train._memory import release_freed_memory
+from pyg_ibmea.train._part_ranks import Round
 from pyg_ibmea.train._parts import Parts, Step
 from pyg_ibmea.train._progress import Progress
 from pyg_ibmea.train._tables import Tables
@@ -47,6 +48,7 @@ from pyg_ibmea.train.batches import seed_batches
 from pyg_ibmea.train.decoding import check_search
 from pyg_ibmea.train.encoding import takes_all
 from pyg_ibmea.train.evaluation import (
+    encode_sides,
     evaluate,
     evaluate_queries,
     unaligned_similarity,
@@ -136,7 +138,7 @@ class Training:
         self.diagnostics = Diagnostics(objective.beta)
         self.graph: object | None = None
         # Of the average as it is: validation leaves them to the proposals that follow.
-        self._unaligned: dict[Pair, Similarity] = {}
+        self._unaligned: dict[Pair, Similarity | None] = {}
         self.interrupt = InterruptGuard(self._done)
         # Epochs done by the last checkpoint, when it was written, and how long it took.
         self._kept, self._kept_at, self._keeping = 0, time.monotonic(), 0.0
@@ -158,7 +160,7 @@ class Training:
             Stopped: If it was interrupted.
         """
         state, config = self.state, self.options.training
-        checkpoint = processes.by_first(self.log.start)
+        checkpoint = processes.state_by_first(self.log.start)
         if checkpoint is not None:
             state.load_state_dict(checkpoint)
             self.objective.load_state_dict(checkpoint.get("objective", {}))
@@ -200,13 +202,17 @@ class Training:
         threshold = self.options.pseudo_seeds.threshold_before(self.state.epoch)
         options = (threshold, self.options.decoding.sinkhorn, self.graph)
         known, self._unaligned = self._unaligned, {}
+        problems = dict(pair_problems(self.data))
+        known |= self._searched_jointly(
+            {pair: p for pair, p in problems.items() if pair not in known}
+        )
         proposals = processes.by_first(
             lambda: {
                 pair: propose_pairs(
                     *(self.state.average, problem, *options),
                     known.pop(pair, None) or self._similarity(problem),
                 ).cpu()
-                for pair, problem in pair_problems(self.data)
+                for pair, problem in problems.items()
             }
         )
         adopted = self.state.pseudo_seeds.update(proposals, self.seeds)
@@ -223,11 +229,19 @@ class Training:
         state.model.train()
         for step in self._steps():
             self.interrupt.check()
-            output, alone, number = self._encode(step)
-            told = () if alone is None else (alone, number)
-            loss, terms = self.objective(output, step.pair, state.epoch, *told)
-            state.optimizer.zero_grad()
-            loss.backward()
+            if step.is_idle:
+                state.optimizer.zero_grad()
+            else:
+                output, alone, number = self._encode(step)
+                more = () if alone is None else (alone, number)
+                loss, terms = self.objective(output, step.pair, state.epoch, *more)
+                state.optimizer.zero_grad()
+                loss.backward()
+                names += ["total", *terms]
+                values += [loss.detach(), *terms.values()]
+            if step.round is not None:
+                self._step_at_once(step, step.round)
+                continue
             if (own := team()) is not None:
                 weights = step.model.parameters()
                 sum_gradients(weights, self.objective.parameters(), own)
@@ -236,14 +250,32 @@ class Training:
                     step.model.parameters(), config.clip_norm
                 )
             state.step(step.rows)
-            names += ["total", *terms]
-            values += [loss.detach(), *terms.values()]
         state.scheduler.step()
+        told = list(zip(names, _numbers(values), strict=True))
+        if self._at_once() and (own := team()) is not None:
+            told = [one for each in own.gather(told) for one in each]  # type: ignore
         mean: dict[str, float] = {}
-        steps = names.count("total")
-        for name, value in zip(names, _numbers(values), strict=True):
+        steps = sum(name == "total" for name, _ in told)
+        for name, value in told:
             mean[name] = mean.get(name, 0.0) + value / steps
         return mean
+
+    def _at_once(self) -> bool:
+        """Whether every process has a part of its own in a step."""
+        return self.parts is not None and self.parts.at_once > 1
+
+    def _step_at_once(self, step: Step, now: Round) -> None:
+        """A step of all processes, with what each learned from its part."""
+        table = now.optimizer.table
+        encoders = [
+            p
+            for p in self.state.model.parameters()
+            if p.requires_grad and p.data_ptr() != table.data_ptr()
+        ]
+        more = [p for p in self.objective.parameters() if p.requires_grad]
+        most = self.options.training.clip_norm
+        seen = now.exchange(step.number, [*encoders, *more], len(encoders), most)
+        self.state.step(step.rows, seen)
 
     def _encode(self, step: Step) -> tuple[IBMEAOutput, Tensor | None, int]:
         """The model's output for the batch of a step; of several processes, each
@@ -254,6 +286,8 @@ class Training:
         withheld: Any = self.options.training.withhold > 0
         lonely = self._alone(step)
         own = team()
+        if step.round is not None:  # The step is this process's own.
+            own = None
         entities = whole
         if own is not None:
             parts = shares(step.links, own.count)
@@ -287,7 +321,8 @@ class Training:
         known: Tensor = links.dangling[links.dangling_part == 0]
         if not known.numel():
             return None
-        with processes.same_draws():
+        same = processes.same_draws() if step.round is None else nullcontext()
+        with same:
             drawn = torch.randperm(known.numel())[: step.links.size(1)]
         return known[drawn.to(known.device)]
 
@@ -301,7 +336,12 @@ class Training:
             for pair, problem in pair_problems(self.data)
             if links_of(problem, "val").size(1)
         }
-        val = processes.by_first(lambda: self._judge(asked))
+        known: dict[Pair, Similarity | None] = {}
+        if self._proposes_next():
+            known = self._unaligned = self._searched_jointly(asked)
+        elif processes.count() > 1:
+            known = self._encoded_jointly(asked)
+        val = processes.by_first(lambda: self._judge(asked, known))
         state.offer(val["mrr"])
         if processes.rank() == 0:
             options = ("val", self.graph)
@@ -318,13 +358,15 @@ class Training:
             )
         return float(val["hits@1"])
 
-    def _judge(self, asked: Mapping[Pair, HeteroData]) -> dict[str, float]:
+    def _judge(
+        self, asked: Mapping[Pair, HeteroData], known: dict[Pair, Similarity | None]
+    ) -> dict[str, float]:
         """The figures of the validation pairs, a mean over pairs of graphs."""
         if self._proposes_next():
-            self._unaligned = self._unaligned_similarities(asked)
+            rest = {pair: p for pair, p in asked.items() if pair not in known}
+            known |= self._unaligned_similarities(rest)
         figures = [
-            self._judged(problem, self._unaligned.get(pair))
-            for pair, problem in asked.items()
+            self._judged(problem, known.get(pair)) for pair, problem in asked.items()
         ]
         return mean_figures(figures)
 
@@ -336,9 +378,7 @@ class Training:
         alone.
         """
         average, options = self.state.average, self.options.decoding
-        entities = unaligned_entities(problem, ("train",))
-        size = entities[0].numel(), entities[1].numel()
-        if takes_all(size, options.search, options.num_candidates):
+        if not self._is_searched(problem):
             how = ([self.decoder], "unaligned", self.graph, None, known)
             found = evaluate(average, problem, "val", *how)[self.decoder.name]
         else:
@@ -366,6 +406,41 @@ class Training:
                 self.options.decoding.sinkhorn.candidates(similarity)
         return found
 
+    def _searched_jointly(
+        self, problems: Mapping[Pair, HeteroData]
+    ) -> dict[Pair, Similarity | None]:
+        """The same by several processes, of the problems whose candidates are searched;
+        ``None`` in all processes but the first.
+        """
+        if processes.count() == 1:
+            return {}
+        with processes.jointly():
+            return {
+                pair: self._similarity(problem)
+                for pair, problem in problems.items()
+                if self._is_searched(problem)
+            }
+
+    def _encoded_jointly(
+        self, problems: Mapping[Pair, HeteroData]
+    ) -> dict[Pair, Similarity | None]:
+        """The embeddings alone, for queries."""
+        found: dict[Pair, Similarity | None] = {}
+        for pair, problem in problems.items():
+            if not self._is_searched(problem):
+                continue
+            entities = unaligned_entities(problem, ("train",))
+            with processes.jointly():
+                z = encode_sides(self.state.average, problem, entities, self.graph)
+            found[pair] = Similarity(*z) if processes.rank() == 0 else None
+        return found
+
+    def _is_searched(self, problem: HeteroData) -> bool:
+        """Whether not all pairs of unaligned entities are candidates."""
+        source, target = map(len, unaligned_entities(problem, ("train",)))
+        options = self.options.decoding
+        return not takes_all((source, target), options.search, options.num_candidates)
+
     def _similarity(self, problem: HeteroData) -> Similarity | None:
         options = self.options.decoding
         search = (options.search, options.num_candidates)
@@ -375,6 +450,11 @@ class Training:
         """The steps of an epoch."""
         state, links = self.state, self._links()
         if self.parts is not None and state.rows is not None:
+            own = team()
+            if self._at_once() and own is not None:
+                asked = (links, self._batches, own)
+                yield from self.parts.steps_at_once(state.model, state.rows, *asked)
+                return
             made = (links, self._batches_of_all)
             yield from self.parts.steps(state.model, state.rows, *made)
             return

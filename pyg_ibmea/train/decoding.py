@@ -27,6 +27,7 @@ from pyg_ibmea.problem import (
     triples_of,
     unaligned_entities,
 )
+from pyg_ibmea.train import processes
 from pyg_ibmea.train.encoding import NUM_QUERIES, Encoding, candidates_for, takes_all
 from pyg_ibmea.train.evaluation import encode_sides
 
@@ -142,7 +143,8 @@ def encode_unaligned(
 
     Returns:
         Encoding: The entities, their embeddings and candidates; ``None`` where all
-        pairs are compared, or all entities of one of the graphs are in known pairs.
+        pairs are compared, or all entities of one of the graphs are in known pairs, and
+        in processes that only help.
     """
     entities = unaligned_entities(data, known)
     size = entities[0].numel(), entities[1].numel()
@@ -151,6 +153,8 @@ def encode_unaligned(
         return None
     sides = encode_sides(model, data, entities, graph)
     found = candidates_for(*sides, search, k)
+    if processes.helps():
+        return None
     return Encoding((entities[0], entities[1]), sides, found)
 
 

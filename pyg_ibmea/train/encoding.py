@@ -12,6 +12,8 @@ from torch import Tensor
 from pyg_ibmea.align import Candidates, Search, find_candidates
 from pyg_ibmea.align.candidates import compares_all
 from pyg_ibmea.large import ranges, room_for
+from pyg_ibmea.train._divided_search import divided_candidates
+from pyg_ibmea.train._team import team
 
 NUM_QUERIES = 5000
 """Number of pairs that are ranked, at most, where not all pairs are compared."""
@@ -60,7 +62,8 @@ class Encoding:
 def candidates_for(
     z_source: Tensor, z_target: Tensor, search: Search | str = "auto", k: int = 0
 ) -> Candidates | None:
-    """The pairs to choose among; ``None`` for all, where that is what is asked for.
+    """The pairs to choose among; ``None`` for all, where that is what is asked for, and
+    in processes that help the first to find them.
 
     Args:
         z_source (torch.Tensor): Source embeddings ``[N, C]``.
@@ -72,6 +75,9 @@ def candidates_for(
     """
     if takes_all((z_source.size(0), z_target.size(0)), search, k):
         return None
+    own = team()
+    if own is not None and own.together:
+        return divided_candidates(z_source, z_target, k or None, search, own)
     return find_candidates(z_source, z_target, k or None, search)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from pyg_ibmea.align.forbidding import forbid_among
 from pyg_ibmea.align.metrics import metrics_of
 from pyg_ibmea.large import LARGE, ranges, room_for
 from pyg_ibmea.nn._modes import evaluation_mode
+from pyg_ibmea.nn.encoder._by_chunks import Division, divided
 from pyg_ibmea.problem import (
     alignment_pair,
     different_of,
@@ -24,7 +26,10 @@ from pyg_ibmea.problem import (
     links_of,
     unaligned_entities,
 )
+from pyg_ibmea.train import processes
 from pyg_ibmea.train._memory import release_freed_memory
+from pyg_ibmea.train._rows_exchange import broadcast, gather_rows
+from pyg_ibmea.train._team import Team, team
 from pyg_ibmea.train.encoding import (
     NUM_QUERIES,
     Encoding,
@@ -193,13 +198,15 @@ def unaligned_similarity(
 
     Returns:
         Similarity: In the order of :func:`~pyg_ibmea.problem.unaligned_entities`;
-        ``None`` if a side has no such entity.
+        ``None`` if a side has no such entity, and in processes that only help.
     """
     entities = unaligned_entities(data, ("train",))
     if not all(side.numel() for side in entities):
         return None
     sides = encode_sides(model, data, entities, graph)
     found = candidates_for(*sides, search, num_candidates)
+    if processes.helps():
+        return None
     apart = forbid_among(different_of(data), entities)
     return Similarity.of(*sides, apart, candidates=found)
 
@@ -264,6 +271,9 @@ def encode_entities(
     Returns:
         dict: By graph, ``[n, C]``.
     """
+    own = team()
+    if own is not None and own.together:
+        return _encode_jointly(model, data, entities, graph, own)
     views = []
     is_large = sum(entity_counts(data).values()) > LARGE
     for member in [model] if isinstance(model, Module) else model:
@@ -281,6 +291,40 @@ def encode_entities(
         return z
     join = _join_large if is_large else join_views
     return {kg: join([view.pop(kg) for view in views]) for kg in entities}
+
+
+def _encode_jointly(
+    model: Module | Sequence[Module],
+    data: HeteroData,
+    entities: Mapping[str, Tensor],
+    graph: object | None,
+    own: Team,
+) -> dict[str, Tensor]:
+    """The embeddings of all processes, each of which makes a share of them; those of a
+    small problem are made by the first.
+    """
+    is_large = sum(entity_counts(data).values()) > LARGE
+    shares = {
+        kg: ids.tensor_split(own.count)[own.rank]
+        if is_large
+        else ids[: ids.numel() if own.rank == 0 else 0]
+        for kg, ids in entities.items()
+    }
+    found = {kg: torch.empty(0, 0, device=ids.device) for kg, ids in entities.items()}
+    # Of a large problem, even those without a share compute rows of inner layers.
+    if is_large or own.rank == 0:
+        with processes.alone(), ExitStack() as stack:
+            if is_large:
+                stack.enter_context(divided(_division_of(own)))
+            found = encode_entities(model, data, shares, graph)
+    return {kg: gather_rows(rows, own) for kg, rows in found.items()}
+
+
+def _division_of(own: Team) -> Division:
+    """How the processes divide the layers of graph encoders."""
+    return Division(
+        own.rank, own.count, lambda rows, source: broadcast(rows, source, own)
+    )
 
 
 def _join_large(views: Sequence[Tensor]) -> Tensor:

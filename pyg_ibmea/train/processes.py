@@ -2,8 +2,9 @@
 
 Every process has the whole problem and a copy of the model. A step's batch is divided
 among them; what each has encoded is gathered, so that the loss is that of the whole
-batch, and the gradients are added up. The first process (rank 0) alone evaluates,
-proposes pairs, writes and prints; the others are told what they must know of it.
+batch, and the gradients are added up. In a training in parts, each has a part of its
+own. The first process (rank 0) evaluates, proposes pairs, writes and prints; the others
+are told what they must know of it, and help it to encode and search a large problem.
 
 Without ``torchrun``, or with one process, nothing here does anything.
 """
@@ -18,21 +19,26 @@ from typing import Any, TypeVar
 import torch
 from torch import nn
 
-from pyg_ibmea.train._team import joined, team
+from pyg_ibmea.train._rows_exchange import share_state
+from pyg_ibmea.train._team import Team, joined, team
 
 __all__ = [
     "all_threads",
+    "alone",
     "by_first",
     "check_same",
     "count",
     "device_of",
+    "helps",
     "in_turn",
     "is_new_signal",
     "joined",
+    "jointly",
     "rank",
     "same",
     "same_draws",
     "same_weights",
+    "state_by_first",
     "traffic",
 ]
 
@@ -103,10 +109,72 @@ def by_first(compute: Callable[[], T]) -> T:
         return compute()
     found: Any = None
     if own.rank == 0:
-        with all_threads():
+        with all_threads(), _working(own, together=False):
             found = compute()
     told: T = own.broadcast(found)
     return told
+
+
+def state_by_first(compute: Callable[[], T]) -> T:
+    """The same for a state with long tensors, which are sent some rows at a time.
+
+    Args:
+        compute (callable): As for :func:`by_first`; it returns containers of tensors on
+            the CPU, numbers and texts.
+    """
+    own = team()
+    if own is None:
+        return compute()
+    found: Any = None
+    if own.rank == 0:
+        with all_threads(), _working(own, together=False):
+            found = compute()
+    told: T = share_state(found, own)
+    return told
+
+
+@contextmanager
+def jointly() -> Iterator[None]:
+    """Inside, all processes encode entities and search candidates together: each makes
+    a share of the rows, and finds the candidates of a share of them. All must ask for
+    the same in the same order.
+
+    Candidates are left to the first process, see :func:`helps`.
+    """
+    own = team()
+    if own is None:
+        yield
+        return
+    with _working(own, together=True):
+        yield
+
+
+def helps() -> bool:
+    """Whether this process works for the first, which alone keeps the candidates that
+    are found :func:`jointly`.
+    """
+    own = team()
+    return own is not None and own.together and own.rank > 0
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Inside, this process works for itself, even :func:`jointly`."""
+    own = team()
+    if own is None:
+        yield
+        return
+    with _working(own, together=False):
+        yield
+
+
+@contextmanager
+def _working(own: Team, together: bool) -> Iterator[None]:
+    before, own.together = own.together, together
+    try:
+        yield
+    finally:
+        own.together = before
 
 
 @contextmanager
@@ -172,7 +240,7 @@ def same_weights(*modules: nn.Module) -> None:
         return
     for module in modules:
         weights = {name: value.cpu() for name, value in module.state_dict().items()}
-        module.load_state_dict(same(weights))
+        module.load_state_dict(share_state(weights, own))
 
 
 @contextmanager

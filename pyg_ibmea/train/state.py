@@ -120,17 +120,19 @@ class TrainingState:
             slower=slower,
         )
 
-    def step(self, rows: Rows | None = None) -> None:
+    def step(self, rows: Rows | None = None, seen: Tensor | None = None) -> None:
         """Updates the weights by their gradients.
 
         Args:
             rows (Rows, optional): The rows of the table of embeddings that the step
                 saw, in a training in parts. (default: :obj:`None`)
+            seen (torch.Tensor, optional): Places of those rows that are updated, long
+                ``[m]``. (default: all)
         """
         self.optimizer.step()
         if rows is not None and self.rows is not None:
             rate = self.optimizer.param_groups[0]["lr"] / self.slower
-            self.rows.step(rows, rate)
+            self.rows.step(rows, rate, seen)
 
     @torch.no_grad()
     def update_average(self) -> None:
@@ -177,7 +179,9 @@ class TrainingState:
         device = self._device()
         on_cuda = device.type == "cuda"
         cuda = [torch.cuda.get_rng_state(device)] if on_cuda else []
-        rows = {} if self.rows is None else {"rows": self.rows.state_dict()}
+        rows: dict[str, Any] = {}
+        if self.rows is not None:
+            rows = {"rows": self.rows.state_dict(), "slower": self.slower}
         return {
             **rows,
             "epoch": self.epoch,
@@ -220,6 +224,7 @@ class TrainingState:
         if self.rows is not None:
             self.rows.load_state_dict(state["rows"])
         self.scheduler.load_state_dict({**state["scheduler"], "lr_lambdas": [None]})
+        self._speed_up(self.slower / state.get("slower", self.slower))
         self.epoch = state["epoch"]
         self.seconds = state["seconds"]
         self.best_epoch = state["best_epoch"]
@@ -237,6 +242,17 @@ class TrainingState:
             # Older checkpoints hold one for each GPU of the machine.
             number = device.index or 0
             torch.cuda.set_rng_state(cuda[number if number < len(cuda) else 0], device)
+
+    def _speed_up(self, factor: float) -> None:
+        """Changes the learning rate of the encoders, where another number of processes
+        had begun.
+        """
+        if factor == 1.0:
+            return
+        for group in self.optimizer.param_groups:
+            group["lr"] *= factor
+            group["initial_lr"] *= factor
+        self.scheduler.base_lrs = [rate * factor for rate in self.scheduler.base_lrs]
 
     def _device(self) -> torch.device:
         """Where the model is, and so the generator that its noise comes from."""

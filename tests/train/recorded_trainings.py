@@ -37,7 +37,13 @@ CASES = {
     },
     # Samples are replaced by means, but the KL is there, of uneven rows.
     "KL": {"bottleneck": "all", "beta": 1e-2, "beta_warmup": 0, "batch_size": 13},
-    "parts": {"parts": 3, "batch_size": 13, "withhold": 0.0, "epochs": 2},
+    # Two processes take one each, three divide every batch of one.
+    "parts": {"parts": 2, "batch_size": 13, "withhold": 0.0, "epochs": 2},
+    "candidates": {
+        "iterative": True, "propose_from": 2, "propose_every": 1,
+        "propose_window": 1, "propose_first_threshold": 0.05,
+        "propose_threshold": 0.05, "num_candidates": 8, "epochs": 4,
+    },
     "own loss": {},
     "three graphs": {},
 }  # fmt: skip
@@ -65,20 +71,20 @@ class Recorded(Objective):
         return loss, terms
 
 
-def problem(case):
+def problem(case, size=80):
     return (
         three_graphs(40)
         if case == "three graphs"
-        else SyntheticMMKG(num_entities=80)[0]
+        else SyntheticMMKG(num_entities=size)[0]
     )
 
 
-def training_of(case, log=None, **changes):
+def training_of(case, log=None, size=80, **changes):
     """A training of one case; each process must be given another seed to be told."""
     given = {**QUIET, **CASES[case], **changes}
     given["bottleneck"] = parse_bottleneck(given["bottleneck"])
     options = Options.of(**given)
-    data = problem(case)
+    data = problem(case, size)
     torch.manual_seed(processes.rank())
     model = IBMEA.from_data(data, options=options.model).double()
     hybrid = Learned() if case == "own loss" else None
@@ -91,12 +97,13 @@ def training_of(case, log=None, **changes):
     return Training(data, model, objective, options, log, progress=False)
 
 
-def record(case, log=None, stop_after=None, **changes):
+def record(case, log=None, stop_after=None, noise=False, **changes):
     """Losses and their terms, the figures of the validation pairs, and the weights; of
     a training that stops after an epoch, only the former.
     """
     sample = GaussianPosterior.rsample
-    GaussianPosterior.rsample = lambda self, num_samples=None: self.mean
+    if not noise:
+        GaussianPosterior.rsample = lambda self, num_samples=None: self.mean
     try:
         training = training_of(case, log, **changes)
         if stop_after is not None:

@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 from started_processes import Forked
 
+from pyg_ibmea import Aligner
+from pyg_ibmea.datasets import SyntheticMMKG
+
 pytestmark = pytest.mark.slow
 TINY = ["--epochs", "4", "--eval-every", "2", "--graph-channels", "8",
         "--modal-channels", "4", "--propose-from", "2", "--propose-every", "1",
@@ -66,6 +69,46 @@ def test_a_killed_run_goes_on_with_another_number_of_processes(words, tmp_path):
     lines = (out / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == [2, 4]
     assert json.loads((out / "metrics.json").read_text())["processes"]["count"] == 3
+
+
+FIT = """
+import warnings
+from pyg_ibmea import Aligner
+from pyg_ibmea.datasets import SyntheticMMKG
+from pyg_ibmea.train import evaluation, processes
+
+warnings.simplefilter("ignore")
+evaluation.LARGE = 100
+with processes.joined():
+    aligner = Aligner(
+        epochs=1, graph_channels=8, modal_channels=4, parts=2, num_candidates=5,
+        refits=1, progress=False, device="cpu",
+    )
+    aligner.fit(SyntheticMMKG(num_entities=90)[0], out="run")
+"""
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_all_encode_and_search_at_the_end_is_what_one_finds(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "fit.py").write_text(FIT)
+    codes, told = Forked(2, [tmp_path / "fit.py"], tmp_path).end(240)
+    assert codes == [0, 0], told
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["processes"]["count"] == 2
+    assert metrics["candidates"]["nearest"] == 5
+    alone = Aligner.load("run", SyntheticMMKG(num_entities=90)[0], device="cpu")
+    expected = alone.metrics()
+    for part in ("val", "test", "candidates"):
+        assert metrics[part] == json.loads(json.dumps(expected[part])), part
+    rows = (tmp_path / "run" / "alignment.tsv").read_text().splitlines()[1:]
+    found = {tuple(row.split("\t")[:2]) for row in rows}
+    matches = alone.align()
+    uris = matches.uris["source"], matches.uris["target"]
+    assert found == {
+        (uris[0][i], uris[1][j])
+        for i, j in zip(matches.source, matches.target, strict=True)
+    }
 
 
 def test_example(tmp_path):

@@ -66,9 +66,11 @@ def assert_same(found, expected):
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("count", [2, 3])
 def test_steps_are_those_of_one_process(count, case, alone, found):
+    if case == "parts" and count <= CASES[case]["parts"]:
+        pytest.skip("every process has a part of its own, see test_part_ranks.py")
     assert len(alone[case]["losses"]) > 20
     assert_same(found[count][case], alone[case])
-    if case == "withheld, pseudo-seeds":
+    if case in ("withheld, pseudo-seeds", "candidates"):
         assert alone[case]["pseudo-seeds"] > 5
 
 

@@ -106,3 +106,38 @@ def test_state_goes_on_bit_for_bit():
     assert resumed.table.equal(whole.table)
     for name, value in resumed.state_dict().items():
         assert value.equal(whole.state_dict()[name])
+
+
+@pytest.mark.parametrize("seen", [[], [1], [0, 2, 5], list(range(6))])
+def test_rows_that_a_step_did_not_see_stay_as_they_are(seen):
+    """Among rows that were taken together; the others are those of a table alone."""
+    torch.manual_seed(0)
+    table = torch.randn(9, 4)
+    index, seen = torch.arange(2, 8), torch.tensor(seen, dtype=torch.long)
+    grads = [torch.randn(6, 4) for _ in range(5)]
+    alone, together = RowAdamW(table.clone(), 0.1), RowAdamW(table.clone(), 0.1)
+    rows, some = together.take(index), alone.take(index[seen])
+    for number, grad in enumerate(grads):
+        # In every other step all are seen.
+        which = None if number % 2 else seen
+        rows.weight.grad = grad.clone()
+        together.step(rows, 0.05, which)
+        some.weight.grad = grad[seen]
+        alone.step(some, 0.05)
+        assert rows.weight.grad is None
+    together.put(rows)
+    alone.put(some)
+    for one, other in (
+        (together.table, alone.table),
+        *zip(together.state_dict().values(), alone.state_dict().values(), strict=True),
+    ):
+        torch.testing.assert_close(one[index[seen]], other[index[seen]])
+    others = torch.ones(9, dtype=torch.bool)
+    others[index[seen]] = False
+    expected = torch.zeros(9, 1)
+    expected[index] = 2.0
+    expected[index[seen]] = 5.0
+    assert together.steps.equal(expected)
+    outside = torch.tensor([0, 1, 8])
+    assert together.table[outside].equal(table[outside])
+    assert not together.mean[outside].any()

@@ -3,7 +3,10 @@ import io
 import pytest
 import torch
 
+from pyg_ibmea.datasets import SyntheticMMKG
+from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.train import Options, TrainingState
+from pyg_ibmea.train._tables import Tables
 
 
 def new_state(channels=3, average_decay=0.9):
@@ -156,3 +159,32 @@ def test_checkpoint_that_lacks_something():
     del state["scheduler"]
     with pytest.raises(ValueError, match="is of another model or other data"):
         new_state().load_state_dict(state)
+
+
+@pytest.mark.parametrize(("began", "goes_on"), [(0.5, 0.125), (0.125, 0.5), (0.3, 0.3)])
+def test_another_number_of_processes_goes_on_at_its_own_rate(began, goes_on):
+    """The encoders take as many steps as there are processes with a part fewer."""
+
+    def state_at(slower):
+        data = SyntheticMMKG(num_entities=30)[0]
+        options = Options.of(
+            lr=0.1, warmup_epochs=3, cosine_epochs=9, graph_channels=4, modal_channels=4
+        )
+        model = IBMEA.from_data(data, options=options.model)
+        return TrainingState.create(model, options, (), Tables(), slower)
+
+    first, other, whole = state_at(began), state_at(goes_on), state_at(goes_on)
+    for _ in range(2):
+        first.optimizer.step()
+        first.scheduler.step()
+        whole.optimizer.step()
+        whole.scheduler.step()
+    other.load_state_dict(through_a_file(first))
+    for _ in range(4):
+        rates = [s.optimizer.param_groups[0]["lr"] for s in (other, whole)]
+        assert rates[0] == pytest.approx(rates[1], rel=1e-12)
+        # The table learns at the rate of the schedule, as ever.
+        assert rates[0] / other.slower == pytest.approx(rates[1] / whole.slower)
+        for state in (other, whole):
+            state.optimizer.step()
+            state.scheduler.step()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
@@ -89,6 +91,44 @@ def filled(chunks: Chunks, size: int, like: Tensor, chunk: int) -> Tensor:
         chunk (int): How many are computed at a time.
     """
     found = room_for((size, like.size(1)), like.dtype, like.device)
-    for rows in ranges(size, chunk):
-        found[rows] = chunks(rows)
+    division = _division.get()
+    for number, rows in enumerate(ranges(size, chunk)):
+        if division is None:
+            found[rows] = chunks(rows)
+            continue
+        worker = number % division.count
+        if worker == division.number:
+            found[rows] = chunks(rows)
+        division.share(found[rows], worker)
     return found
+
+
+@dataclass(frozen=True)
+class Division:
+    """How several workers divide what is computed for the next layer.
+
+    Attributes:
+        number (int): The number of this one.
+        count (int): How many there are.
+        share (callable): Is given rows and the number of the worker that has computed
+            them, and fills them in for all others.
+    """
+
+    number: int
+    count: int
+    share: Callable[[Tensor, int], None]
+
+
+_division: ContextVar[Division | None] = ContextVar("division", default=None)
+
+
+@contextmanager
+def divided(division: Division) -> Iterator[None]:
+    """Inside, :func:`filled` computes only the rows of one worker; all workers must
+    encode the same graph.
+    """
+    token = _division.set(division)
+    try:
+        yield
+    finally:
+        _division.reset(token)
