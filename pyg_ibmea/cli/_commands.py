@@ -7,6 +7,7 @@ import json
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import datetime
 from itertools import permutations
@@ -17,8 +18,9 @@ import torch
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea import report
-from pyg_ibmea.align import Alignment
+from pyg_ibmea.align import Alignment, Explanation
 from pyg_ibmea.aligner import Aligner
+from pyg_ibmea.cli._choices import choice_of
 from pyg_ibmea.cli._endings import ENDINGS, PAIRS, check_ending
 from pyg_ibmea.cli._examples import hard_examples
 from pyg_ibmea.cli._exports import join_known, write_embeddings, write_merged
@@ -228,13 +230,14 @@ def print_metrics(metrics: dict[str, Any], pairs: Sequence[Pair]) -> None:
 def align(args: argparse.Namespace) -> int:
     """Aligns again with the models of a run."""
     config = read_config(args.run)
+    choice, to = choice_of(args), args.to or args.run / "alignment.tsv"
     data = read_again(args.run, config, args.device)
     run = RunFolder(args.run, config, resume=True)
-    with run.locked():
+    with run.locked() if args.to is None else nullcontext():
         aligner = Aligner.load(args.run, data, device=args.device)
-        found = aligner.align()
-        found.save(args.run / "alignment.tsv")
-        if len(found.pairs) > 1:
+        found = aligner.align(**choice)
+        found.save(to)
+        if len(found.pairs) > 1 and args.to is None:
             run.write_clusters(data, aligner.clusters())
     said: list[dict[str, Any]] = [
         {
@@ -251,7 +254,7 @@ def align(args: argparse.Namespace) -> int:
     for line in said:
         print(
             f"{pair_title(line['graphs'])}: {line['matches']} matches by "
-            f"{line['decoder']} in {args.run / 'alignment.tsv'}"
+            f"{line['decoder']} in {to}"
             + ("" if line["calibrated"] else "; their confidence is NOT calibrated")
         )
     return 0
@@ -342,15 +345,30 @@ def _not_calibrated(run: Path) -> list[str]:
 
 def page(args: argparse.Namespace) -> int:
     """Writes ``report.html`` into a run folder."""
-    examples = []
+    examples: list[dict[str, Any]] = []
+    told: list[Explanation | None] = []
     config = read_config(args.run)
     if "graphs" in config:
         data = read_again(args.run, config)
         matches = Alignment.load(args.run / "alignment.tsv")
         examples = hard_examples(data, matches, graph_files(config))
-    path = report.write_page(args.run, examples)
+        told = _evidence(args, data, matches[: max(0, args.evidence)])
+    path = report.write_page(args.run, examples, told)
     print(json.dumps({"file": str(path)}) if args.json else f"{path} is written")
     return 0
+
+
+def _evidence(
+    args: argparse.Namespace, data: HeteroData, matches: Alignment
+) -> list[Explanation | None]:
+    """Why each of the matches was found; nothing where the models are gone."""
+    if not len(matches):
+        return []
+    try:
+        return Aligner.load(args.run, data, device=args.device).explain_all(matches)
+    except (OSError, ValueError) as error:
+        warnings.warn(f"the page shows no evidence for matches: {error}", stacklevel=1)
+        return []
 
 
 def _selected(args: argparse.Namespace) -> Alignment:
