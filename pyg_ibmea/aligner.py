@@ -36,6 +36,7 @@ from pyg_ibmea.run_files import (
     read_metrics,
 )
 from pyg_ibmea.train import Objective, Options, RunFolder, processes
+from pyg_ibmea.train._answers import Answers
 from pyg_ibmea.train._checkpoint import read_checkpoint
 from pyg_ibmea.train._choice import Choice
 from pyg_ibmea.train._device import moved
@@ -144,6 +145,7 @@ class Aligner:
         self.device = device
         self.progress = progress
         self._trained: TrainedModels | None = None
+        self._answers: Answers | None = None
         self._folder: Path | None = None
         self._states: Trained | None = None
         self._traffic: dict[str, Any] = {}
@@ -369,7 +371,7 @@ class Aligner:
                 or there is no such entity or relation.
         """
         choice = Choice(k, cardinality, sources, targets, same_type)
-        return self._asked(data).chosen(choice)
+        return self._answers_of(data).chosen(choice)
 
     def explain(
         self,
@@ -410,7 +412,7 @@ class Aligner:
             >>> abs(total - match.score) < 1e-4
             True
         """
-        return self._asked(data).explain(source, target, graphs, most)
+        return self._answers_of(data).explain(source, target, graphs, most)
 
     def explain_all(
         self, matches: Alignment, data: HeteroData | None = None, most: int = 3
@@ -429,7 +431,7 @@ class Aligner:
         Raises:
             ValueError: If an entity is not in the data.
         """
-        return self._asked(data).explain_all(matches, most)
+        return self._answers_of(data).explain_all(matches, most)
 
     def clusters(self, data: HeteroData | None = None) -> Clusters:
         """The entities that known pairs and matches of all graphs agree to be the same,
@@ -552,6 +554,15 @@ class Aligner:
         states = self._states
         each = {id(state): state for state in (*states.judged, *states.final)}
         return dict(zip(names, each.values(), strict=True))
+
+    def _answers_of(self, data: HeteroData | None) -> Answers:
+        """What answers questions; it keeps what it computed for the same models."""
+        trained = self._asked(data)
+        if trained is not self._trained:
+            return Answers(trained)
+        if self._answers is None or self._answers.trained is not trained:
+            self._answers = Answers(trained)
+        return self._answers
 
     def _asked(self, data: HeteroData | None) -> TrainedModels:
         """The models, with the problem they are asked about."""

@@ -25,6 +25,7 @@ def explain_match(
     names: Names,
     explainer: Callable[[Pair], Explainer],
     alignment: Alignment,
+    confidence: Callable[[Pair, int, int], float | None],
     source: str,
     target: str | None = None,
     graphs: Pair | None = None,
@@ -37,6 +38,8 @@ def explain_match(
         names (Names): What entities are called.
         explainer (callable): Gives the explainer of a pair of graphs.
         alignment (Alignment): The matches.
+        confidence (callable): Gives the probability that two entities match, by pair of
+            graphs and node ids.
         source (str): URI of the source entity.
         target (str, optional): URI of the target entity. (default: the match that was
             found, with the runner-up beside it)
@@ -67,10 +70,14 @@ def explain_match(
         targets = [int(match.target[0])]
         targets += [int(i) for i in match.runner_up[:1] if i >= 0]
     nodes = torch.tensor([[node] * len(targets), targets])
-    found = explainer(pair).explain(nodes, most)
+    found = [
+        replace(one, confidence=confidence(pair, node, other))
+        for one, other in zip(
+            explainer(pair).explain(nodes, most), targets, strict=True
+        )
+    ]
     if len(rows) and int(match.target[0]) == targets[0]:
-        sure = float(match.confidence[0])
-        found[0] = replace(found[0], confidence=sure, is_match=True)
+        found[0] = replace(found[0], is_match=True)
     elif len(rows):
         best = names.uri(pair[1], int(match.target[0]))
         note = f"the match that was found is {best}"

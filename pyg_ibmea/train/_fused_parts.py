@@ -117,8 +117,9 @@ def cosine_parts(
 
 
 def _unit(rows: Tensor) -> Tensor:
-    length: Tensor = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
-    return rows / length.clamp(min=1e-300)
+    length = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+    unit: Tensor = rows / length.clamp(min=1e-300)
+    return unit
 
 
 def _sums(rows: Tensor, widths: Sequence[int]) -> Tensor:

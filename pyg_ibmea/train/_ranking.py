@@ -15,7 +15,7 @@ from pyg_ibmea.align._ranked_evidence import Allowed, Ranked, RankedEvidence
 from pyg_ibmea.problem import alignment_pair, dangling_of, links_of
 from pyg_ibmea.train._confidence import Judgement, uris_of, without_evidence
 
-_LEAST_RANKS = 10
+_RANKS = 20
 """How many matches of each validation entity teach about those below the best."""
 
 _UNCALIBRATED_TEMPERATURE = 0.1
@@ -41,7 +41,7 @@ class Asked:
 
 @torch.no_grad()
 def calibrate_below(
-    evidence: RankedEvidence, data: HeteroData, entities: Sequence[Tensor], k: int
+    evidence: RankedEvidence, data: HeteroData, entities: Sequence[Tensor]
 ) -> Calibration:
     """Learns from the validation pairs how likely a match is right that is not the best
     of its source entity. Entities known to have no counterpart, of which all matches
@@ -52,12 +52,11 @@ def calibrate_below(
         data (HeteroData): The problem of one pair of graphs.
         entities (sequence of torch.Tensor): Node ids of the rows of both sides,
             ascending.
-        k (int): How many matches of each entity will be asked for.
 
     Returns:
         Calibration: Not fitted where there are no such pairs.
     """
-    below = evidence.ranked(max(k, _LEAST_RANKS)).target[:, 1:]
+    below = evidence.ranked(_RANKS).target[:, 1:]
     links = links_of(data, "val")
     lonely = torch.cat([dangling_of(data, part) for part in ("train", "val")])
     rows = [

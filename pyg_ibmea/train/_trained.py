@@ -11,9 +11,7 @@ from torch import Tensor
 from torch.nn import Module
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.align import Alignment, Calibration, Clusters, Cosine, Decoder
-from pyg_ibmea.align._ranked_evidence import RankedEvidence, ranked_evidence
-from pyg_ibmea.align.explanation import Explanation
+from pyg_ibmea.align import Alignment, Clusters, Cosine, Decoder
 from pyg_ibmea.problem import (
     Pair,
     links_of,
@@ -21,26 +19,18 @@ from pyg_ibmea.problem import (
     pair_title,
     unaligned_entities,
 )
-from pyg_ibmea.train._asking import explain_all, explain_match
-from pyg_ibmea.train._choice import Choice, allowed_pairs, chosen_nodes
 from pyg_ibmea.train._clusters import cluster_metrics, join_matches
 from pyg_ibmea.train._confidence import (
     Judgement,
     align_with_confidence,
     calibrate,
     confidence_metrics,
-    decoders_for,
     match_figures,
     matches_of_test,
 )
 from pyg_ibmea.train._diagnostics import check_agreement
-from pyg_ibmea.train._entity_names import Names
-from pyg_ibmea.train._explaining import Explainer, explainer_of, similarity_of
 from pyg_ibmea.train._figures import mean_figures
-from pyg_ibmea.train._named_bonus import NamedBonus, NeighborhoodBonus
-from pyg_ibmea.train._ranking import Asked, align_ranked, calibrate_below
 from pyg_ibmea.train._training import graph_of, warn
-from pyg_ibmea.train._types import SameType
 from pyg_ibmea.train.decoding import (
     DecodingOptions,
     encode_unaligned,
@@ -86,8 +76,7 @@ class TrainedModels:
         self._ranked: dict[tuple[Pair, str, bool], dict[str, Any]] = {}
         self._encodings: dict[tuple[Pair, bool], Encoding | None] = {}
         # What the final neighbourhood agreement of each pair of graphs follows from.
-        self._matched: dict[Pair, Tensor] = {}
-        self._explainers: dict[Pair, Explainer] = {}
+        self.probable: dict[Pair, Tensor] = {}
 
     @cached_property
     def problems(self) -> dict[Pair, HeteroData]:
@@ -126,7 +115,7 @@ class TrainedModels:
             return None
         bonus, matches = found
         if not judged:
-            self._matched[pair] = matches
+            self.probable[pair] = matches
         return bonus
 
     def encoding(self, pair: Pair, judged: bool) -> Encoding | None:
@@ -171,7 +160,7 @@ class TrainedModels:
     @cached_property
     def alignment(self) -> Alignment:
         """The matches of every linked pair of graphs."""
-        found = Alignment.join(
+        return Alignment.join(
             align_with_confidence(
                 self.final,
                 problem,
@@ -184,126 +173,6 @@ class TrainedModels:
             )
             for pair, problem in self.problems.items()
         )
-        return found.explained_by(self.explain)
-
-    def chosen(self, choice: Choice) -> Alignment:
-        """The matches that are asked for.
-
-        Args:
-            choice (Choice): What is asked.
-        """
-        if choice.is_usual:
-            return self.alignment
-        sources, targets = (
-            chosen_nodes(uris, side, self.problems, self.names)
-            for side, uris in enumerate((choice.sources, choice.targets))
-        )
-        found = Alignment.join(
-            self._chosen(pair, choice, sources, targets) for pair in self.problems
-        )
-        if choice.cardinality is not None:
-            found = found.with_cardinality(choice.cardinality)
-        return found.explained_by(self.explain)
-
-    def _chosen(
-        self,
-        pair: Pair,
-        choice: Choice,
-        sources: Mapping[str, Tensor] | None,
-        targets: Mapping[str, Tensor] | None,
-    ) -> Alignment:
-        problem, best = self.problems[pair], self.alignment.between(*pair)
-        entities = unaligned_entities(problem, ("train", "val"))
-        if not all(map(len, entities)):
-            return best
-        same = choice.same_type
-        kinds = None if same is None else SameType(problem, same, self.names)
-        asked = Asked(
-            choice.k,
-            None if sources is None else sources[pair[0]],
-            allowed_pairs(entities, targets and targets[pair[1]], kinds),
-            choice.one_each,
-        )
-        evidence, _ = self._ranked_evidence(pair, judged=False)
-        below = self._below(pair, choice.k)
-        parts = (problem, self.final, entities, best, self.judgements[pair])
-        return align_ranked(evidence, *parts, below, asked)
-
-    def _below(self, pair: Pair, k: int) -> Calibration:
-        """How likely matches are that are not the best of their entity."""
-        if not self.judgements[pair].calibrated:
-            return Calibration()
-        evidence, entities = self._ranked_evidence(pair, judged=True)
-        return calibrate_below(evidence, self.problems[pair], entities, k)
-
-    def _ranked_evidence(
-        self, pair: Pair, judged: bool
-    ) -> tuple[RankedEvidence, Sequence[Tensor]]:
-        models, known = (
-            (self.judged, ("train",)) if judged else (self.final, ("train", "val"))
-        )
-        bonus = self.bonuses[pair][not judged]
-        entities, _, similarity = similarity_of(
-            *(models, self.problems[pair], known, bonus, self.graph),
-            self.encoding(pair, judged),
-        )
-        by = decoders_for(self.options, bonus, self.decoder)
-        features = self.options.csls, self.options.final_sinkhorn(bonus)
-        choice = self.judgements[pair].choice
-        return ranked_evidence(similarity, by[choice], *features), entities
-
-    @cached_property
-    def names(self) -> Names:
-        """What entities are called."""
-        return Names(self.data)
-
-    def named_bonuses(self, pair: Pair) -> list[NamedBonus]:
-        """What is added to the cosines for the final alignment, by name; the values
-        add up to the last of :attr:`bonuses`.
-        """
-        bonus, weight = self.bonuses[pair][1], self.options.neighbor_agreement
-        if bonus is None:
-            return []
-        problem, matches = self.problems[pair], self._matched[pair]
-        return [
-            NeighborhoodBonus(problem, pair, bonus, matches, weight, self.names),
-        ]
-
-    def explainer(self, pair: Pair) -> Explainer:
-        """What explains the scores of a pair of graphs."""
-        if pair not in self._explainers:
-            bonus, choice = self.bonuses[pair][1], self.judgements[pair].choice
-            by = decoders_for(self.options, bonus, self.decoder)[choice]
-            self._explainers[pair] = explainer_of(
-                *(self.final, self.problems[pair], by, bonus),
-                *(self.named_bonuses(pair), self.names, self.graph),
-                self.encoding(pair, judged=False),
-            )
-        return self._explainers[pair]
-
-    def explain(
-        self,
-        source: str,
-        target: str | None = None,
-        graphs: Pair | None = None,
-        most: int = 5,
-    ) -> Explanation:
-        """Explains a match; see :meth:`pyg_ibmea.Aligner.explain`."""
-        asked = (source, target, graphs, most)
-        known = (self.problems, self.names, self.explainer, self.alignment)
-        return explain_match(*known, *asked)
-
-    def explain_all(
-        self, alignment: Alignment, most: int = 3
-    ) -> list[Explanation | None]:
-        """Explains each match of an alignment; ``None`` for those of known pairs.
-
-        Args:
-            alignment (Alignment): The matches.
-            most (int, optional): How many facts are told one by one.
-                (default: :obj:`3`)
-        """
-        return explain_all(self.explainer, self.names, alignment, most)
 
     @cached_property
     def clusters(self) -> Clusters:

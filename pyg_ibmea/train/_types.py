@@ -84,7 +84,8 @@ class SameType:
                 common = torch.sparse.mm(right, rows.t()).t()[:, target] > 0
             else:
                 common = _in_common(reach, right, source, target)
-            return (free | common).to(device)
+            found: Tensor = (free | common).to(device)
+            return found
 
         return allowed
 
@@ -95,7 +96,9 @@ def _in_common(left: Tensor, right: Tensor, rows: Tensor, others: Tensor) -> Ten
     for some, with_them in zip(rows.split(_CHUNK), others.split(_CHUNK), strict=True):
         both = left.index_select(0, some) * right.index_select(0, with_them)
         count = torch.zeros(some.numel(), dtype=torch.bool)
-        count[both.coalesce().indices()[0]] = True
+        both = both.coalesce()
+        # What only one of them has is kept as a zero.
+        count[both.indices()[0][both.values() > 0]] = True
         found.append(count)
     return torch.cat(found) if found else torch.zeros(0, dtype=torch.bool)
 

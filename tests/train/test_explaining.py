@@ -94,8 +94,8 @@ def test_facts_are_those_of_the_neighbourhood_agreement(data):
     aligner = Aligner(decoder="cosine", **SMALL).fit(data)
     trained = aligner._trained
     matches = trained.alignment
-    told = trained.explain_all(matches, most=1000)
-    probable = trained._matched[PAIR].to_dense().double()
+    told = aligner.explain_all(matches, most=1000)
+    probable = trained.probable[PAIR].to_dense().double()
     edges = [
         (triples_of(data, kg).edge_index, triples_of(data, kg).edge_type) for kg in PAIR
     ]
@@ -169,8 +169,32 @@ def test_the_runner_up_stands_beside_the_match(fitted):
     total = sum(c["value"] for c in said["contributions"])
     assert total == pytest.approx(said["score"], abs=2e-5)
     other = matches.explain(match.source, match.runner_up)
-    assert other.confidence is None or other.confidence < match.confidence
+    assert other.confidence == why.runner_up.confidence
+    two = fitted.align(k=2)
+    [second] = [
+        m for m in two if (m.source, m.target) == (match.source, match.runner_up)
+    ]
+    assert other.confidence == pytest.approx(second.confidence, abs=1e-12)
     assert other.notes == (f"the match that was found is {match.target}",)
+
+
+def test_among_candidates_only(data):
+    aligner = Aligner(decoder=Sinkhorn(0.05), num_candidates=3, **SMALL).fit(data)
+    matches = aligner.align()
+    for match, why in zip(matches, aligner.explain_all(matches), strict=True):
+        total = sum(c.value for c in why.contributions)
+        assert total == pytest.approx(match.score, abs=2e-5)
+        assert why.notes == ()
+    several = aligner.align(k=50)
+    given = {(m.source, m.target) for m in several}
+    assert len(given) == len(several) < 50 * len(matches)
+    source = matches[0].source
+    far = next(m.target for m in matches if (source, m.target) not in given)
+    why = aligner.explain(source, far)
+    assert why.confidence is None
+    assert why.notes[0] == (
+        "the pair is not among the candidates, so it could not be chosen"
+    )
 
 
 def test_whom_an_alignment_asks(fitted, data, tmp_path):
