@@ -179,7 +179,8 @@ def test_the_runner_up_stands_beside_the_match(fitted):
 
 
 def test_among_candidates_only(data):
-    aligner = Aligner(decoder=Sinkhorn(0.05), num_candidates=3, **SMALL).fit(data)
+    options = {"refits": 1, "refit_epochs": 2, "num_candidates": 3}
+    aligner = Aligner(decoder=Sinkhorn(0.05), **options, **SMALL).fit(data)
     matches = aligner.align()
     for match, why in zip(matches, aligner.explain_all(matches), strict=True):
         total = sum(c.value for c in why.contributions)
