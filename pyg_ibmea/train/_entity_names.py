@@ -44,8 +44,10 @@ class Names:
         return str(node) if uris is None else str(uris[node])
 
     def label(self, kg: str, node: int) -> str:
-        """What a person calls an entity."""
-        return short(self.uri(kg, node))
+        """What a person calls an entity: its first label, or the end of its URI."""
+        labels = self._store.get("labels", {}).get(kg)
+        first = str(labels[node]).partition("\n")[0] if labels is not None else ""
+        return first or short(self.uri(kg, node))
 
     def relation(self, kg: str, number: int) -> str:
         """The URI of a relation, or its number; ``''`` if it has no name."""
