@@ -54,6 +54,9 @@ from pyg_ibmea.run_files import (
 )
 from pyg_ibmea.train import Estimate, Options, RunFolder, Stopped, estimate, processes
 
+_WITH_EVIDENCE = 10_000
+"""How many matches of a report have evidence, unless asked otherwise."""
+
 
 def inspect(args: argparse.Namespace) -> int:
     """Says what graphs hold, before training."""
@@ -352,7 +355,7 @@ def page(args: argparse.Namespace) -> int:
         data = read_again(args.run, config)
         matches = Alignment.load(args.run / "alignment.tsv")
         examples = hard_examples(data, matches, graph_files(config))
-        told = _evidence(args, data, matches[: max(0, args.evidence)])
+        told = _evidence(args, data, matches)
     path = report.write_page(args.run, examples, told)
     print(json.dumps({"file": str(path)}) if args.json else f"{path} is written")
     return 0
@@ -361,7 +364,11 @@ def page(args: argparse.Namespace) -> int:
 def _evidence(
     args: argparse.Namespace, data: HeteroData, matches: Alignment
 ) -> list[Explanation | None]:
-    """Why each of the matches was found; nothing where the models are gone."""
+    """Why the first of the matches were found; nothing where the models are gone."""
+    most = args.evidence
+    if most is None:
+        most = 0 if sum(entity_counts(data).values()) > LARGE else _WITH_EVIDENCE
+    matches = matches[: max(0, most)]
     if not len(matches):
         return []
     try:

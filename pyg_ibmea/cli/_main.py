@@ -237,10 +237,10 @@ def make_parser() -> argparse.ArgumentParser:
     page.add_argument(
         "--evidence",
         type=int,
-        default=10_000,
         metavar="N",
         help="the first N matches show in the page why they were found, for which the "
-        "models are asked again; 0: none (default: %(default)s)",
+        "models are asked again; 0: none (default: 10,000 up to 100,000 entities, none "
+        "beyond, where asking takes long)",
     )
     page.add_argument(
         "--device", help="where to encode for that (default: CUDA if available)"
