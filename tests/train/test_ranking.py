@@ -6,10 +6,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from torch_geometric.data import HeteroData
 
 from pyg_ibmea import Aligner, Alignment
+from pyg_ibmea.align._ranked_evidence import Ranked
 from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.problem import links_between, unaligned_entities
+from pyg_ibmea.train._ranking import calibrate_below
 
 pytestmark = pytest.mark.filterwarnings("ignore:(modality|the bottleneck|pseudo-seeds)")
 
@@ -215,3 +218,43 @@ def test_same_type(data):
     expected = {(m.source, m.target) for m in every if allowed(m)}
     assert {(m.source, m.target) for m in found} == expected
     assert len(expected) < len(every)
+
+
+class Fixed:
+    """Evidence that says nothing: each entity is ranked with its own row first."""
+
+    def ranked(self, k):
+        rows = torch.arange(8)
+        target = (rows[:, None] + torch.arange(4)) % 8
+        return Ranked(target, torch.zeros(8, 4), rows)
+
+    def features(self, pairs):
+        return torch.zeros(pairs.size(1), 5, dtype=torch.double)
+
+
+@pytest.mark.parametrize("with_lonely", [False, True])
+def test_what_tells_nothing_gets_the_share_that_is_right(with_lonely):
+    """Below the best, 3 of the 9 matches of the three validation entities are right;
+    the 6 of two entities without a counterpart, which are 2 for 7 known pairs, weigh
+    as much as 9 times 2 / 7 others.
+    """
+    data = HeteroData()
+    links = links_between(data, PAIR)
+    # Of eight entities outside the training pairs, rows 0 to 2 are one, two and three
+    # rows before their counterparts.
+    first, second = torch.arange(4), torch.arange(4) + 8
+    row, column = torch.tensor([0, 1, 2]), torch.tensor([1, 3, 5])
+    links.edge_index = torch.stack(
+        [torch.cat([second, row]), torch.cat([first + 8, column])]
+    )
+    links.train_mask = torch.arange(7) < 4
+    links.val_mask, links.test_mask = ~links.train_mask, links.train_mask & False
+    if with_lonely:
+        links.dangling, links.dangling_part = torch.tensor([5, 6]), torch.tensor([1, 0])
+    for kg in PAIR:
+        data[kg].num_nodes = 12
+    entities = [torch.arange(8), torch.arange(8)]
+    found = calibrate_below(Fixed(), data, entities)
+    share = 3 / (9 + 9 * 2 / 7) if with_lonely else 3 / 9
+    expected = (9 * share + 1) / (9 + 2)  # Laplace's rule, from nine trials.
+    assert found(torch.zeros(1, 5)).item() == pytest.approx(expected, abs=2e-4)
