@@ -16,6 +16,7 @@ from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Alignment, Clusters, Decoder
 from pyg_ibmea.align.decoders import as_decoder
+from pyg_ibmea.align.explanation import Explanation
 from pyg_ibmea.devices import usable_device
 from pyg_ibmea.nn import IBMEA, GraphEncoder, ModalityEncoder
 from pyg_ibmea.problem import (
@@ -35,7 +36,9 @@ from pyg_ibmea.run_files import (
     read_metrics,
 )
 from pyg_ibmea.train import Objective, Options, RunFolder, processes
+from pyg_ibmea.train._answers import Answers
 from pyg_ibmea.train._checkpoint import read_checkpoint
+from pyg_ibmea.train._choice import Choice
 from pyg_ibmea.train._device import moved
 from pyg_ibmea.train._facts import facts_of
 from pyg_ibmea.train._figures import mean_figures
@@ -145,6 +148,7 @@ class Aligner:
         self.device = device
         self.progress = progress
         self._trained: TrainedModels | None = None
+        self._answers: Answers | None = None
         self._folder: Path | None = None
         self._states: Trained | None = None
         self._traffic: dict[str, Any] = {}
@@ -402,22 +406,117 @@ class Aligner:
             aligner._trained = aligner._load_models(data)
         return aligner
 
-    def align(self, data: HeteroData | None = None) -> Alignment:
-        """A match for every source entity outside the seed pairs, with a confidence.
+    def align(
+        self,
+        data: HeteroData | None = None,
+        *,
+        k: int = 1,
+        cardinality: str | None = None,
+        sources: Collection[str] | None = None,
+        targets: Collection[str] | None = None,
+        same_type: str | Mapping[str, str] | None = None,
+    ) -> Alignment:
+        """A match for every source entity outside the seed pairs, with a confidence; or
+        several, or those of some entities only.
+
+        The confidence is the probability that a pair is right, among all entities: a
+        restriction leaves it as it is. Of the ``k`` matches of an entity the best has
+        the same as alone; that of the others is learned from the validation pairs, too,
+        and all together they have 1 at most, unless several targets of one source are
+        asked for.
 
         Args:
             data (HeteroData, optional): The problem that it was trained on, needed
                 after :meth:`load`; or the same with further entities (see
                 :func:`pyg_ibmea.data.add_entities`). (default: that of :meth:`fit`)
+            k (int, optional): How many matches of each source entity, at most, the best
+                first; ``runner_up`` and ``margin`` of each are of the next one.
+                (default: :obj:`1`)
+            cardinality (str, optional): What to choose of these: ``'one-to-one'``,
+                ``'one-to-many'``, ``'many-to-one'`` or ``'many-to-many'``, from source
+                to target; see :meth:`pyg_ibmea.align.Alignment.with_cardinality`.
+                (default: all of them)
+            sources (collection of str, optional): URIs of the entities to match.
+                (default: all)
+            targets (collection of str, optional): URIs of the entities that they may be
+                matched with. (default: all)
+            same_type (str or dict, optional): URI (or its last part) of the relation to
+                the type of an entity, such as ``'type'``, or that of each graph: only
+                entities of corresponding types are matched. Types correspond that known
+                pairs have or are, or that have one URI; what is untyped, or of a type
+                that corresponds to none, may be matched with all.
+                (default: types do not count)
 
         Returns:
             Alignment: The matches of all linked pairs of graphs.
 
         Raises:
             RuntimeError: If nothing was trained, or the data are needed.
-            ValueError: If the data do not fit the models.
+            ValueError: If the data do not fit the models, an argument is out of range,
+                or there is no such entity or relation.
         """
-        return self._asked(data).alignment
+        choice = Choice(k, cardinality, sources, targets, same_type)
+        return self._answers_of(data).chosen(choice)
+
+    def explain(
+        self,
+        source: str,
+        target: str | None = None,
+        graphs: Pair | None = None,
+        data: HeteroData | None = None,
+        most: int = 5,
+    ) -> Explanation:
+        """Why two entities get their score: what each modality, the strongest facts and
+        the decoder add to it.
+
+        Args:
+            source (str): URI of the source entity, which is in no seed pair.
+            target (str, optional): URI of a target entity. (default: the match that was
+                found, with the runner-up beside it)
+            graphs (tuple, optional): Names of the two graphs. (default: those that have
+                the entities)
+            data (HeteroData, optional): As for :meth:`align`.
+            most (int, optional): How many facts of a kind are told one by one; the
+                others are summed up. (default: :obj:`5`)
+
+        Returns:
+            Explanation: Contributions that add up to the score of the pair; it prints
+            as text, and has ``to_dict()`` and ``plot()``.
+
+        Raises:
+            RuntimeError: If nothing was trained, or the data are needed.
+            ValueError: If an entity is not there or is in a known pair.
+
+        Example:
+            >>> from pyg_ibmea.datasets import SyntheticMMKG
+            >>> data = SyntheticMMKG(num_entities=120)[0]
+            >>> aligner = Aligner(epochs=8, graph_channels=32, progress=False).fit(data)
+            >>> match = aligner.align()[0]
+            >>> why = aligner.explain(match.source)
+            >>> total = sum(found.value for found in why.contributions)
+            >>> abs(total - match.score) < 1e-4
+            True
+        """
+        return self._answers_of(data).explain(source, target, graphs, most)
+
+    def explain_all(
+        self, matches: Alignment, data: HeteroData | None = None, most: int = 3
+    ) -> list[Explanation | None]:
+        """Explains each of some matches, faster than one by one and without their
+        runners-up.
+
+        Args:
+            matches (Alignment): The matches, such as ``aligner.align()[:100]``.
+            data (HeteroData, optional): As for :meth:`align`.
+            most (int, optional): As for :meth:`explain`. (default: :obj:`3`)
+
+        Returns:
+            list: In their order; ``None`` for a match of entities of known pairs.
+
+        Raises:
+            ValueError: If an entity is not in the data.
+        """
+        return self._answers_of(data).explain_all(matches, most)
 
     def clusters(self, data: HeteroData | None = None) -> Clusters:
         """The entities that known pairs and matches of all graphs agree to be the same,
@@ -540,6 +639,15 @@ class Aligner:
         states = self._states
         each = {id(state): state for state in (*states.judged, *states.final)}
         return dict(zip(names, each.values(), strict=True))
+
+    def _answers_of(self, data: HeteroData | None) -> Answers:
+        """What answers questions; it keeps what it computed for the same models."""
+        trained = self._asked(data)
+        if trained is not self._trained:
+            return Answers(trained)
+        if self._answers is None or self._answers.trained is not trained:
+            self._answers = Answers(trained)
+        return self._answers
 
     def _asked(self, data: HeteroData | None) -> TrainedModels:
         """The models, with the problem they are asked about."""

@@ -28,6 +28,7 @@ from pyg_ibmea.align.decoders import (
     Similarity,
     Sinkhorn,
 )
+from pyg_ibmea.align.explanation import Contribution, Explanation
 from pyg_ibmea.align.forbidding import forbid
 from pyg_ibmea.align.matching import assignment, match_probabilities, mutual_nearest
 from pyg_ibmea.align.metrics import ranking_metrics
@@ -43,9 +44,11 @@ __all__ = [
     "Calibration",
     "Candidates",
     "Clusters",
+    "Contribution",
     "Cosine",
     "Decoder",
     "ExactSearch",
+    "Explanation",
     "HNSWSearch",
     "IVFSearch",
     "Match",

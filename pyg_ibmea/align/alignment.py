@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, overload
@@ -32,7 +32,10 @@ from pyg_ibmea.align._alignment_files import (
 )
 from pyg_ibmea.align._alignment_reader import read_table
 from pyg_ibmea.align._alignment_text import count_of, html_table, one_field, text_table
+from pyg_ibmea.align._cardinality import CARDINALITIES, chosen_rows
 from pyg_ibmea.align._judgement import judge
+from pyg_ibmea.align._run_explained import asked_of_run
+from pyg_ibmea.align.explanation import Explanation
 from pyg_ibmea.problem import Pair
 
 Rows: TypeAlias = slice | Sequence[int] | NDArray[Any] | Tensor
@@ -149,6 +152,7 @@ class Alignment:
         self.pair = whole_numbers("pair", pair)
         columns = {name: getattr(self, name) for name in ARRAYS}
         check_columns(columns, self.pairs, self.uris)
+        self._explain: Callable[..., Explanation] | None = None
         self.decoder = by_pair("decoder", decoder, self.pairs, "")
         self.threshold = by_pair("threshold", threshold, self.pairs, 0.0)
         self.calibrated = by_pair("calibrated", calibrated, self.pairs, None)
@@ -259,7 +263,7 @@ class Alignment:
             ValueError: If the file is not a table of matches; the message names the
                 line.
         """
-        return cls(**read_table(Path(path)))
+        return cls(**read_table(Path(path))).explained_by(asked_of_run(Path(path)))
 
     def save(
         self,
@@ -323,15 +327,44 @@ class Alignment:
         return self[np.flatnonzero(self.confidence >= least)]
 
     def one_to_one(self) -> Alignment:
-        """The most confident match of each target in each pair of graphs; the first one
-        wins ties.
+        """The most confident match of each target in each pair of graphs, and of each
+        source where it has several; the first one wins ties.
         """
-        # The sort is stable: rows with equal keys keep their order.
-        order = np.lexsort((-self.confidence, self.target, self.pair))
-        pair, target = self.pair[order], self.target[order]
-        surest = np.ones(len(order), dtype=bool)
-        surest[1:] = (np.diff(pair) != 0) | (np.diff(target) != 0)
-        return self[np.sort(order[surest])]
+        return self.with_cardinality("one-to-one")
+
+    def with_cardinality(self, cardinality: str) -> Alignment:
+        """The surest matches that a cardinality allows in each pair of graphs, chosen
+        one after the other, the surest first; the first one wins ties.
+
+        Args:
+            cardinality (str): How many entities one may be matched with.
+                ``'one-to-one'``: one on both sides; ``'many-to-one'``: each source with
+                one target; ``'one-to-many'``: each target with one source;
+                ``'many-to-many'``: any.
+
+        Raises:
+            ValueError: If there is no such cardinality.
+
+        Example:
+            >>> alignment = Alignment(
+            ...     [("zh", "en")], {"zh": ["a", "b"], "en": ["x", "y"]},
+            ...     source=[0, 0, 1, 1], target=[0, 1, 0, 1], runner_up=[1, -1, 1, -1],
+            ...     score=[0.9, 0.8, 0.7, 0.1], margin=[0.1, 0.0, 0.6, 0.0],
+            ...     confidence=[0.6, 0.3, 0.5, 0.2], pair=[0, 0, 0, 0])
+            >>> found = alignment.with_cardinality("one-to-one")
+            >>> [(m.source, m.target) for m in found]
+            [('a', 'x'), ('b', 'y')]
+            >>> found = alignment.with_cardinality("one-to-many")
+            >>> [(m.source, m.target) for m in found]
+            [('a', 'x'), ('a', 'y')]
+        """
+        if cardinality not in CARDINALITIES:
+            listed = ", ".join(map(repr, CARDINALITIES))
+            raise ValueError(
+                f"cardinality must be one of {listed}, got {cardinality!r}"
+            )
+        columns = self.pair, self.source, self.target
+        return self[chosen_rows(*columns, self.confidence, cardinality)]
 
     def between(self, source_graph: str, target_graph: str) -> Alignment:
         """The matches from one graph to another.
@@ -393,6 +426,48 @@ class Alignment:
         uris = [self.uris[graph] for graph in graphs[0]] if graphs else [[], []]
         return judge(self.source, self.target, self.confidence, uris, pairs, known)
 
+    def explain(
+        self,
+        source: str,
+        target: str | None = None,
+        graphs: Pair | None = None,
+        most: int = 5,
+    ) -> Explanation:
+        """Why an entity has its match: what each modality and the strongest facts add
+        to the score.
+
+        An alignment asks the :class:`~pyg_ibmea.Aligner` that it came from, or the run
+        folder that it was loaded from, whose graphs are then read again.
+
+        Args:
+            source (str): URI of the source entity.
+            target (str, optional): URI of a target entity. (default: the match, with
+                the runner-up beside it)
+            graphs (tuple, optional): Names of the two graphs. (default: those that have
+                the entities)
+            most (int, optional): How many facts of a kind are told one by one.
+                (default: :obj:`5`)
+
+        Raises:
+            RuntimeError: If the alignment does not know whom to ask.
+            ValueError: If an entity is not there or in a known pair.
+        """
+        if self._explain is None:
+            raise RuntimeError(
+                "this alignment was not made by an Aligner and was not loaded from a "
+                "run folder, so it holds scores but not what they are made of; call "
+                "aligner.explain(source, target), or `pyg-ibmea explain RUN SOURCE`"
+            )
+        return self._explain(source, target, graphs, most)
+
+    def explained_by(self, explain: Callable[..., Explanation] | None) -> Alignment:
+        """The same alignment, which asks a function about its matches.
+
+        Args:
+            explain (callable): Takes what :meth:`explain` takes; ``None`` for nobody.
+        """
+        return self._with(_explain=explain)
+
     def to_pandas(self) -> Any:
         """The matches as a ``pandas.DataFrame`` with the same columns as the ``.tsv``.
 
@@ -404,6 +479,10 @@ class Alignment:
         except ImportError as error:
             raise ImportError("a DataFrame needs pandas: pip install pandas") from error
         return pandas.DataFrame(self._columns())
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A copy or a pickle does not take the models along.
+        return {**self.__dict__, "_explain": None}
 
     def __len__(self) -> int:
         return len(self.source)

@@ -89,6 +89,49 @@ def spread_agreement(
                 [0.0000, 0.5000, 0.0000],
                 [0.0000, 0.0000, 0.5000]])
     """
+    return spread_with_matches(
+        *(z_source, z_target, source_edges, target_edges, known, entities, size),
+        *(weight, rounds, decoder, num_candidates, block_size, candidates, forbidden),
+    )[0]
+
+
+@torch.no_grad()
+def spread_with_matches(
+    z_source: Tensor,
+    z_target: Tensor,
+    source_edges: Edges,
+    target_edges: Edges,
+    known: Tensor,
+    entities: Sequence[Tensor],
+    size: tuple[int, int],
+    weight: float = 0.5,
+    rounds: int = 3,
+    decoder: Sinkhorn | None = None,
+    num_candidates: int = 100,
+    block_size: int | None = None,
+    candidates: Candidates | None = None,
+    forbidden: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """What :func:`spread_agreement` gives, and the probable matches of the last round
+    that it was computed from, sparse ``[N, M]``: by them the agreement of two entities
+    can be taken apart.
+
+    Args:
+        z_source (torch.Tensor): As for :func:`spread_agreement`, as are all others.
+        z_target (torch.Tensor): The same.
+        source_edges (tuple): The same.
+        target_edges (tuple): The same.
+        known (torch.Tensor): The same.
+        entities (sequence of torch.Tensor): The same.
+        size (tuple): The same.
+        weight (float, optional): The same.
+        rounds (int, optional): The same.
+        decoder (Sinkhorn, optional): The same.
+        num_candidates (int, optional): The same.
+        block_size (int, optional): The same.
+        candidates (Candidates, optional): The same.
+        forbidden (torch.Tensor, optional): The same.
+    """
     decoder = Sinkhorn() if decoder is None else decoder
     for name, number in (("rounds", rounds), ("num_candidates", num_candidates)):
         if number < 1:
@@ -131,7 +174,7 @@ def spread_agreement(
         )
         bonus = weight * neighborhood_agreement(matches, source_edges, target_edges)
     assert bonus is not None
-    return bonus
+    return bonus, matches
 
 
 def _checked_ids(

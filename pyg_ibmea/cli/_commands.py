@@ -7,6 +7,7 @@ import json
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import datetime
 from functools import partial
@@ -18,8 +19,9 @@ import torch
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea import report
-from pyg_ibmea.align import Alignment
+from pyg_ibmea.align import Alignment, Explanation
 from pyg_ibmea.aligner import Aligner
+from pyg_ibmea.cli._choices import choice_of
 from pyg_ibmea.cli._continue import next_folder, plot_curves, proceed
 from pyg_ibmea.cli._endings import ENDINGS, PAIRS, check_ending
 from pyg_ibmea.cli._examples import hard_examples
@@ -53,6 +55,9 @@ from pyg_ibmea.run_files import (
     read_metrics,
 )
 from pyg_ibmea.train import Estimate, Options, RunFolder, Stopped, estimate, processes
+
+_WITH_EVIDENCE = 10_000
+"""How many matches of a report have evidence, unless asked otherwise."""
 
 
 def inspect(args: argparse.Namespace) -> int:
@@ -231,13 +236,14 @@ def print_metrics(metrics: dict[str, Any], pairs: Sequence[Pair]) -> None:
 def align(args: argparse.Namespace) -> int:
     """Aligns again with the models of a run."""
     config = read_config(args.run)
+    choice, to = choice_of(args), args.to or args.run / "alignment.tsv"
     data = read_again(args.run, config, args.device)
     run = RunFolder(args.run, config, resume=True)
-    with run.locked():
+    with run.locked() if args.to is None else nullcontext():
         aligner = Aligner.load(args.run, data, device=args.device)
-        found = aligner.align()
-        found.save(args.run / "alignment.tsv")
-        if len(found.pairs) > 1:
+        found = aligner.align(**choice)
+        found.save(to)
+        if len(found.pairs) > 1 and args.to is None:
             run.write_clusters(data, aligner.clusters())
     said: list[dict[str, Any]] = [
         {
@@ -254,7 +260,7 @@ def align(args: argparse.Namespace) -> int:
     for line in said:
         print(
             f"{pair_title(line['graphs'])}: {line['matches']} matches by "
-            f"{line['decoder']} in {args.run / 'alignment.tsv'}"
+            f"{line['decoder']} in {to}"
             + ("" if line["calibrated"] else "; their confidence is NOT calibrated")
         )
     return 0
@@ -345,15 +351,34 @@ def _not_calibrated(run: Path) -> list[str]:
 
 def page(args: argparse.Namespace) -> int:
     """Writes ``report.html`` into a run folder."""
-    examples = []
+    examples: list[dict[str, Any]] = []
+    told: list[Explanation | None] = []
     config = read_config(args.run)
     if "graphs" in config:
         data = read_again(args.run, config)
         matches = Alignment.load(args.run / "alignment.tsv")
         examples = hard_examples(data, matches, graph_files(config))
-    path = report.write_page(args.run, examples)
+        told = _evidence(args, data, matches)
+    path = report.write_page(args.run, examples, told)
     print(json.dumps({"file": str(path)}) if args.json else f"{path} is written")
     return 0
+
+
+def _evidence(
+    args: argparse.Namespace, data: HeteroData, matches: Alignment
+) -> list[Explanation | None]:
+    """Why the first of the matches were found; nothing where the models are gone."""
+    most = args.evidence
+    if most is None:
+        most = 0 if sum(entity_counts(data).values()) > LARGE else _WITH_EVIDENCE
+    matches = matches[: max(0, most)]
+    if not len(matches):
+        return []
+    try:
+        return Aligner.load(args.run, data, device=args.device).explain_all(matches)
+    except (OSError, ValueError) as error:
+        warnings.warn(f"the page shows no evidence for matches: {error}", stacklevel=1)
+        return []
 
 
 def _selected(args: argparse.Namespace) -> Alignment:

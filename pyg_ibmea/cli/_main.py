@@ -13,8 +13,9 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from pyg_ibmea import __version__
-from pyg_ibmea.cli import _commands
+from pyg_ibmea.cli import _commands, _explain
 from pyg_ibmea.cli import _review as asked
+from pyg_ibmea.cli._choices import add_choice_flags
 from pyg_ibmea.cli._problem import add_problem_flags
 from pyg_ibmea.train import Options
 
@@ -167,6 +168,7 @@ def make_parser() -> argparse.ArgumentParser:
     Options.add_flags(train, iterative=True, refits=3)
 
     align = add("align", _commands.align, "align again with the models of a run")
+    add_choice_flags(align)
     evaluate = add(
         "evaluate", _commands.evaluate, "judge the matches of a run by known pairs"
     )
@@ -206,10 +208,27 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="matches: a folder of .parquet files of N rows at most",
     )
-    for command in (evaluate, export):
+    explain = add(
+        "explain", _explain.explain, "say why two entities match, term by term"
+    )
+    explain.add_argument(
+        "--plot",
+        type=Path,
+        metavar="FILE",
+        help="write a waterfall plot, too: .png, .svg or .pdf",
+    )
+    explain.add_argument(
+        "--facts",
+        type=int,
+        default=5,
+        metavar="N",
+        help="how many facts of a kind are told one by one (default: %(default)s)",
+    )
+    for command in (evaluate, explain, export):
         command.add_argument(
             "--graphs", nargs=2, metavar=("A", "B"), help="only matches from A to B"
         )
+    for command in (evaluate, export):
         command.add_argument(
             "--min-confidence",
             type=float,
@@ -220,13 +239,33 @@ def make_parser() -> argparse.ArgumentParser:
             action="store_true",
             help="keep the surest match of each target",
         )
-    for command, when in ((align, ""), (export, "with --what embeddings: ")):
+    when_asked = "with --what embeddings: "
+    for command, when in ((align, ""), (explain, ""), (export, when_asked)):
         command.add_argument(
             "--device", help=f"{when}where to encode (default: CUDA if available)"
         )
     page = add("report", _commands.page, "write report.html into a run folder")
     review = add("review", asked.review, "ask people about the matches of a run")
     asked.add_review_flags(review)
-    for command in (align, evaluate, export, page, review):
+    page.add_argument(
+        "--evidence",
+        type=int,
+        metavar="N",
+        help="the first N matches show in the page why they were found, for which the "
+        "models are asked again; 0: none (default: 10,000 up to 100,000 entities, none "
+        "beyond, where asking takes long)",
+    )
+    page.add_argument(
+        "--device", help="where to encode for that (default: CUDA if available)"
+    )
+    for command in (align, evaluate, explain, export, page, review):
         command.add_argument("run", type=Path, help="run folder")
+    explain.add_argument("source", metavar="SOURCE", help="URI of the source entity")
+    explain.add_argument(
+        "target",
+        metavar="TARGET",
+        nargs="?",
+        help="URI of a target entity (default: the match that was found, with the "
+        "runner-up beside it)",
+    )
     return parser

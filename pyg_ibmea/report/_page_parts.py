@@ -28,6 +28,10 @@ article p{margin:0 0 .4rem}
 .three>div{display:flex;flex-direction:column;min-width:0;overflow-wrap:anywhere}
 .three img{width:4rem;height:4rem;object-fit:contain;background:#fff}
 .three ul{margin:.3rem 0;padding-left:1rem;font-size:.8rem}
+.why td{white-space:normal;overflow-wrap:anywhere}.why table{font-size:.85rem}
+.why td:nth-child(2){text-align:right;font-variant-numeric:tabular-nums}
+.why i{display:block;height:.7rem;background:var(--dot)}.why .less{background:#c8553d}
+.why td:nth-child(3){width:8rem}
 @media(max-width:40rem){.pair{grid-template-columns:1fr}body{padding:.6rem}}
 @media print{.controls,noscript{display:none}section{break-inside:avoid}}
 """
@@ -45,6 +49,54 @@ function cell(row, text) {
   td.textContent = text;
   row.append(td);
 }
+// Of the evidence nothing is parsed until the first row is opened.
+let told = null;
+function evidence(r) {
+  told = told || JSON.parse($("evidence").textContent);
+  return told.rows[index.get(r)];
+}
+function opener(row, r) {
+  const td = document.createElement("td"), button = document.createElement("button");
+  button.textContent = "why";
+  button.setAttribute("aria-expanded", "false");
+  button.addEventListener("click", () => {
+    const open = button.getAttribute("aria-expanded") === "true";
+    button.setAttribute("aria-expanded", String(!open));
+    if (open) row.nextSibling.remove(); else row.after(why(r, row.cells.length));
+  });
+  td.append(button);
+  row.append(td);
+}
+function why(r, width) {
+  const row = document.createElement("tr"), td = document.createElement("td");
+  const terms = evidence(r) || [];
+  row.className = "why";
+  td.colSpan = width;
+  row.append(td);
+  if (!terms.length) {
+    td.textContent = "Not in this page: pyg-ibmea explain RUN SOURCE says why.";
+    return row;
+  }
+  const table = document.createElement("table");
+  const most = Math.max(...terms.map(term => Math.abs(term[1])), 1e-9);
+  for (const [name, value, text] of terms) {
+    const line = document.createElement("tr"), bar = document.createElement("i");
+    cell(line, told.texts[name]);
+    cell(line, (value < 0 ? "" : "+") + value.toFixed(3));
+    const third = document.createElement("td");
+    bar.style.width = 100 * Math.abs(value) / most + "%";
+    if (value < 0) bar.className = "less";
+    third.append(bar);
+    line.append(third);
+    cell(line, told.texts[text]);
+    table.append(line);
+  }
+  const last = document.createElement("tr");
+  cell(last, "score"); cell(last, r[3].toFixed(3)); cell(last, ""); cell(last, "");
+  table.append(last);
+  td.append(table);
+  return row;
+}
 function draw() {
   const body = document.createDocumentFragment();
   for (const r of shown.slice(first, first + SIZE)) {
@@ -52,6 +104,7 @@ function draw() {
     cell(row, r[0]); cell(row, r[1]);
     cell(row, r[2].toFixed(3)); cell(row, r[3].toFixed(3)); cell(row, r[4]);
     if (r.length > 5) cell(row, r[5]);
+    if ($("evidence")) opener(row, r);
     body.append(row);
   }
   $("rows").replaceChildren(body);

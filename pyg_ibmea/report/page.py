@@ -10,9 +10,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from pyg_ibmea.align import Alignment
+from pyg_ibmea.align import Alignment, Explanation
 from pyg_ibmea.files import replacing
 from pyg_ibmea.problem import pair_title
+from pyg_ibmea.report._page_evidence import evidence_of
 from pyg_ibmea.report._page_parts import SCRIPT, STYLE
 from pyg_ibmea.report._page_plots import plane_plot, reliability_plot
 from pyg_ibmea.report.table import calibration_line
@@ -23,7 +24,9 @@ _PARTS = {"test": "Test pairs", "val": "Validation pairs"}
 
 
 def write_page(
-    folder: str | os.PathLike[str], examples: Sequence[Mapping[str, Any]] = ()
+    folder: str | os.PathLike[str],
+    examples: Sequence[Mapping[str, Any]] = (),
+    explanations: Sequence[Explanation | None] = (),
 ) -> Path:
     """Writes ``report.html`` into a run folder, a single file that needs no network.
 
@@ -38,18 +41,26 @@ def write_page(
             and the entities ``source``, ``target`` and ``truth``: dictionaries of
             ``uri`` and, where available, ``name``, ``neighbours`` and ``image`` (a
             ``data:`` URI). (default: none)
+        explanations (sequence of Explanation, optional): Those of the first matches of
+            ``alignment.tsv``, in its order; a row that is opened shows its own, and
+            until then it costs no time. (default: none)
 
     Returns:
         Path: The path of the report.
 
     Raises:
         FileNotFoundError: If a file is missing because the training has not ended.
-        ValueError: If a file is malformed.
+        ValueError: If a file is malformed, or there are more explanations than matches.
     """
     folder = Path(folder)
     metrics = read_metrics(folder)
     config = read_config(folder)
     matches = Alignment.load(folder / "alignment.tsv")
+    if len(explanations) > len(matches):
+        raise ValueError(
+            f"{len(explanations)} explanations are of other matches than the "
+            f"{len(matches)} in {folder / 'alignment.tsv'}"
+        )
     names = [str(g[0]) for g in config.get("graphs", [])] or [folder.name]
     title = " and ".join([", ".join(names[:-1]), names[-1]] if names[1:] else names)
     pairs: Mapping[str, Any] = metrics.get("pairs") or {"": metrics}
@@ -74,6 +85,11 @@ def write_page(
         choice = f"<label>Graphs <select id='graphs'><option></option>{options}"
         choice += "</select></label>"
         head = "<th>graphs</th>"
+    evidence = ""
+    if explanations:
+        head += "<th>evidence</th>"
+        told = _inert(evidence_of(explanations))
+        evidence = f'<script type="application/json" id="evidence">{told}</script>'
     page = f"""<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -99,6 +115,7 @@ value="0"></label>{choice}<output id="count"></output></div>
 <noscript>The table needs JavaScript; see alignment.tsv instead.</noscript></section>
 </main>
 <script type="application/json" id="data">{_inert(rows)}</script>
+{evidence}
 <script>{SCRIPT}</script></body></html>
 """
     path = folder / "report.html"

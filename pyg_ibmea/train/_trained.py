@@ -34,7 +34,7 @@ from pyg_ibmea.train._training import graph_of, warn
 from pyg_ibmea.train.decoding import (
     DecodingOptions,
     encode_unaligned,
-    neighborhood_bonus,
+    neighborhood_evidence,
 )
 from pyg_ibmea.train.encoding import Encoding, asked_links, search_figures
 from pyg_ibmea.train.evaluation import evaluate
@@ -75,6 +75,8 @@ class TrainedModels:
         self.decoder = decoder
         self._ranked: dict[tuple[Pair, str, bool], dict[str, Any]] = {}
         self._encodings: dict[tuple[Pair, bool], Encoding | None] = {}
+        # What the final neighbourhood agreement of each pair of graphs follows from.
+        self.probable: dict[Pair, Tensor] = {}
 
     @cached_property
     def problems(self) -> dict[Pair, HeteroData]:
@@ -108,7 +110,13 @@ class TrainedModels:
         if not self.options.neighbor_agreement:
             return None
         encoding = self.encoding(pair, judged)
-        return neighborhood_bonus(models, self.problems[pair], *options, encoding)
+        found = neighborhood_evidence(models, self.problems[pair], *options, encoding)
+        if found is None:
+            return None
+        bonus, matches = found
+        if not judged:
+            self.probable[pair] = matches
+        return bonus
 
     def encode(self) -> None:
         """Makes what :meth:`encoding` gives, of all pairs of graphs."""

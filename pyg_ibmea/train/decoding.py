@@ -13,10 +13,10 @@ from pyg_ibmea.align import (
     CSLS,
     Sinkhorn,
     neighborhood_agreement,
-    spread_agreement,
 )
 from pyg_ibmea.align.backends import SEARCHES
 from pyg_ibmea.align.candidates import search_for
+from pyg_ibmea.align.spreading import spread_with_matches
 from pyg_ibmea.options import check_ranges, option
 from pyg_ibmea.problem import (
     alignment_pair,
@@ -190,6 +190,30 @@ def neighborhood_bonus(
     Returns:
         torch.Tensor: Sparse ``[N, M]`` by node ids, or ``None``.
     """
+    found = neighborhood_evidence(model, data, options, known, graph, encoding)
+    return None if found is None else found[0]
+
+
+@torch.no_grad()
+def neighborhood_evidence(
+    model: nn.Module | Sequence[nn.Module],
+    data: HeteroData,
+    options: DecodingOptions,
+    known: Sequence[str] = ("train",),
+    graph: object | None = None,
+    encoding: Encoding | None = None,
+) -> tuple[Tensor, Tensor] | None:
+    """What :func:`neighborhood_bonus` gives, and the probable matches that it follows
+    from, sparse ``[N, M]`` by node ids.
+
+    Args:
+        model (Module or sequence of Module): As for :func:`neighborhood_bonus`.
+        data (HeteroData): The same.
+        options (DecodingOptions): The same.
+        known (sequence of str, optional): The same. (default: :obj:`('train',)`)
+        graph (object, optional): The same. (default: :obj:`None`)
+        encoding (Encoding, optional): The same. (default: made here)
+    """
     if not options.neighbor_agreement:
         return None
     pair = alignment_pair(data)
@@ -202,12 +226,13 @@ def neighborhood_bonus(
     if not all(side.numel() for side in entities):
         sure = torch.ones(links.size(1), device=links.device)
         matches = torch.sparse_coo_tensor(links, sure, size, check_invariants=False)
-        return options.neighbor_agreement * neighborhood_agreement(matches, *edges)
+        agreement = neighborhood_agreement(matches, *edges)
+        return options.neighbor_agreement * agreement, matches
     if encoding is None:
         z, found = encode_sides(model, data, entities, graph), None
     else:
         z, found = encoding.z, encoding.candidates
-    return spread_agreement(
+    return spread_with_matches(
         *z,
         *edges,
         links,

@@ -259,13 +259,14 @@ def test_of_equally_sure_matches_the_first_stays():
 
 @given(alignments())
 def test_one_to_one_by_hand(alignment):
-    best = {}
-    for row, match in enumerate(alignment):
-        end = (match.target, match.graphs)
-        if end not in best or match.confidence > alignment[best[end]].confidence:
-            best[end] = row
-    kept = [alignment[row] for row in sorted(best.values())]
-    assert list(alignment.one_to_one()) == kept
+    taken, kept = set(), []
+    for row in sorted(range(len(alignment)), key=lambda r: -alignment[r].confidence):
+        match = alignment[row]
+        ends = {(0, match.source, match.graphs), (1, match.target, match.graphs)}
+        if not ends & taken:
+            taken |= ends
+            kept.append(row)
+    assert list(alignment.one_to_one()) == [alignment[row] for row in sorted(kept)]
 
 
 @given(alignments())
