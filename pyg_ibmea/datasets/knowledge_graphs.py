@@ -12,6 +12,7 @@ from torch_geometric.data import HeteroData, InMemoryDataset
 
 from pyg_ibmea.data import KnowledgeGraph, encode_names, to_hetero_data
 from pyg_ibmea.data.features.encoders import NameEncoder
+from pyg_ibmea.data.features.labels import labels_in
 from pyg_ibmea.data.features.literals import names_of, numbers_of
 from pyg_ibmea.data.gaps import describe_gaps
 from pyg_ibmea.data.joint_links import close_links, split_jointly
@@ -24,6 +25,7 @@ from pyg_ibmea.problem import (
     check_texts,
     linked_pairs,
     links_between,
+    set_labels,
 )
 
 
@@ -106,6 +108,7 @@ class KnowledgeGraphs(InMemoryDataset):
             raise ValueError(
                 "there are no links between the graphs; give those of at least one pair"
             )
+        wanted = modalities
         self.graphs = [replace(g, features=dict(g.features)) for g in graphs]
         if modalities is None or "number" in modalities:
             _add_numbers(self.graphs)
@@ -118,6 +121,8 @@ class KnowledgeGraphs(InMemoryDataset):
             modalities = [m for m in _there(self.graphs) if m != "relation"]
         options = (modalities, num_features, splits)
         self.data = to_hetero_data(self.graphs, links, *options, warn=False)
+        if wanted is None or "name" in wanted:
+            _add_labels(self._data, self.graphs, names or {})
         for pair, entities in (dangling or {}).items():
             add_dangling(self._data, pair, entities, ratio, split_seed, val_ratio)
         self.slices = None
@@ -157,6 +162,18 @@ def add_dangling(
     part[order[:seeds]] = 0
     part[order[:val]] = 1
     store.dangling, store.dangling_part = entities, part
+
+
+def _add_labels(
+    data: HeteroData,
+    graphs: Sequence[KnowledgeGraph],
+    names: Mapping[str, Mapping[str, str]],
+) -> None:
+    """Writes the labels of entities as text, where some graph has any."""
+    found = {graph.name: labels_in(graph, names.get(graph.name)) for graph in graphs}
+    for kg, labels in found.items():
+        if any(labels):
+            set_labels(data, kg, labels)
 
 
 def _there(graphs: Sequence[KnowledgeGraph]) -> list[str]:
