@@ -44,8 +44,8 @@ def labels_in(
         graph (KnowledgeGraph): The graph.
         names (dict, optional): Names by URI, which come first. (default: none)
         attributes (collection of str, optional): URIs of attributes whose values are
-            labels, the preferred ones first; as relations, they lead to an entity whose
-            labels are those of the first, too. (default: :obj:`NAME_ATTRIBUTES`, then
+            labels, the preferred ones first; as relations, they lead to an entity that
+            carries labels of the first and has none itself. (default: :obj:`NAME_ATTRIBUTES`, then
             :obj:`SYNONYM_ATTRIBUTES`)
 
     Returns:
@@ -76,9 +76,13 @@ def labels_in(
     own = [[text for _, text in sorted(labels, key=_rank)] for labels in found]
     kinds = [r for r, uri in enumerate(graph.relations) if uri in order]
     further: list[list[str]] = [[] for _ in own]
+    carriers: set[int] = set()
     for kind in kinds:
         for head, _, tail in graph.triples[graph.triples[:, 1] == kind].tolist():
             further[head] += own[tail]
+            carriers.add(tail)
+    for node in carriers:  # They stand for a text and have no names of their own.
+        own[node] = []
     return [
         list(dict.fromkeys([*first, *more]))
         for first, more in zip(own, further, strict=True)
