@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import sys
 from collections.abc import Collection, Mapping
 from html import escape
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Alignment, Clusters, Decoder
 from pyg_ibmea.align.decoders import as_decoder
+from pyg_ibmea.anchors.seeds import Seeds, add_empty_links, has_seeds, seed_problem
 from pyg_ibmea.devices import usable_device
 from pyg_ibmea.nn import IBMEA, GraphEncoder, ModalityEncoder
 from pyg_ibmea.problem import (
@@ -160,6 +162,11 @@ class Aligner:
     ) -> Aligner:
         """Trains on the known pairs of a problem.
 
+        Without training and validation pairs, those that identify themselves become
+        seed pairs, as :func:`pyg_ibmea.anchors.seed_problem` finds them; ``out`` then
+        has ``anchors.tsv``, with a reason for each. Known pairs that are test pairs
+        only judge the result.
+
         Inside :func:`pyg_ibmea.train.processes.joined`, several processes train one
         model. All end with it; only the first writes, and has the history and metrics.
 
@@ -187,7 +194,7 @@ class Aligner:
             ValueError: If the data are not an alignment problem, or do not fit the
                 options.
         """
-        check_problem(data)
+        data, seeds = self._seeded(data)
         if not any(links.size(1) for links in seed_pairs(data).values()):
             raise ValueError(
                 "there are no training pairs to learn from; give more known pairs, or "
@@ -197,6 +204,10 @@ class Aligner:
             raise ValueError("to resume, say which run folder: fit(data, out=...)")
         device = self._device()
         config = self._config(about or {})
+        if seeds is not None and processes.rank() == 0:
+            files = {**(files or {}), "anchors.tsv": seeds.table()}
+            for said in seeds.sentences() if self.progress else ():
+                print(said, file=sys.stderr)
         if processes.count() > 1:
             facts = {"the kind of device": device.type}
             processes.check_same(facts | facts_of(data, self._config({})))
@@ -206,11 +217,25 @@ class Aligner:
             log = RunFolder(out, config, resume, files)
         keep_freed_memory()
         with InterruptGuard(lambda: _done(log)), log.locked():
-            self._fit(moved(data, device), log, device)
+            self._fit(moved(data, device), log, device, seeds)
         return self
 
+    @staticmethod
+    def _seeded(data: HeteroData) -> tuple[HeteroData, Seeds | None]:
+        """A problem with seed pairs, and what was found where it had none."""
+        data = add_empty_links(data)
+        check_problem(data)
+        if has_seeds(data):
+            return data, None
+        seeds = seed_problem(data)
+        return seeds.data, seeds
+
     def _fit(
-        self, data: HeteroData, log: MemoryLog | RunFolder, device: torch.device
+        self,
+        data: HeteroData,
+        log: MemoryLog | RunFolder,
+        device: torch.device,
+        seeds: Seeds | None,
     ) -> None:
         """Trains, and writes what came of it."""
         stages = Stages(
@@ -233,6 +258,7 @@ class Aligner:
             [state.model for state in states.judged],
             [state.model for state in states.final],
             self.decoder,
+            seeds,
         )
         self.best_epoch_ = states.judged[0].best_epoch
         self.seconds_ = states.seconds
@@ -318,7 +344,8 @@ class Aligner:
         return aligner
 
     def align(self, data: HeteroData | None = None) -> Alignment:
-        """A match for every source entity outside the seed pairs, with a confidence.
+        """A match for every source entity outside the seed pairs, with a confidence;
+        of a training without known pairs, the seed pairs that it found, too.
 
         Args:
             data (HeteroData, optional): The problem that it was trained on, needed
@@ -332,7 +359,7 @@ class Aligner:
             RuntimeError: If nothing was trained, or the data are needed.
             ValueError: If the data do not fit the models.
         """
-        return self._asked(data).alignment
+        return self._asked(data).complete
 
     def clusters(self, data: HeteroData | None = None) -> Clusters:
         """The entities that known pairs and matches of all graphs agree to be the same,
@@ -471,17 +498,18 @@ class Aligner:
             self._trained = self._load_models(data)
             return self._trained
         assert data is not None
-        check_problem(data)
+        data, seeds = self._seeded(data)
         data = moved(data, self._device())
         judged, final = (
             [_fitting(model, data) for model in models]
             for models in (trained.judged, trained.final)
         )
-        return TrainedModels(data, trained.options, judged, final, trained.decoder)
+        known = (trained.options, judged, final, trained.decoder, seeds)
+        return TrainedModels(data, *known)
 
     def _load_models(self, data: HeteroData) -> TrainedModels:
         """The models of the run folder."""
-        check_problem(data)
+        data, seeds = self._seeded(data)
         assert self._folder is not None
         data = moved(data, self._device())
         refuse_if_edited(self._folder)
@@ -502,7 +530,7 @@ class Aligner:
             models[judged].append(model.to(self._device()).eval())
         final = models[False] or models[True]
         options = self.options.decoding
-        return TrainedModels(data, options, models[True], final, self.decoder)
+        return TrainedModels(data, options, models[True], final, self.decoder, seeds)
 
     def _new_model(self, data: HeteroData) -> Module:
         """A model before the first epoch."""
@@ -550,7 +578,7 @@ class Aligner:
         self.metrics_ = run.write_metrics(
             *(metrics, self.best_epoch_, self.seconds_), device=self._device()
         )
-        self._trained.alignment.save(run.path / "alignment.tsv")
+        self._trained.complete.save(run.path / "alignment.tsv")
 
     def __repr__(self) -> str:
         given = {"modalities": self.modalities, **self.options.differences()}

@@ -38,6 +38,7 @@ __all__ = [
     "set_labels",
     "triples_of",
     "unaligned_entities",
+    "uris_of",
 ]
 
 Pair = tuple[str, str]
@@ -349,6 +350,17 @@ def dangling_of(data: HeteroData, part: str) -> Tensor:
         return torch.empty(0, dtype=torch.long, device=store.edge_index.device)
     found: Tensor = store.dangling[store.dangling_part == number]
     return found
+
+
+def uris_of(data: HeteroData) -> dict[str, Sequence[str]]:
+    """The URIs of the entities of each graph; their numbers as text where the data
+    have none.
+    """
+    uris = data.to_dict().get("_global_store", {}).get("uri", {})
+    return {
+        kg: uris[kg] if kg in uris else [str(i) for i in range(data[kg].num_nodes)]
+        for kg in data.node_types
+    }
 
 
 def labels_of(data: HeteroData, kg: str) -> list[tuple[str, ...]]:

@@ -7,13 +7,16 @@ from pyg_ibmea.anchors.seedless import (
     align_without_seeds,
     match_without_seeds,
 )
+from pyg_ibmea.anchors.seeds import Seeds, seed_problem
 
 __all__ = [
     "Anchors",
     "FixedPoint",
     "Seedless",
+    "Seeds",
     "align_without_seeds",
     "find_anchors",
     "fixed_point",
     "match_without_seeds",
+    "seed_problem",
 ]

@@ -17,7 +17,7 @@ NEAR = "nearly equal labels"
 
 _FORMS = ((EQUAL, in_any_order, 0.97), (BRACKETS, without_brackets, 0.9))
 # The share of a pair among all of an entity falls with this power of the cosine.
-_POWER = 8
+_POWER = 16
 
 Labels = Sequence[Sequence[str]]
 
@@ -27,9 +27,9 @@ def by_labels(source: Labels, target: Labels) -> tuple[dict[str, Pairs], list[st
 
     A form of a label that one entity of each graph has gives 0.97, or 0.9 without
     what is in brackets; one that k entities of a graph share, a k-th of it. Labels
-    whose n-grams have the cosine :math:`c` give :math:`0.97\, c` times the least share of
-    :math:`c^8` among all pairs of either entity, so that what has two near labels has
-    no sure one.
+    whose n-grams have the cosine :math:`c` give :math:`0.97\, c` times the least share
+    of :math:`c^{16}` among all pairs of either entity, so that what has two near labels
+    has no sure one.
 
     Args:
         source (sequence): The labels of each source entity.

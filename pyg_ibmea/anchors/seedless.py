@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-import torch
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Alignment
@@ -16,7 +15,7 @@ from pyg_ibmea.anchors._facts import Values
 from pyg_ibmea.anchors._reasons import reasons_of
 from pyg_ibmea.anchors.anchors import Anchors, find_anchors
 from pyg_ibmea.anchors.fixed_point import FixedPoint, fixed_point
-from pyg_ibmea.problem import Pair, linked_pairs
+from pyg_ibmea.problem import Pair, linked_pairs, uris_of
 
 DECODER = "fixed_point"
 
@@ -50,17 +49,21 @@ class Seedless:
         """
         return reasons_of(data, self.anchors, self.found, most)
 
-    def alignment(self, data: HeteroData) -> Alignment:
+    def alignment(
+        self, uris: Mapping[str, Sequence[str]], decoder: str = DECODER
+    ) -> Alignment:
         """The matches as an alignment.
 
         Args:
-            data (HeteroData): The problem, with ``data.uri``.
+            uris (dict): The URIs of each graph by node id.
+            decoder (str, optional): What it says the matches were chosen by.
+                (default: :obj:`"fixed_point"`)
         """
         matches, pairs = self.matches, self.found.pairs
         other, value = _runners_up(pairs, matches)
         return Alignment(
             [self.anchors.graphs],
-            data.uri,
+            uris,
             source=matches.row,
             target=matches.column,
             runner_up=other,
@@ -68,8 +71,8 @@ class Seedless:
             margin=matches.value - value,
             confidence=matches.value,
             pair=np.zeros(len(matches.row), dtype=np.int64),
-            decoder={self.anchors.graphs: DECODER},
-            calibrated={self.anchors.graphs: False},
+            decoder={self.anchors.graphs: decoder},
+            calibrated={self.anchors.graphs: False if decoder else None},
         )
 
 
@@ -123,8 +126,8 @@ def align_without_seeds(
     these support the matches of their neighbours (see :func:`fixed_point`), in seconds.
 
     Args:
-        data (HeteroData): The problem, of two graphs or more, with ``data.uri``. Links
-            may be there; they only say which pairs of graphs are aligned.
+        data (HeteroData): The problem, of two graphs or more. Links may be there; they
+            only say which pairs of graphs are aligned.
         values (dict, optional): By graph, attribute values: entity and attribute ids,
             long ``[A]``, and ``A`` texts. (default: none)
         rounds (int, optional): Most rounds of the fixed point. (default: :obj:`10`)
@@ -150,10 +153,10 @@ def align_without_seeds(
         for pair in pairs_of_graphs(data)
     ]
     check_found(found)
-    return Alignment.join(each.alignment(data) for each in found)
+    return Alignment.join(each.alignment(uris_of(data)) for each in found)
 
 
-def check_found(found: list[Seedless]) -> None:
+def check_found(found: Sequence[Seedless]) -> None:
     """Raises ValueError if nothing identifies any entity of any pair of graphs."""
     if any(len(each.anchors) for each in found):
         return
@@ -161,8 +164,8 @@ def check_found(found: list[Seedless]) -> None:
     notes = "".join(f"; {note}" for each in found for note in each.anchors.notes)
     raise ValueError(
         f"nothing identifies an entity in both graphs ({titles}): they share no "
-        "labels, URIs or values of attributes, and no features that tell entities apart. Give "
-        "names of entities in one language (names=FILE of a graph, or "
+        "labels, URIs or values of attributes, and no features that tell entities "
+        "apart. Give names of entities in one language (names=FILE of a graph, or "
         "--labels-from-uris if URIs are made of names), attributes with values such as "
         f"identifiers, or some known pairs (--links){notes}"
     )
@@ -199,8 +202,3 @@ def _runners_up(pairs: Pairs, matches: Pairs) -> tuple[Ints, np.ndarray]:
     other[left.row[order]] = left.column[order]
     value[left.row[order]] = left.value[order]
     return other[matches.row], value[matches.row]
-
-
-def as_tensor(pairs: Pairs) -> torch.Tensor:
-    """The pairs as node ids, long ``[2, K]``."""
-    return torch.from_numpy(np.stack([pairs.row, pairs.column]))

@@ -24,7 +24,7 @@ from pyg_ibmea.data import (
 from pyg_ibmea.data.features.labels import labels_of_ids
 from pyg_ibmea.data.gaps import describe_gaps
 from pyg_ibmea.data.readers.jape import missing_jape_files
-from pyg_ibmea.data.split import split_folds
+from pyg_ibmea.data.split import all_test, split_folds
 from pyg_ibmea.datasets._feature_files import PathLike, add_features
 from pyg_ibmea.datasets._inputs import NAMES_FILE, JapeInputs
 from pyg_ibmea.files import DamagedFileError, check_seal, replacing, seal
@@ -161,6 +161,8 @@ class JapeDataset(InMemoryDataset):
         seed_mask: Tensor | None = self._seed_mask
         if self.ratio is None and seed_mask is not None:
             masks = split_folds(links, seed_mask, self.split_seed, self.val_ratio)
+        elif self.ratio == 0:
+            masks = all_test(links)
         else:
             ratio = self.default_ratio if self.ratio is None else self.ratio
             masks = split_links(links, ratio, self.split_seed, self.val_ratio)

@@ -31,6 +31,7 @@ from pyg_ibmea.problem import (
     modalities_of,
     triples_of,
     unaligned_entities,
+    uris_of,
 )
 from pyg_ibmea.train.decoding import DecodingOptions
 from pyg_ibmea.train.encoding import Encoding
@@ -384,17 +385,6 @@ def matches_of_test(data: HeteroData, alignment: Alignment) -> dict[str, Any]:
     found = torch.isin(source * size + target, links[0] * size + links[1])
     # Each source entity has one match.
     return match_figures(int(found.sum()), links[0].unique().numel())
-
-
-def uris_of(data: HeteroData) -> dict[str, Sequence[str]]:
-    """The URIs of the entities of each graph; their numbers as text where the data
-    have none.
-    """
-    uris = data.to_dict().get("_global_store", {}).get("uri", {})
-    return {
-        kg: uris[kg] if kg in uris else [str(i) for i in range(data[kg].num_nodes)]
-        for kg in data.node_types
-    }
 
 
 def _first_counterparts(

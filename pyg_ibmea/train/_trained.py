@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import operator
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 from torch.nn import Module
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Alignment, Clusters, Cosine, Decoder
+from pyg_ibmea.anchors.seeds import Seeds
 from pyg_ibmea.problem import (
     Pair,
+    linked_pairs,
+    links_between,
     links_of,
     pair_problems,
     pair_title,
     unaligned_entities,
+    uris_of,
 )
 from pyg_ibmea.train._clusters import cluster_metrics, join_matches
 from pyg_ibmea.train._confidence import (
@@ -58,6 +64,8 @@ class TrainedModels:
         final (sequence of Module): Those that are joined for the matches.
         decoder (Decoder, optional): What chooses the matches. (default: CSLS or
             Sinkhorn scaling, whichever gets more validation pairs right)
+        seeds (Seeds, optional): Where the seed pairs come from, if they were found.
+            (default: they are known)
     """
 
     def __init__(
@@ -67,8 +75,10 @@ class TrainedModels:
         judged: Sequence[Module],
         final: Sequence[Module],
         decoder: Decoder | None = None,
+        seeds: Seeds | None = None,
     ):
         self.data = data
+        self.seeds = seeds
         self.options = options
         self.judged = list(judged)
         self.final = list(final)
@@ -167,6 +177,15 @@ class TrainedModels:
         )
 
     @cached_property
+    def complete(self) -> Alignment:
+        """The matches with, before them, the seed pairs that were found."""
+        if self.seeds is None:
+            return self.alignment
+        uris = uris_of(self.data)
+        own = self.seeds.alignment(uris)
+        return Alignment.join([own, self.alignment]) if len(own) else self.alignment
+
+    @cached_property
     def clusters(self) -> Clusters:
         """The clusters of entities that known pairs and matches agree on."""
         return join_matches(self.data, self.alignment)
@@ -242,8 +261,10 @@ class TrainedModels:
             pair_title(pair): self._metrics_of(pair, pseudo_seeds)
             for pair in self.problems
         }
+        # Last, when nothing depends on it any more: it reads all links.
+        found = {} if self.seeds is None else {"anchors": self._anchors(self.seeds)}
         if len(figures) == 1:
-            return next(iter(figures.values()))
+            return {**next(iter(figures.values())), **found}
         ranked: list[dict[str, Any]] = [
             {part: of_pair[part] for part in _RANKED if part in of_pair}
             for of_pair in figures.values()
@@ -252,7 +273,27 @@ class TrainedModels:
         metrics["matches"] = _together([f["matches"] for f in figures.values()])
         metrics["clusters"] = cluster_metrics(self.data, self.alignment, self.clusters)
         metrics["pairs"] = figures
-        return metrics
+        return {**metrics, **found}
+
+    def _anchors(self, seeds: Seeds) -> dict[str, Any]:
+        """What the seed pairs that were found are, and how many are right."""
+        kinds: Counter[str] = Counter()
+        for each in seeds.found:
+            kinds.update(each.anchors.counts)
+        figures: dict[str, Any] = {
+            "kinds": dict(kinds),
+            "seed_pairs": sum(int(kept.sum()) for kept in seeds.kept.values()),
+            "contradictions": seeds.dropped,
+        }
+        known = sum(
+            links_between(seeds.given, pair).edge_index.size(1)
+            for pair in linked_pairs(seeds.given)
+        )
+        if known:
+            own = seeds.alignment(uris_of(self.data))
+            for name, matches in (("seeds", own), ("all", self.complete)):
+                figures[name] = match_figures(*_right(seeds.given, matches, name))
+        return figures
 
     def _metrics_of(
         self, pair: Pair, pseudo_seeds: Mapping[Pair, Tensor] | None
@@ -295,6 +336,26 @@ class TrainedModels:
     def _parts(self, pair: Pair, agreement: bool) -> dict[str, Any]:
         found = {p: self.ranked(pair, p, agreement) for p in ("test", "val")}
         return {part: figures for part, figures in found.items() if figures}
+
+
+def _right(data: HeteroData, matches: Alignment, name: str) -> tuple[int, int]:
+    """How many matches are right, of the seed pairs with an entity of a known link, or
+    (``'all'``) of all source entities of known links.
+    """
+    right = asked = 0
+    for pair in linked_pairs(data):
+        links = links_between(data, pair).edge_index.cpu().numpy()
+        found = matches.between(*pair) if pair in matches.pairs else None
+        size = int(data[pair[1]].num_nodes)
+        if found is not None:
+            keys = found.source * size + found.target
+            right += int(np.isin(keys, links[0] * size + links[1]).sum())
+        if name == "all":
+            asked += len(np.unique(links[0]))
+        elif found is not None:
+            touched = np.isin(found.source, links[0]) | np.isin(found.target, links[1])
+            asked += int(touched.sum())
+    return right, asked
 
 
 def _together(several: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:

@@ -45,8 +45,8 @@ def labels_in(
         names (dict, optional): Names by URI, which come first. (default: none)
         attributes (collection of str, optional): URIs of attributes whose values are
             labels, the preferred ones first; as relations, they lead to an entity that
-            carries labels of the first and has none itself. (default: :obj:`NAME_ATTRIBUTES`, then
-            :obj:`SYNONYM_ATTRIBUTES`)
+            carries labels of the first and has none itself.
+            (default: :obj:`NAME_ATTRIBUTES`, then :obj:`SYNONYM_ATTRIBUTES`)
 
     Returns:
         list: The labels of each entity, by node id.
