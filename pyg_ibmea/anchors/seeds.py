@@ -85,6 +85,11 @@ class Seeds:
             for each in self.found
         )
 
+    def all_matches(self) -> Alignment:
+        """All matches that follow from anchors, the less probable ones, too."""
+        uris = uris_of(self.given)
+        return Alignment.join(each.alignment(uris) for each in self.found)
+
     def table(self) -> str:
         """The seed pairs as the text of ``anchors.tsv``: source and target URI,
         probability, reason and, of several pairs of graphs, their names.

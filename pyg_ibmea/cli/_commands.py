@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -19,6 +20,9 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea import report
 from pyg_ibmea.align import Alignment
 from pyg_ibmea.aligner import Aligner
+from pyg_ibmea.anchors import find_anchors, seed_problem
+from pyg_ibmea.anchors.seedless import pairs_of_graphs
+from pyg_ibmea.anchors.seeds import has_seeds
 from pyg_ibmea.cli._endings import ENDINGS, PAIRS, check_ending
 from pyg_ibmea.cli._examples import hard_examples
 from pyg_ibmea.cli._exports import join_known, write_embeddings, write_merged
@@ -51,6 +55,7 @@ from pyg_ibmea.run_files import (
     read_metrics,
 )
 from pyg_ibmea.train import Estimate, Options, RunFolder, Stopped, estimate, processes
+from pyg_ibmea.train._anchor_figures import anchor_metrics
 
 
 def inspect(args: argparse.Namespace) -> int:
@@ -66,6 +71,12 @@ def inspect(args: argparse.Namespace) -> int:
     cost = estimate(dataset[0], modalities=remembered["modalities"])
     found["estimate"] = {k: v for k, v in asdict(cost).items() if k != "switches"}
     found["problems"] += cost.warnings(Path("runs"))
+    if not has_seeds(dataset[0]):
+        anchors = [
+            find_anchors(dataset[0], pair) for pair in pairs_of_graphs(dataset[0])
+        ]
+        found["anchors"] = {pair_title(a.graphs): a.counts for a in anchors}
+        found["problems"] += [note for each in anchors for note in each.notes]
     if args.json:
         print(json.dumps(found, indent=2))
         return 0
@@ -90,6 +101,12 @@ def inspect(args: argparse.Namespace) -> int:
             f"{pair}: {parts['train']} training, {parts['val']} validation, "
             f"{parts['test']} test pairs"
         )
+    for graphs, counts in found.get("anchors", {}).items():
+        kinds = ", ".join(f"{count} by {kind}" for kind, count in counts.items())
+        print(
+            f"{graphs}: without known pairs, {sum(counts.values())} anchors"
+            f"{f' ({kinds})' if kinds else ''}"
+        )
     print(f"relation names shared by all graphs: {found['shared_relations']}")
     print(cost.line())
     for note in (*found["first_rows"], *found["problems"]):
@@ -105,6 +122,8 @@ def _first_rows(remembered: dict[str, Any]) -> list[str]:
 def train(args: argparse.Namespace) -> int:
     """Learns from known pairs and aligns all entities."""
     remembered = remembered_problem(args)
+    if args.without_training:
+        return _match_alone(args, remembered)
     aligner = Aligner(
         options=Options.from_flags(args),
         modalities=remembered["modalities"],
@@ -136,6 +155,42 @@ def train(args: argparse.Namespace) -> int:
         f"\ntrained {metrics['seconds']:.0f} s; the alignment is in "
         f"{out / 'alignment.tsv'}"
     )
+    return 0
+
+
+def _match_alone(args: argparse.Namespace, remembered: dict[str, Any]) -> int:
+    """Aligns by anchors and what follows from them over relations, without a model."""
+    out = args.out or Path(f"runs/{datetime.now():%Y%m%d-%H%M%S}")
+    run = RunFolder(out, {**remembered, "without_training": True})
+    dataset = read_remembered(remembered, not args.json, args.allow_dropped)
+    data = dataset[0]
+    for note in _first_rows(remembered):
+        print(f"note: {note}", file=sys.stderr)
+    start = time.perf_counter()
+    found = seed_problem(data)
+    matches = found.all_matches()
+    seconds = time.perf_counter() - start
+    for said in found.sentences():
+        print(said, file=sys.stderr)
+    run.files = {"anchors.tsv": found.table()}
+    if dataset.dropped:
+        run.files["problems.tsv"] = table_of(dataset.dropped)
+    with run.locked():
+        run.start()
+        figures = {"anchors": anchor_metrics(found, matches)}
+        run.write_metrics(figures, 0, seconds)
+        matches.save(run.path / "alignment.tsv")
+    if args.json:
+        print(json.dumps({"run": str(out), **figures}, indent=2))
+        return 0
+    for pair in matches.pairs:
+        own = matches.between(*pair)
+        likely = len(own.sure(0.5))
+        print(
+            f"{pair_title(pair)}: {len(own)} matches, {likely} of them more probable "
+            "than not"
+        )
+    print(f"the alignment is in {out / 'alignment.tsv'}")
     return 0
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import operator
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 from torch import Tensor
 from torch.nn import Module
 from torch_geometric.data import HeteroData
@@ -17,14 +15,13 @@ from pyg_ibmea.align import Alignment, Clusters, Cosine, Decoder
 from pyg_ibmea.anchors.seeds import Seeds
 from pyg_ibmea.problem import (
     Pair,
-    linked_pairs,
-    links_between,
     links_of,
     pair_problems,
     pair_title,
     unaligned_entities,
     uris_of,
 )
+from pyg_ibmea.train._anchor_figures import anchor_metrics
 from pyg_ibmea.train._clusters import cluster_metrics, join_matches
 from pyg_ibmea.train._confidence import (
     Judgement,
@@ -262,7 +259,9 @@ class TrainedModels:
             for pair in self.problems
         }
         # Last, when nothing depends on it any more: it reads all links.
-        found = {} if self.seeds is None else {"anchors": self._anchors(self.seeds)}
+        found = {}
+        if self.seeds is not None:
+            found = {"anchors": anchor_metrics(self.seeds, self.complete)}
         if len(figures) == 1:
             return {**next(iter(figures.values())), **found}
         ranked: list[dict[str, Any]] = [
@@ -274,26 +273,6 @@ class TrainedModels:
         metrics["clusters"] = cluster_metrics(self.data, self.alignment, self.clusters)
         metrics["pairs"] = figures
         return {**metrics, **found}
-
-    def _anchors(self, seeds: Seeds) -> dict[str, Any]:
-        """What the seed pairs that were found are, and how many are right."""
-        kinds: Counter[str] = Counter()
-        for each in seeds.found:
-            kinds.update(each.anchors.counts)
-        figures: dict[str, Any] = {
-            "kinds": dict(kinds),
-            "seed_pairs": sum(int(kept.sum()) for kept in seeds.kept.values()),
-            "contradictions": seeds.dropped,
-        }
-        known = sum(
-            links_between(seeds.given, pair).edge_index.size(1)
-            for pair in linked_pairs(seeds.given)
-        )
-        if known:
-            own = seeds.alignment(uris_of(self.data))
-            for name, matches in (("seeds", own), ("all", self.complete)):
-                figures[name] = match_figures(*_right(seeds.given, matches, name))
-        return figures
 
     def _metrics_of(
         self, pair: Pair, pseudo_seeds: Mapping[Pair, Tensor] | None
@@ -336,26 +315,6 @@ class TrainedModels:
     def _parts(self, pair: Pair, agreement: bool) -> dict[str, Any]:
         found = {p: self.ranked(pair, p, agreement) for p in ("test", "val")}
         return {part: figures for part, figures in found.items() if figures}
-
-
-def _right(data: HeteroData, matches: Alignment, name: str) -> tuple[int, int]:
-    """How many matches are right, of the seed pairs with an entity of a known link, or
-    (``'all'``) of all source entities of known links.
-    """
-    right = asked = 0
-    for pair in linked_pairs(data):
-        links = links_between(data, pair).edge_index.cpu().numpy()
-        found = matches.between(*pair) if pair in matches.pairs else None
-        size = int(data[pair[1]].num_nodes)
-        if found is not None:
-            keys = found.source * size + found.target
-            right += int(np.isin(keys, links[0] * size + links[1]).sum())
-        if name == "all":
-            asked += len(np.unique(links[0]))
-        elif found is not None:
-            touched = np.isin(found.source, links[0]) | np.isin(found.target, links[1])
-            asked += int(touched.sum())
-    return right, asked
 
 
 def _together(several: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, Any]:
