@@ -51,7 +51,8 @@ class Pairs(NamedTuple):
 
     def key(self) -> Ints:
         """A number for each pair, ascending."""
-        return self.row * np.int64(max(1, self.size[1])) + self.column
+        found: Ints = self.row * np.int64(max(1, self.size[1])) + self.column
+        return found
 
 
 def one_to_one(pairs: Pairs) -> NDArray[np.bool_]:

@@ -108,4 +108,5 @@ def _inclusion(matches: Pairs, ours: Facts, theirs: Facts, same: Ints) -> Inclus
     cells = relation[which] * every + theirs.relation[order[place]]
     cell, number = np.unique(cells, return_inverse=True)
     both = np.bincount(number, weights=sure[which], minlength=len(cell))
-    return Inclusion(cell, both, facts, same, int(every))
+    counts = both.astype(np.float64), facts.astype(np.float64)
+    return Inclusion(cell, *counts, same, int(every))

@@ -58,7 +58,8 @@ def near_labels(
         rows.append(owner[row + start])
         columns.append(other[column])
         values.append(cosine.astype(np.float64))
-    found = Pairs.best_of(*map(np.concatenate, (rows, columns, values)), size)
+    three = np.concatenate(rows), np.concatenate(columns), np.concatenate(values)
+    found = Pairs.best_of(*three, size)
     found = found.take(found.value >= least)
     found = found._replace(value=found.value.clip(max=1.0))
     near = among_best(found.row, found.value, most)
@@ -73,7 +74,9 @@ def _bags(
     number: dict[str, int] = {}
     owners, shapes = [], []
     for labels in sides:
-        owner, rows, columns = [], [], []
+        owner: list[int] = []
+        rows: list[int] = []
+        columns: list[int] = []
         for entity, texts in enumerate(labels):
             for text in dict.fromkeys(map(plain, texts)):
                 grams = _grams(text)

@@ -34,8 +34,8 @@ def reasons_of(
     there = padded[place] == matches.key()
     texts: list[list[str]] = [[] for _ in matches.row]
     labels = [labels_of(data, kg) for kg in anchors.graphs]
-    for i in np.flatnonzero(there):
-        at = place[i]
+    for i in np.flatnonzero(there).tolist():
+        at = int(place[i])
         if anchors.probability[at] >= _TOLD:
             kind = anchors.kinds[anchors.kind[at]]
             ids = int(matches.row[i]), int(matches.column[i])
@@ -71,9 +71,8 @@ def facts_of(found: FixedPoint, most: int) -> tuple[list[int], list[int], list[i
     value = sure[left.neighbor[ours]]
     strength = support(value, ours, theirs, left, right, found.within)
     kept = strength > LEAST
-    match, ours, theirs, strength = (
-        part[kept] for part in (match, ours, theirs, strength)
-    )
+    match, ours, theirs = match[kept], ours[kept], theirs[kept]
+    strength = strength[kept]
     # A description counts once, by the surest relation of the other graph.
     order = np.lexsort((theirs, -strength, ours, match))
     first = np.ones(len(order), dtype=bool)

@@ -112,7 +112,8 @@ def find_anchors(
         _check_values(data, kg, given.get(kg))
     left, right = (Facts.of(data, kg) for kg in graphs)
     told = by_values(left, right, given.get(graphs[0]), given.get(graphs[1]))
-    found, notes = _by_uri(data, graphs), []
+    found = _by_uri(data, graphs)
+    notes: list[str] = []
     labels = [labels_of(data, kg) for kg in graphs]
     named = all(any(own) for own in labels)
     if named:

@@ -92,10 +92,9 @@ def fixed_point(
         done += 1
         found = _combined(prior, evidence(support, *sides, within))
         grown = Pairs.best_of(
-            *(
-                np.concatenate([now, before])
-                for now, before in zip(found[:3], pairs[:3], strict=True)
-            ),
+            np.concatenate([found.row, pairs.row]),
+            np.concatenate([found.column, pairs.column]),
+            np.concatenate([found.value, pairs.value]),
             pairs.size,
         )
         change = _largest_change(pairs, grown)
@@ -107,11 +106,9 @@ def fixed_point(
 
 def _joined(matches: Pairs, values: Pairs, size: tuple[int, int]) -> Pairs:
     """Matches of entities and of values, which come after all entities."""
-    row, column, value = (
-        np.concatenate([of_entities, of_values])
-        for of_entities, of_values in zip(matches[:3], values[:3], strict=True)
-    )
-    return Pairs(row, column, value, size)
+    row = np.concatenate([matches.row, values.row])
+    column = np.concatenate([matches.column, values.column])
+    return Pairs(row, column, np.concatenate([matches.value, values.value]), size)
 
 
 def _combined(prior: Pairs, found: Pairs) -> Pairs:

@@ -10,7 +10,6 @@ from torch_geometric.data import HeteroData
 
 from pyg_ibmea.data.features.literals import NAME_ATTRIBUTES
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
-from pyg_ibmea.data.readers.name_files import Names
 from pyg_ibmea.problem import set_labels
 
 _OBO = "http://www.geneontology.org/formats/oboInOwl#"
@@ -89,7 +88,9 @@ def labels_in(
     ]
 
 
-def labels_of_ids(graph: KnowledgeGraph, names: Names) -> list[list[str]]:
+def labels_of_ids(
+    graph: KnowledgeGraph, names: Iterable[tuple[int | str, str]]
+) -> list[list[str]]:
     """The labels of each entity by node id, from names by published id or by URI, as
     :func:`~pyg_ibmea.data.read_names` reads them.
 
