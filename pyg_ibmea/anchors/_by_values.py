@@ -99,6 +99,9 @@ def _identifiers(
     values = Counter(a for a, _ in {(a, text) for _, a, text in distinct})
     keys: list[list[str]] = [[] for _ in range(size)]
     for e, a, text in sorted(distinct):
-        if values[a] >= _FUNCTIONAL * stated[a] and len(text.removesuffix(".0")) >= _LENGTH:
+        if (
+            values[a] >= _FUNCTIONAL * stated[a]
+            and len(text.removesuffix(".0")) >= _LENGTH
+        ):
             keys[e].append(text)
     return keys

@@ -17,6 +17,7 @@ from pyg_ibmea.anchors._keys import pairs_by_key
 from pyg_ibmea.problem import Pair, labels_of, modalities_of
 
 URI = "the same URI"
+_BAGS = ("relation", "attribute")
 _SAME_URI = 0.99
 #: A pair that is less probable is evidence, but no anchor.
 SURE = 0.5
@@ -120,9 +121,8 @@ def find_anchors(
         by_kind, notes = by_labels(*labels)
         found |= by_kind
     found[VALUE] = told.anchors
-    bags = getattr(data, "column_uri", None) or {}
     for modality in modalities_of(data):
-        if modality in bags or (modality == "name" and named):
+        if modality in _BAGS or (modality == "name" and named):
             continue  # Counts tell kinds of entities; names are the same texts.
         stores = [data[kg] for kg in graphs]
         keys = f"x_{modality}", f"mask_{modality}"

@@ -21,7 +21,7 @@ from pyg_ibmea import report
 from pyg_ibmea.align import Alignment
 from pyg_ibmea.aligner import Aligner
 from pyg_ibmea.anchors import find_anchors, seed_problem
-from pyg_ibmea.anchors.seedless import pairs_of_graphs
+from pyg_ibmea.anchors.seedless import DECODER, pairs_of_graphs
 from pyg_ibmea.anchors.seeds import has_seeds
 from pyg_ibmea.cli._endings import ENDINGS, PAIRS, check_ending
 from pyg_ibmea.cli._examples import hard_examples
@@ -178,6 +178,12 @@ def _match_alone(args: argparse.Namespace, remembered: dict[str, Any]) -> int:
     with run.locked():
         run.start()
         figures = {"anchors": anchor_metrics(found, matches)}
+        rough = {"decoder": DECODER, "calibrated": False}
+        if len(matches.pairs) == 1:
+            figures["confidence"] = rough
+        else:
+            titles = map(pair_title, matches.pairs)
+            figures["pairs"] = {title: {"confidence": rough} for title in titles}
         run.write_metrics(figures, 0, seconds)
         matches.save(run.path / "alignment.tsv")
     if args.json:
@@ -276,6 +282,14 @@ def print_metrics(metrics: dict[str, Any], pairs: Sequence[Pair]) -> None:
             print(f"\n{line}")
         text = report.confidence_table(figures.get("confidence", {}))
         print(f"\n{text}" if text else "")
+    if "all" in metrics.get("anchors", {}):
+        found = metrics["anchors"]
+        seeds, every = found["seeds"], found["all"]
+        print(
+            f"\nseed pairs that were found: {seeds['right']} of {seeds['asked']} right "
+            f"({seeds['precision']:.1%}); with all matches, {every['right']} of the "
+            f"{every['asked']} known ({every['precision']:.1%})"
+        )
     if "clusters" in metrics:
         print(report.clusters_table(metrics["clusters"]))
 

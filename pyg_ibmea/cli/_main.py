@@ -154,8 +154,8 @@ def make_parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--without-training",
         action="store_true",
-        help="no model and no --links: match what names, values and features identify, "
-        "and what follows from that over relations, in seconds to minutes",
+        help="no model: match what names and features identify, and what follows from "
+        "that over relations, in seconds to minutes; --links only judge",
     )
     train.add_argument("--seed", type=int, default=0, help="seed of the model")
     train.add_argument("--device", help="where to train (default: CUDA if available)")

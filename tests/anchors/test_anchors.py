@@ -56,7 +56,6 @@ def test_bags_tell_kinds_and_no_entities():
     data = labelled(["x", "y"], ["z", "u"])
     for kg in "ab":
         data[kg].x_relation, data[kg].mask_relation = torch.eye(2), torch.ones(2).bool()
-    data.column_uri = {"relation": ["r", "s"]}
     assert len(find_anchors(data, ("a", "b"))) == 0
 
 
