@@ -14,7 +14,7 @@ from torch_geometric.data import HeteroData
 from benchmarks.seedless.figures import Judged
 from pyg_ibmea.data import encode_names, label_by_uri, read_jape, read_rdf
 from pyg_ibmea.datasets import DBP15K, SRPRS, KnowledgeGraphs
-from pyg_ibmea.problem import linked_pairs, set_labels
+from pyg_ibmea.problem import labels_of, linked_pairs, modalities_of, set_labels
 
 # A cell of the Alignment API's format.
 _CELL = re.compile(
@@ -36,19 +36,9 @@ def anatomy(folder: Path) -> HeteroData:
 
 
 def dbp15k(folder: Path) -> HeteroData:
-    """DBP15K zh-en: names translated by a machine, as labels and as n-grams."""
-    raw = folder / "DBP15K"
+    """DBP15K zh-en with names that a machine translated."""
     with tempfile.TemporaryDirectory() as cache:
-        data = DBP15K(cache, "zh_en", raw=raw, ratio=0)[0]
-    # The names as a modality, too, for the model.
-    texts = [text for kg in data.node_types for text in data.labels[kg]]
-    x = torch.from_numpy(encode_names([t.partition("\n")[0] for t in texts]))
-    start = 0
-    for kg in data.node_types:
-        rows = x[start : start + data[kg].num_nodes].clone()
-        data[kg].x_name, data[kg].mask_name = rows, rows.any(dim=1)
-        start += data[kg].num_nodes
-    return data
+        return DBP15K(cache, "zh_en", raw=folder / "DBP15K", ratio=0)[0]
 
 
 def srprs(pair: str, named: bool) -> Callable[[Path], HeteroData]:
@@ -83,6 +73,20 @@ CASES: dict[str, Callable[[Path], HeteroData]] = {
     "srprs-dbp-yg-without-names": srprs("dbp_yg", False),
     "fb15k-db15k": fb15k,
 }
+
+
+def with_names(data: HeteroData) -> HeteroData:
+    """The problem with its first labels as the modality ``name``, if it has none."""
+    labels = {kg: labels_of(data, kg) for kg in data.node_types}
+    there = "name" in modalities_of(data)
+    if there or not any(any(own) for own in labels.values()):
+        return data
+    texts = [(own or ("",))[0] for each in labels.values() for own in each]
+    x = torch.from_numpy(encode_names(texts))
+    for kg, rows in zip(labels, x.split([*map(len, labels.values())]), strict=True):
+        data[kg].x_name, data[kg].mask_name = rows.clone(), rows.any(dim=1)
+    return data
+
 
 #: Of ontologies all counterparts of classes are known; other nodes are no classes.
 JUDGED = {"anatomy": Judged({"mouse": "MA_", "human": "NCI_"})}
