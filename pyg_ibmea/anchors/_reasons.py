@@ -8,6 +8,7 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.anchors._entries import Ints, spans
 from pyg_ibmea.anchors._evidence import LEAST, support
 from pyg_ibmea.anchors._facts import Descriptions
+from pyg_ibmea.anchors._normal import in_any_order, plain, without_brackets
 from pyg_ibmea.anchors.anchors import Anchors
 from pyg_ibmea.anchors.fixed_point import FixedPoint
 from pyg_ibmea.problem import labels_of
@@ -139,4 +140,19 @@ def _short(uri: str) -> str:
 def _with_labels(kind: str, ours: tuple[str, ...], theirs: tuple[str, ...]) -> str:
     if not ours or not theirs or "label" not in kind:
         return kind
-    return f"{kind} ({ours[0]!r}, {theirs[0]!r})"
+    pairs = [(one, other) for one in ours for other in theirs]
+    one, other = max(pairs, key=lambda pair: _alike(*pair))
+    return f"{kind} ({one!r}, {other!r})"
+
+
+def _alike(one: str, other: str) -> tuple[bool, bool, float]:
+    """How alike two labels are, to choose those to show."""
+    grams = [
+        {text[i : i + 3] for i in range(max(1, len(text) - 2))}
+        for text in map(plain, (one, other))
+    ]
+    return (
+        in_any_order(one) == in_any_order(other),
+        without_brackets(one) == without_brackets(other),
+        len(grams[0] & grams[1]) / len(grams[0] | grams[1]),
+    )

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 from tiny_graphs import SAME, facts, tiny_problem
 
@@ -28,6 +29,22 @@ def test_a_match_names_its_anchor_or_the_facts_that_made_it():
     first, second = found.reasons(data)
     assert first == "both have <r1> / have <s2> a1 = b1"
     assert second.startswith("equal labels ('France', 'France')")
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "shown"),
+    [
+        (["oral region", "mouth"], ["Oral_Cavity", "Mouth"], "'mouth', 'Mouth'"),
+        (["x", "Zug (city)"], ["y", "Zug (Stadt)"], "'Zug (city)', 'Zug (Stadt)'"),
+        (["one", "Rydstrom"], ["two", "G Rydström"], "'Rydstrom', 'G Rydström'"),
+    ],
+)
+def test_the_labels_that_are_alike_are_shown(ours, theirs, shown):
+    data = tiny_problem(0, size=(1, 1))
+    set_labels(set_labels(data, "a", [ours]), "b", [theirs])
+    found = match_without_seeds(data, ("a", "b"), rounds=0)
+    (reason,) = found.reasons(data, most=0)
+    assert reason.endswith(f"({shown})")
 
 
 def test_a_shared_value_is_named():
