@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from html import escape
 from pathlib import Path
@@ -17,6 +18,7 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.align import Alignment, Clusters, Decoder
 from pyg_ibmea.align.decoders import as_decoder
 from pyg_ibmea.align.explanation import Explanation
+from pyg_ibmea.anchors.seeds import Seeds, add_empty_links, has_seeds, seed_problem
 from pyg_ibmea.devices import usable_device
 from pyg_ibmea.nn import IBMEA, GraphEncoder, ModalityEncoder
 from pyg_ibmea.problem import (
@@ -168,6 +170,11 @@ class Aligner:
     ) -> Aligner:
         """Trains on the known pairs of a problem.
 
+        Without training and validation pairs, those that identify themselves become
+        seed pairs, as :func:`pyg_ibmea.anchors.seed_problem` finds them; ``out`` then
+        has ``anchors.tsv``, with a reason for each. Known pairs that are test pairs
+        only judge the result.
+
         Inside :func:`pyg_ibmea.train.processes.joined`, several processes train one
         model. All end with it; only the first writes, and has the history and metrics.
 
@@ -197,7 +204,7 @@ class Aligner:
             ValueError: If the data are not an alignment problem, or do not fit the
                 options.
         """
-        check_problem(data)
+        data, seeds = self._seeded(data)
         if not any(links.size(1) for links in seed_pairs(data).values()):
             raise ValueError(
                 "there are no training pairs to learn from; give more known pairs, or "
@@ -207,6 +214,10 @@ class Aligner:
             raise ValueError("to resume, say which run folder: fit(data, out=...)")
         device = self._device()
         config = self._config(about or {})
+        if seeds is not None and processes.rank() == 0:
+            files = {**(files or {}), "anchors.tsv": seeds.table()}
+            for said in seeds.sentences() if self.progress else ():
+                print(said, file=sys.stderr)
         if processes.count() > 1:
             facts = {"the kind of device": device.type}
             processes.check_same(facts | facts_of(data, self._config({})))
@@ -216,7 +227,7 @@ class Aligner:
             log = RunFolder(out, config, resume, files)
         keep_freed_memory()
         with InterruptGuard(lambda: _done(log)), log.locked():
-            self._fit(moved(data, device), log, device, pseudo_seeds)
+            self._fit(moved(data, device), log, device, seeds, pseudo_seeds)
         return self
 
     @classmethod
@@ -287,11 +298,22 @@ class Aligner:
             **given,
         )
 
+    @staticmethod
+    def _seeded(data: HeteroData) -> tuple[HeteroData, Seeds | None]:
+        """A problem with seed pairs, and what was found where it had none."""
+        data = add_empty_links(data)
+        check_problem(data)
+        if has_seeds(data):
+            return data, None
+        seeds = seed_problem(data)
+        return seeds.data, seeds
+
     def _fit(
         self,
         data: HeteroData,
         log: MemoryLog | RunFolder,
         device: torch.device,
+        seeds: Seeds | None = None,
         pseudo_seeds: Mapping[Pair, Tensor] | None = None,
     ) -> None:
         """Trains, and writes what came of it."""
@@ -316,6 +338,7 @@ class Aligner:
             [state.model for state in states.judged],
             [state.model for state in states.final],
             self.decoder,
+            seeds,
         )
         self.best_epoch_ = states.judged[0].best_epoch
         self.seconds_ = states.seconds
@@ -417,7 +440,8 @@ class Aligner:
         same_type: str | Mapping[str, str] | None = None,
     ) -> Alignment:
         """A match for every source entity outside the seed pairs, with a confidence; or
-        several, or those of some entities only.
+        several, or those of some entities only. Those of a training without known pairs
+        have the seed pairs that it found, too.
 
         The confidence is the probability that a pair is right, among all entities: a
         restriction leaves it as it is. Of the ``k`` matches of an entity the best has
@@ -664,17 +688,18 @@ class Aligner:
             self._trained = self._load_models(data)
             return self._trained
         assert data is not None
-        check_problem(data)
+        data, seeds = self._seeded(data)
         data = moved(data, self._device())
         judged, final = (
             [_fitting(model, data) for model in models]
             for models in (trained.judged, trained.final)
         )
-        return TrainedModels(data, trained.options, judged, final, trained.decoder)
+        known = (trained.options, judged, final, trained.decoder, seeds)
+        return TrainedModels(data, *known)
 
     def _load_models(self, data: HeteroData) -> TrainedModels:
         """The models of the run folder."""
-        check_problem(data)
+        data, seeds = self._seeded(data)
         assert self._folder is not None
         data = moved(data, self._device())
         refuse_if_edited(self._folder)
@@ -695,7 +720,7 @@ class Aligner:
             models[judged].append(model.to(self._device()).eval())
         final = models[False] or models[True]
         options = self.options.decoding
-        return TrainedModels(data, options, models[True], final, self.decoder)
+        return TrainedModels(data, options, models[True], final, self.decoder, seeds)
 
     def _new_model(self, data: HeteroData) -> Module:
         """A model before the first epoch."""
@@ -743,7 +768,7 @@ class Aligner:
         self.metrics_ = run.write_metrics(
             *(metrics, self.best_epoch_, self.seconds_), device=self._device()
         )
-        self._trained.alignment.save(run.path / "alignment.tsv")
+        self._trained.complete.save(run.path / "alignment.tsv")
 
     def __repr__(self) -> str:
         given = {"modalities": self.modalities, **self.options.differences()}

@@ -28,6 +28,7 @@ __all__ = [
     "check_problem",
     "dangling_of",
     "different_of",
+    "labels_of",
     "linked_pairs",
     "links_between",
     "links_of",
@@ -35,8 +36,10 @@ __all__ = [
     "pair_problems",
     "pair_title",
     "seed_pairs",
+    "set_labels",
     "triples_of",
     "unaligned_entities",
+    "uris_of",
 ]
 
 Pair = tuple[str, str]
@@ -49,7 +52,7 @@ GRAPH = "graph"
 """The name of the structural modality, the only one without an ``x_`` key."""
 
 # What HeteroData holds beside its graphs, under names that no graph can have then.
-_TAKEN_BY_DATA = ("uri", "relation_uri", "column_uri", "_global_store")
+_TAKEN_BY_DATA = ("uri", "relation_uri", "column_uri", "labels", "_global_store")
 # The structure, and what stands for all other modalities in the option beta.
 _TAKEN_BY_MODEL = (GRAPH, "*")
 
@@ -371,6 +374,94 @@ def different_of(data: HeteroData) -> Tensor:
     return found
 
 
+def uris_of(data: HeteroData) -> dict[str, Sequence[str]]:
+    """The URIs of the entities of each graph; their numbers as text where the data
+    have none.
+    """
+    uris = data.to_dict().get("_global_store", {}).get("uri", {})
+    return {
+        kg: uris[kg] if kg in uris else [str(i) for i in range(data[kg].num_nodes)]
+        for kg in data.node_types
+    }
+
+
+def labels_of(data: HeteroData, kg: str) -> list[tuple[str, ...]]:
+    """The labels of each entity of a graph: its names in any language, and synonyms.
+
+    ``data.labels`` holds ``{kg: [str, ...]}`` by node id, the labels of an entity
+    parted by line breaks; see :func:`set_labels`.
+
+    Args:
+        data (HeteroData): The problem.
+        kg (str): Name of the graph.
+
+    Returns:
+        list: For each entity a tuple of its labels, the preferred one first; empty
+        where there are none.
+
+    Example:
+        >>> data = HeteroData()
+        >>> data["en"].num_nodes = 2
+        >>> labels_of(set_labels(data, "en", [["Paris", "Lutetia"], []]), "en")
+        [('Paris', 'Lutetia'), ()]
+    """
+    texts = data.to_dict().get("_global_store", {}).get("labels", {}).get(kg)
+    if texts is None:
+        return [()] * int(data[kg].num_nodes)
+    return [tuple(text.split("\n")) if text else () for text in texts]
+
+
+def set_labels(
+    data: HeteroData, kg: str, labels: Iterable[Iterable[str]]
+) -> HeteroData:
+    """Writes the labels of a graph's entities into ``data.labels``, in place.
+
+    They identify entities where no pairs are known; no model learns from them. White
+    space within a label becomes a single space, and a label that repeats or is empty is
+    left out.
+
+    Args:
+        data (HeteroData): The problem.
+        kg (str): Name of the graph.
+        labels (iterable): The labels of each entity, the preferred one first.
+
+    Returns:
+        HeteroData: The same data.
+
+    Raises:
+        ValueError: If there are not as many as entities, or a label is not UTF-8.
+    """
+    texts = []
+    for given in labels:
+        if isinstance(given, str):
+            raise ValueError(
+                f"the labels of an entity of {kg!r} must be a list of texts, got "
+                f"{given!r}; write [{given!r}]"
+            )
+        found = dict.fromkeys(" ".join(label.split()) for label in given)
+        texts.append("\n".join(label for label in found if label))
+    _check_labels(data, kg, texts)
+    before = data.to_dict().get("_global_store", {}).get("labels", {})
+    data.labels = {**before, kg: texts}
+    return data
+
+
+def _check_labels(data: HeteroData, kg: str, texts: Sequence[object]) -> None:
+    if len(texts) != data[kg].num_nodes:
+        raise ValueError(
+            f"data.labels[{kg!r}] must have a text for each of the "
+            f"{data[kg].num_nodes} entities of the graph, '' for one without labels; "
+            f"got {len(texts)}"
+        )
+    for text in texts:
+        if not isinstance(text, str):
+            raise ValueError(
+                f"data.labels[{kg!r}] must hold texts, got {text!r}; set_labels of "
+                "pyg_ibmea.problem writes lists of labels"
+            )
+    check_texts(f"data.labels[{kg!r}]", texts)
+
+
 def check_names(graphs: Iterable[str] = (), modalities: Iterable[str] = ()) -> None:
     """Checks that graphs and modalities can be called so.
 
@@ -482,6 +573,13 @@ both long; give a graph without triples empty ones
             )
         if uris is not None:
             check_texts(f"data.uri[{kg!r}]", uris[kg])
+    for kg, labels in data.to_dict().get("_global_store", {}).get("labels", {}).items():
+        if kg not in data.node_types:
+            raise ValueError(
+                f"data.labels names the graph {kg!r}; there are "
+                f"{', '.join(data.node_types)}"
+            )
+        _check_labels(data, kg, labels)
     if not linked_pairs(data):
         raise ValueError(
             "no graphs are linked; store the known pairs of two graphs a and b in "

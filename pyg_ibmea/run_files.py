@@ -38,7 +38,7 @@ _RUN = Record(
         "answers": WHOLE,
         "objects": MapOf(OneOf("a name or names", (TEXT, MapOf(TEXT)))),
         "graphs": ListOf(ListOf(TEXT, 1), 1),
-        "links": ListOf(ListOf(TEXT, 2), 1),
+        "links": ListOf(ListOf(TEXT, 2)),
     },
 )
 
@@ -112,6 +112,10 @@ _METRICS = Record(
         "pairs": MapOf(Record({}, _OF_PAIR)),
         "clusters": _CLUSTERS,
         "processes": Record({"count": WHOLE, "backend": TEXT}),
+        "anchors": Record(
+            {"kinds": MapOf(WHOLE), "seed_pairs": WHOLE},
+            {"seeds": _MATCHED, "all": _MATCHED},
+        ),
     },
 )
 

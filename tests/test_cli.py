@@ -267,7 +267,7 @@ def test_what_a_user_can_put_right(
 ) -> None:
     (tmp_path / "config.json").write_text("{}")
     for words, message in [
-        (["inspect"], "give two graphs with --graph, and their --links"),
+        (["inspect"], "give two graphs with --graph"),
         (["inspect", *problem(files), "--graph", "a", "rdf=x.nt"], "different names"),
         (["inspect", *problem(files), "--graph", "c", "rdf=x.nt"], "no file"),
         (["train", *problem(files), "--epochs", "0"], "epochs must be at least 1"),

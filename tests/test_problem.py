@@ -1,7 +1,10 @@
+import copy
+
 import pytest
 import torch
 from three_graphs import three_graphs
 from torch_geometric.data import HeteroData
+from torch_geometric.loader import NeighborLoader
 
 from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.nn import IBMEA
@@ -13,12 +16,14 @@ from pyg_ibmea.problem import (
     entity_counts,
     feature_channels,
     first_numbers,
+    labels_of,
     linked_pairs,
     links_of,
     modalities_of,
     pair_problems,
     relation_numbers,
     seed_pairs,
+    set_labels,
 )
 
 
@@ -301,3 +306,52 @@ def test_features_of_the_structure_are_refused_not_ignored():
     for check in (check_problem, IBMEA.from_data):
         with pytest.raises(ValueError, match="modality name 'graph' is taken"):
             check(data)
+
+
+def test_labels_survive_files_copies_and_devices(data, tmp_path):
+    kg = "source"
+    given = [[f"name {i}", "same  for\nall"][: i % 3] for i in range(120)]
+    set_labels(data, kg, given)
+    expected = [tuple(" ".join(text.split()) for text in labels) for labels in given]
+    torch.save(data.to_dict(), tmp_path / "data.pt")
+    loaded = torch.load(tmp_path / "data.pt", weights_only=True)
+    for found in (
+        data,
+        copy.deepcopy(data),
+        copy.copy(data),
+        data.to("cpu"),
+        HeteroData.from_dict(loaded),
+    ):
+        texts = found.labels[kg]
+        assert [tuple(t.split("\n")) if t else () for t in texts] == expected
+    assert labels_of(data, kg) == expected
+    assert labels_of(data, "target") == [()] * 120
+    check_problem(data)
+
+
+@pytest.mark.filterwarnings("ignore:Using 'NeighborSampler'")
+def test_labels_survive_loaders(data):
+    pytest.importorskip("torch_sparse", reason="neighbours are sampled by torch-sparse")
+    set_labels(data, "source", [[str(i)] for i in range(120)])
+    loader = NeighborLoader(data, [2], input_nodes=("source", torch.arange(4)))
+    assert next(iter(loader)).labels == data.labels
+
+
+def test_labels_that_do_not_fit_are_refused(data):
+    with pytest.raises(ValueError, match="a text for each of the 120 entities"):
+        set_labels(data, "source", [["a"]])
+    with pytest.raises(ValueError, match="must be a list of texts, got 'Paris'"):
+        set_labels(data, "source", ["Paris"] * 120)
+    with pytest.raises(ValueError, match="is not UTF-8"):
+        set_labels(data, "source", [["\udc80"]] * 120)
+    data.labels = {"source": [["a"]] * 120}
+    with pytest.raises(ValueError, match="must hold texts, got"):
+        check_problem(data)
+    data.labels = {"nowhere": []}
+    with pytest.raises(ValueError, match="names the graph 'nowhere'"):
+        check_problem(data)
+
+
+def test_no_graph_can_be_called_labels():
+    with pytest.raises(ValueError, match="'labels' is taken"):
+        check_names(["labels"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -21,6 +22,9 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea import report
 from pyg_ibmea.align import Alignment, Explanation
 from pyg_ibmea.aligner import Aligner
+from pyg_ibmea.anchors import find_anchors, seed_problem
+from pyg_ibmea.anchors.seedless import DECODER, pairs_of_graphs
+from pyg_ibmea.anchors.seeds import has_seeds
 from pyg_ibmea.cli._choices import choice_of
 from pyg_ibmea.cli._continue import next_folder, plot_curves, proceed
 from pyg_ibmea.cli._endings import ENDINGS, PAIRS, check_ending
@@ -55,6 +59,7 @@ from pyg_ibmea.run_files import (
     read_metrics,
 )
 from pyg_ibmea.train import Estimate, Options, RunFolder, Stopped, estimate, processes
+from pyg_ibmea.train._anchor_figures import anchor_metrics
 
 _WITH_EVIDENCE = 10_000
 """How many matches of a report have evidence, unless asked otherwise."""
@@ -73,6 +78,12 @@ def inspect(args: argparse.Namespace) -> int:
     cost = estimate(dataset[0], modalities=remembered["modalities"])
     found["estimate"] = {k: v for k, v in asdict(cost).items() if k != "switches"}
     found["problems"] += cost.warnings(Path("runs"))
+    if not has_seeds(dataset[0]):
+        anchors = [
+            find_anchors(dataset[0], pair) for pair in pairs_of_graphs(dataset[0])
+        ]
+        found["anchors"] = {pair_title(a.graphs): a.counts for a in anchors}
+        found["problems"] += [note for each in anchors for note in each.notes]
     if args.json:
         print(json.dumps(found, indent=2))
         return 0
@@ -97,6 +108,12 @@ def inspect(args: argparse.Namespace) -> int:
             f"{pair}: {parts['train']} training, {parts['val']} validation, "
             f"{parts['test']} test pairs"
         )
+    for graphs, counts in found.get("anchors", {}).items():
+        kinds = ", ".join(f"{count} by {kind}" for kind, count in counts.items())
+        print(
+            f"{graphs}: without known pairs, {sum(counts.values())} anchors"
+            f"{f' ({kinds})' if kinds else ''}"
+        )
     print(f"relation names shared by all graphs: {found['shared_relations']}")
     print(cost.line())
     for note in (*found["first_rows"], *found["problems"]):
@@ -116,6 +133,8 @@ def train(args: argparse.Namespace) -> int:
         work = partial(proceed, args, out)
     else:
         remembered = remembered_problem(args)
+        if args.without_training:
+            return _match_alone(args, remembered)
         aligner = Aligner(
             options=Options.from_flags(args),
             modalities=remembered["modalities"],
@@ -149,6 +168,48 @@ def train(args: argparse.Namespace) -> int:
         f"\ntrained {metrics['seconds']:.0f} s; the alignment is in "
         f"{out / 'alignment.tsv'}"
     )
+    return 0
+
+
+def _match_alone(args: argparse.Namespace, remembered: dict[str, Any]) -> int:
+    """Aligns by anchors and what follows from them over relations, without a model."""
+    out = args.out or Path(f"runs/{datetime.now():%Y%m%d-%H%M%S}")
+    run = RunFolder(out, {**remembered, "without_training": True})
+    dataset = read_remembered(remembered, not args.json, args.allow_dropped)
+    data = dataset[0]
+    for note in _first_rows(remembered):
+        print(f"note: {note}", file=sys.stderr)
+    start = time.perf_counter()
+    found = seed_problem(data)
+    matches = found.all_matches()
+    seconds = time.perf_counter() - start
+    for said in found.sentences():
+        print(said, file=sys.stderr)
+    run.files = {"anchors.tsv": found.table()}
+    if dataset.dropped:
+        run.files["problems.tsv"] = table_of(dataset.dropped)
+    with run.locked():
+        run.start()
+        figures = {"anchors": anchor_metrics(found, matches)}
+        rough = {"decoder": DECODER, "calibrated": False}
+        if len(matches.pairs) == 1:
+            figures["confidence"] = rough
+        else:
+            titles = map(pair_title, matches.pairs)
+            figures["pairs"] = {title: {"confidence": rough} for title in titles}
+        run.write_metrics(figures, 0, seconds)
+        matches.save(run.path / "alignment.tsv")
+    if args.json:
+        print(json.dumps({"run": str(out), **figures}, indent=2))
+        return 0
+    for pair in matches.pairs:
+        own = matches.between(*pair)
+        likely = len(own.sure(0.5))
+        print(
+            f"{pair_title(pair)}: {len(own)} matches, {likely} of them more probable "
+            "than not"
+        )
+    print(f"the alignment is in {out / 'alignment.tsv'}")
     return 0
 
 
@@ -229,6 +290,14 @@ def print_metrics(metrics: dict[str, Any], pairs: Sequence[Pair]) -> None:
             print(f"\n{line}")
         text = report.confidence_table(figures.get("confidence", {}))
         print(f"\n{text}" if text else "")
+    if "all" in metrics.get("anchors", {}):
+        found = metrics["anchors"]
+        seeds, every = found["seeds"], found["all"]
+        print(
+            f"\nseed pairs that were found: {seeds['right']} of {seeds['asked']} right "
+            f"({seeds['precision']:.1%}); with all matches, {every['right']} of the "
+            f"{every['asked']} known ({every['precision']:.1%})"
+        )
     if "clusters" in metrics:
         print(report.clusters_table(metrics["clusters"]))
 

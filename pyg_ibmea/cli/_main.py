@@ -163,6 +163,12 @@ def make_parser() -> argparse.ArgumentParser:
         help="go on where more than a tenth of a table of links, names or images names "
         "unknown entities; what is dropped is in problems.tsv",
     )
+    train.add_argument(
+        "--without-training",
+        action="store_true",
+        help="no model: match what names and features identify, and what follows from "
+        "that over relations, in seconds to minutes; --links only judge",
+    )
     train.add_argument("--seed", type=int, default=0, help="seed of the model")
     train.add_argument("--device", help="where to train (default: CUDA if available)")
     Options.add_flags(train, iterative=True, refits=3)

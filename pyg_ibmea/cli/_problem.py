@@ -10,8 +10,10 @@ from typing import Any
 
 from torch_geometric.data import HeteroData
 
+from pyg_ibmea.data import label_by_uri
 from pyg_ibmea.datasets import GraphFiles, KnowledgeGraphs, read_problem
 from pyg_ibmea.json_shapes import (
+    FLAG,
     NULL,
     NUMBER,
     TEXT,
@@ -38,7 +40,7 @@ REMEMBERED = ("graphs", "links", "alone", *_READ, "cache")
 """Keys of a run's configuration that say what its problem is."""
 
 _PROBLEM = Record(
-    {"graphs": ListOf(ListOf(TEXT, 1), 2), "links": ListOf(ListOf(TEXT, 3, 3), 1)},
+    {"graphs": ListOf(ListOf(TEXT, 1), 2), "links": ListOf(ListOf(TEXT, 3, 3))},
     {
         "alone": ListOf(ListOf(TEXT, 3, 3)),
         "ratio": NUMBER,
@@ -49,6 +51,7 @@ _PROBLEM = Record(
         "image_encoder": TEXT,
         "name_encoder": TEXT,
         "cache": TEXT,
+        "labels_from_uris": FLAG,
     },
 )
 """What a configuration says of the problem that was read."""
@@ -74,6 +77,12 @@ def add_problem_flags(command: argparse.ArgumentParser) -> None:
         default=0.3,
         help="share of those that choose the epoch and calibrate the confidence before "
         "the refits learn from them, too (default: %(default)s)",
+    )
+    add(
+        "--labels-from-uris",
+        action="store_true",
+        help="without --links: the last part of a URI is a label, where a graph has no "
+        "others",
     )
     add("--split-seed", type=int, default=0, help="seed of the split")
     add("--modalities", help="names joined by commas (default: all)")
@@ -107,8 +116,10 @@ def add_problem_flags(command: argparse.ArgumentParser) -> None:
 
 def remembered_problem(args: argparse.Namespace) -> dict[str, Any]:
     """What a run remembers of the problem that a command line names."""
-    if len(args.graph) < 2 or not args.links:
-        raise ValueError("give two graphs with --graph, and their --links (see --help)")
+    if len(args.graph) < 2:
+        raise ValueError("give two graphs with --graph (see --help)")
+    if args.alone and not args.links:
+        raise ValueError("--alone needs --links between the same graphs")
     links, alone = (
         [[a, b, str(Path(file).absolute())] for a, b, file in given]
         for given in (args.links, args.alone)
@@ -122,6 +133,8 @@ def remembered_problem(args: argparse.Namespace) -> dict[str, Any]:
         "name_encoder": _absolute(args.name_encoder, ":"),
         "modalities": args.modalities.split(",") if args.modalities else None,
         "cache": str(args.cache.absolute()),
+        # Earlier runs do not have it, and can still be resumed.
+        **({"labels_from_uris": True} if args.labels_from_uris else {}),
     }
 
 
@@ -154,7 +167,10 @@ def read_remembered(
         options["modalities"] = features
     cache = Path(remembered["cache"]) if "cache" in remembered else None
     options |= {"allow_dropped": allow_dropped, "device": device}
-    return read_problem(files, links, cache, progress, alone, **options)
+    problem = read_problem(files, links, cache, progress, alone, **options)
+    if remembered.get("labels_from_uris"):
+        label_by_uri(problem._data)
+    return problem
 
 
 def read_again(

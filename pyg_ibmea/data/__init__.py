@@ -4,6 +4,7 @@ from pyg_ibmea.data.additions import add_entities
 from pyg_ibmea.data.converters import from_hetero, from_networkx
 from pyg_ibmea.data.features.encoders import IMAGE_ENCODERS, NAME_ENCODERS
 from pyg_ibmea.data.features.images import encode_images
+from pyg_ibmea.data.features.labels import label_by_uri
 from pyg_ibmea.data.features.names import encode_names
 from pyg_ibmea.data.features.sentences import encode_sentences
 from pyg_ibmea.data.features.vision import VisionEncoder
@@ -30,6 +31,7 @@ __all__ = [
     "encode_sentences",
     "from_hetero",
     "from_networkx",
+    "label_by_uri",
     "merge_graphs",
     "read_features",
     "read_folder",

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.problem import triples_of
+from pyg_ibmea.problem import labels_of, set_labels, triples_of
 
 Feature = tuple[Tensor, Tensor]
 
@@ -133,6 +133,8 @@ def _extended(
     rel.edge_index = torch.cat([rel.edge_index, new_edges], dim=1)
     rel.edge_type = torch.cat([rel.edge_type, types.to(device)])
     more.uri = {**data.uri, kg: uris}
+    if kg in getattr(data, "labels", {}):
+        set_labels(more, kg, labels_of(data, kg) + [()] * (size - before))
     bags = {"relation": relation_bag, "attribute": attribute_bag}
     given = dict(features or {})
     for key in [key for key in store.keys() if key.startswith("x_")]:  # noqa: SIM118

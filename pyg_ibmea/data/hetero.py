@@ -40,6 +40,8 @@ def to_hetero_data(
       ``train_mask``, ``val_mask``, ``test_mask`` bool ``[L]``
     - ``data.uri``, ``data.relation_uri``: ``{kg: [str, ...]}`` by node id, by edge type
     - ``data.column_uri``: ``{modality: [str, ...]}``, what each column of a bag counts
+    - ``data.labels``, written by what reads names: see
+      :func:`~pyg_ibmea.problem.labels_of`
 
     A graph without triples and a modality that one graph lacks or that shares no column
     are legal, but cause a warning (see :func:`~pyg_ibmea.data.gaps.describe_gaps`).

@@ -70,6 +70,24 @@ def split_links(
     return train, val, test
 
 
+def all_test(edge_index: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The split in which no link is a seed pair, for links that only judge.
+
+    Args:
+        edge_index (torch.Tensor): Links, long :obj:`[2, L]`.
+
+    Returns:
+        Bool masks :obj:`(train, val, test)`, each :obj:`[L]`.
+
+    Example:
+        >>> [mask.tolist() for mask in all_test(torch.tensor([[0], [1]]))]
+        [[False], [False], [True]]
+    """
+    _check_links(edge_index)
+    none = torch.zeros_like(edge_index[0], dtype=torch.bool)
+    return none, none.clone(), ~none
+
+
 def split_folds(
     edge_index: Tensor,
     seed_mask: Tensor,

@@ -15,6 +15,8 @@ from pyg_ibmea.files import content_hash
 
 #: Increased by one whenever the same input is processed differently.
 FORMAT_VERSION = 1
+#: Names of entities, which become labels; see :func:`~pyg_ibmea.data.read_names`.
+NAMES_FILE = "translated_ent_name.json"
 _IMAGE_PATTERNS = (
     "*_id_img_feature_dict.pkl",
     "images.npz",
@@ -69,6 +71,8 @@ class JapeInputs:
             found = _find_images(folder)
             used |= {"image": found} if found else {}
         files = tuple(jape_files(folder))
+        if (folder / NAMES_FILE).is_file():
+            files = (*files, folder / NAMES_FILE)
         if modalities is not None:
             _check_modalities(modalities, files, used, folder)
         return cls(

@@ -14,14 +14,21 @@ import torch
 from torch import Tensor
 from torch_geometric.data import HeteroData, InMemoryDataset
 
-from pyg_ibmea.data import read_jape, set_split, split_links, to_hetero_data
+from pyg_ibmea.data import (
+    read_jape,
+    read_names,
+    set_split,
+    split_links,
+    to_hetero_data,
+)
+from pyg_ibmea.data.features.labels import labels_of_ids
 from pyg_ibmea.data.gaps import describe_gaps
 from pyg_ibmea.data.readers.jape import missing_jape_files
-from pyg_ibmea.data.split import split_folds
+from pyg_ibmea.data.split import all_test, split_folds
 from pyg_ibmea.datasets._feature_files import PathLike, add_features
-from pyg_ibmea.datasets._inputs import JapeInputs
+from pyg_ibmea.datasets._inputs import NAMES_FILE, JapeInputs
 from pyg_ibmea.files import DamagedFileError, check_seal, replacing, seal
-from pyg_ibmea.problem import links_between
+from pyg_ibmea.problem import links_between, set_labels
 
 
 class JapeDataset(InMemoryDataset):
@@ -124,6 +131,11 @@ class JapeDataset(InMemoryDataset):
             self.inputs.num_features,
             warn=False,
         )
+        names = self.inputs.folder / NAMES_FILE
+        if names in self.inputs.files:
+            read = read_names(names)
+            for graph in (pair.source, pair.target):
+                set_labels(data, graph.name, labels_of_ids(graph, read))
         payload = {"data": data.to_dict(), "seed_mask": pair.seed_mask}
         with replacing(Path(self.processed_paths[0])) as unfinished:
             torch.save(payload, unfinished)
@@ -149,6 +161,8 @@ class JapeDataset(InMemoryDataset):
         seed_mask: Tensor | None = self._seed_mask
         if self.ratio is None and seed_mask is not None:
             masks = split_folds(links, seed_mask, self.split_seed, self.val_ratio)
+        elif self.ratio == 0:
+            masks = all_test(links)
         else:
             ratio = self.default_ratio if self.ratio is None else self.ratio
             masks = split_links(links, ratio, self.split_seed, self.val_ratio)

@@ -194,7 +194,8 @@ def read_problem(
     Args:
         files (sequence of GraphFiles): The files of two or more graphs.
         links (dict): By pair of graph names, a table of known pairs; see
-            :func:`~pyg_ibmea.data.read_link_table`.
+            :func:`~pyg_ibmea.data.read_link_table`. It may be empty (see
+            :func:`pyg_ibmea.anchors.seed_problem`).
         cache (str or Path, optional): Folder in which the vectors of images and of
             names (except n-grams) are kept. (default: none)
         progress (bool, optional): Whether to show the progress of encoding images.

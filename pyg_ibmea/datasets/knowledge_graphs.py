@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 
 import torch
 from torch import Tensor
@@ -12,9 +13,11 @@ from torch_geometric.data import HeteroData, InMemoryDataset
 
 from pyg_ibmea.data import KnowledgeGraph, encode_names, to_hetero_data
 from pyg_ibmea.data.features.encoders import NameEncoder
+from pyg_ibmea.data.features.labels import labels_in
 from pyg_ibmea.data.features.literals import names_of, numbers_of
 from pyg_ibmea.data.gaps import describe_gaps
 from pyg_ibmea.data.joint_links import close_links, split_jointly
+from pyg_ibmea.data.split import all_test
 from pyg_ibmea.datasets._dropped import Dropped
 from pyg_ibmea.datasets._feature_files import check_given
 from pyg_ibmea.large import LARGE, ranges
@@ -24,6 +27,7 @@ from pyg_ibmea.problem import (
     check_texts,
     linked_pairs,
     links_between,
+    set_labels,
 )
 
 
@@ -37,10 +41,12 @@ class KnowledgeGraphs(InMemoryDataset):
 
     Args:
         graphs (sequence of KnowledgeGraph): The graphs, with different names.
-        links (dict): By pair of graph names, the known pairs as node ids, long
-            ``[2, L]``. With several pairs, links that follow from others are added (see
-            :func:`~pyg_ibmea.data.close_links`) and none is separated from those it
-            follows from (see :func:`~pyg_ibmea.data.split_jointly`).
+        links (dict, optional): By pair of graph names, the known pairs as node ids,
+            long ``[2, L]``. With several pairs, links that follow from others are added
+            (see :func:`~pyg_ibmea.data.close_links`) and none is separated from those
+            it follows from (see :func:`~pyg_ibmea.data.split_jointly`). (default: none,
+            for a training that finds its seed pairs; see
+            :func:`pyg_ibmea.anchors.seed_problem`)
         dangling (dict, optional): By pair of graph names, node ids of entities of the
             first graph that are known to have no counterpart in the second, long
             ``[D]``. They are split as the links are; a model learns from them when to
@@ -52,7 +58,8 @@ class KnowledgeGraphs(InMemoryDataset):
             that there are, except the bag of relations if there is only one relation,
             which would tell nothing)
         ratio (float, optional): Share of the links that are seed pairs; the others are
-            test pairs. (default: :obj:`1.0`)
+            test pairs. With 0, no pair is known to a training, and all judge it.
+            (default: :obj:`1.0`)
         split_seed (int, optional): Seed of the split. (default: :obj:`0`)
         val_ratio (float, optional): Share of the seed pairs kept for validation.
             (default: :obj:`0.1`)
@@ -87,7 +94,7 @@ class KnowledgeGraphs(InMemoryDataset):
     def __init__(
         self,
         graphs: Sequence[KnowledgeGraph],
-        links: Mapping[Pair, Tensor],
+        links: Mapping[Pair, Tensor] | None = None,
         dangling: Mapping[Pair, Tensor] | None = None,
         names: Mapping[str, Mapping[str, str]] | None = None,
         modalities: Sequence[str] | None = None,
@@ -102,22 +109,27 @@ class KnowledgeGraphs(InMemoryDataset):
         check_names([graph.name for graph in graphs])
         for graph in graphs:
             check_given(graph.features)
-        if not links:
-            raise ValueError(
-                "there are no links between the graphs; give those of at least one pair"
-            )
+        if not links:  # What identifies entities has to do.
+            none = torch.empty(2, 0, dtype=torch.long)
+            links = dict.fromkeys(combinations([g.name for g in graphs], 2), none)
+        wanted = modalities
         self.graphs = [replace(g, features=dict(g.features)) for g in graphs]
         if modalities is None or "number" in modalities:
             _add_numbers(self.graphs)
         if modalities is None or "name" in modalities:
             _add_names(self.graphs, names, name_encoder)
-        if len(links) > 1:
+        if len(links) > 1 and any(ids.numel() for ids in links.values()):
             links = close_links(links)
-        splits = split_jointly(links, ratio, split_seed, val_ratio)
+        if ratio == 0 or not any(ids.numel() for ids in links.values()):
+            splits = {pair: all_test(ids) for pair, ids in links.items()}
+        else:
+            splits = split_jointly(links, ratio, split_seed, val_ratio)
         if modalities is None and len({r for g in graphs for r in g.relations}) < 2:
             modalities = [m for m in _there(self.graphs) if m != "relation"]
         options = (modalities, num_features, splits)
         self.data = to_hetero_data(self.graphs, links, *options, warn=False)
+        if wanted is None or "name" in wanted:
+            _add_labels(self._data, self.graphs, names or {})
         for pair, entities in (dangling or {}).items():
             add_dangling(self._data, pair, entities, ratio, split_seed, val_ratio)
         self.slices = None
@@ -157,6 +169,18 @@ def add_dangling(
     part[order[:seeds]] = 0
     part[order[:val]] = 1
     store.dangling, store.dangling_part = entities, part
+
+
+def _add_labels(
+    data: HeteroData,
+    graphs: Sequence[KnowledgeGraph],
+    names: Mapping[str, Mapping[str, str]],
+) -> None:
+    """Writes the labels of entities as text, where some graph has any."""
+    found = {graph.name: labels_in(graph, names.get(graph.name)) for graph in graphs}
+    for kg, labels in found.items():
+        if any(labels):
+            set_labels(data, kg, labels)
 
 
 def _there(graphs: Sequence[KnowledgeGraph]) -> list[str]:

@@ -10,7 +10,13 @@ from torch_geometric.data import HeteroData
 from torch_geometric.transforms import BaseTransform
 
 from pyg_ibmea.data import split_links
-from pyg_ibmea.problem import linked_pairs, links_between, triples_of
+from pyg_ibmea.problem import (
+    labels_of,
+    linked_pairs,
+    links_between,
+    set_labels,
+    triples_of,
+)
 
 
 class RewireEdges(BaseTransform):
@@ -200,6 +206,9 @@ class DensestPairs(BaseTransform):
                 for key in (f"x_{modality}", f"mask_{modality}"):
                     small[kg][key] = _rows(data[kg][key], nodes)
             small.uri[kg] = [data.uri[kg][node] for node in nodes.tolist()]
+            if kg in extra.get("labels", {}):
+                known = labels_of(data, kg)
+                set_labels(small, kg, [known[node] for node in nodes.tolist()])
             number = torch.full((data[kg].num_nodes,), -1)
             number[nodes] = torch.arange(nodes.numel())
             edges = triples_of(data, kg)

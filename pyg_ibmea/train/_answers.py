@@ -40,7 +40,7 @@ class Answers:
     @cached_property
     def alignment(self) -> Alignment:
         """The match of each source entity, which knows whom to ask why."""
-        return self.trained.alignment.explained_by(self.explain)
+        return self.trained.complete.explained_by(self.explain)
 
     @cached_property
     def names(self) -> Names:

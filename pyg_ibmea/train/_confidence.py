@@ -31,6 +31,7 @@ from pyg_ibmea.problem import (
     different_of,
     links_of,
     unaligned_entities,
+    uris_of,
 )
 from pyg_ibmea.train._novelty import known_modalities, shared_kinds, shrink_novel
 from pyg_ibmea.train.decoding import DecodingOptions
@@ -421,17 +422,6 @@ def matches_of_test(data: HeteroData, alignment: Alignment) -> dict[str, Any]:
     found = torch.isin(source * size + target, links[0] * size + links[1])
     # Each source entity has one match.
     return match_figures(int(found.sum()), links[0].unique().numel())
-
-
-def uris_of(data: HeteroData) -> dict[str, Sequence[str]]:
-    """The URIs of the entities of each graph; their numbers as text where the data
-    have none.
-    """
-    uris = data.to_dict().get("_global_store", {}).get("uri", {})
-    return {
-        kg: uris[kg] if kg in uris else [str(i) for i in range(data[kg].num_nodes)]
-        for kg in data.node_types
-    }
 
 
 def _first_counterparts(

@@ -12,8 +12,8 @@ from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Alignment, Calibration
 from pyg_ibmea.align._ranked_evidence import Allowed, Ranked, RankedEvidence
-from pyg_ibmea.problem import alignment_pair, dangling_of, links_of
-from pyg_ibmea.train._confidence import Judgement, uris_of
+from pyg_ibmea.problem import alignment_pair, dangling_of, links_of, uris_of
+from pyg_ibmea.train._confidence import Judgement
 from pyg_ibmea.train._novelty import known_modalities
 
 _RANKS = 20

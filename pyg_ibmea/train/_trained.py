@@ -12,13 +12,16 @@ from torch.nn import Module
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Alignment, Clusters, Cosine, Decoder
+from pyg_ibmea.anchors.seeds import Seeds
 from pyg_ibmea.problem import (
     Pair,
     links_of,
     pair_problems,
     pair_title,
     unaligned_entities,
+    uris_of,
 )
+from pyg_ibmea.train._anchor_figures import anchor_metrics
 from pyg_ibmea.train._clusters import cluster_metrics, join_matches
 from pyg_ibmea.train._confidence import (
     Judgement,
@@ -58,6 +61,8 @@ class TrainedModels:
         final (sequence of Module): Those that are joined for the matches.
         decoder (Decoder, optional): What chooses the matches. (default: CSLS or
             Sinkhorn scaling, whichever gets more validation pairs right)
+        seeds (Seeds, optional): Where the seed pairs come from, if they were found.
+            (default: they are known)
     """
 
     def __init__(
@@ -67,8 +72,10 @@ class TrainedModels:
         judged: Sequence[Module],
         final: Sequence[Module],
         decoder: Decoder | None = None,
+        seeds: Seeds | None = None,
     ):
         self.data = data
+        self.seeds = seeds
         self.options = options
         self.judged = list(judged)
         self.final = list(final)
@@ -181,6 +188,15 @@ class TrainedModels:
         )
 
     @cached_property
+    def complete(self) -> Alignment:
+        """The matches with, before them, the seed pairs that were found."""
+        if self.seeds is None:
+            return self.alignment
+        uris = uris_of(self.data)
+        own = self.seeds.alignment(uris)
+        return Alignment.join([own, self.alignment]) if len(own) else self.alignment
+
+    @cached_property
     def clusters(self) -> Clusters:
         """The clusters of entities that known pairs and matches agree on."""
         return join_matches(self.data, self.alignment)
@@ -256,8 +272,12 @@ class TrainedModels:
             pair_title(pair): self._metrics_of(pair, pseudo_seeds)
             for pair in self.problems
         }
+        # Last, when nothing depends on it any more: it reads all links.
+        found = {}
+        if self.seeds is not None:
+            found = {"anchors": anchor_metrics(self.seeds, self.complete)}
         if len(figures) == 1:
-            return next(iter(figures.values()))
+            return {**next(iter(figures.values())), **found}
         ranked: list[dict[str, Any]] = [
             {part: of_pair[part] for part in _RANKED if part in of_pair}
             for of_pair in figures.values()
@@ -266,7 +286,7 @@ class TrainedModels:
         metrics["matches"] = _together([f["matches"] for f in figures.values()])
         metrics["clusters"] = cluster_metrics(self.data, self.alignment, self.clusters)
         metrics["pairs"] = figures
-        return metrics
+        return {**metrics, **found}
 
     def _metrics_of(
         self, pair: Pair, pseudo_seeds: Mapping[Pair, Tensor] | None

@@ -20,8 +20,8 @@ from pyg_ibmea.problem import (
     links_between,
     links_of,
     pair_problems,
+    uris_of,
 )
-from pyg_ibmea.train._confidence import uris_of
 from pyg_ibmea.train.answers import DIFFERENT, SAME, Answer, standing
 
 _SHOWN = 3

@@ -12,10 +12,9 @@ from torch import Tensor
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align.forbidding import is_among
-from pyg_ibmea.problem import Pair, different_of, linked_pairs, pair_problems
+from pyg_ibmea.problem import Pair, different_of, linked_pairs, pair_problems, uris_of
 from pyg_ibmea.run_files import METRICS
 from pyg_ibmea.tab_fields import name_of_field
-from pyg_ibmea.train._confidence import uris_of
 from pyg_ibmea.train.answered import Answered, with_answers
 from pyg_ibmea.train.answers import ANSWERS, Answer, answers_text, read_answers
 from pyg_ibmea.train.proposals import outside_seed_pairs

@@ -133,11 +133,14 @@ def _take_links(
 def _take_texts(data: HeteroData, part: HeteroData, ids: Mapping[str, Tensor]) -> None:
     """Copies what belongs to no single graph, URIs of the entities among it."""
     texts: dict[str, Any] = dict(data.to_dict().get("_global_store", {}))
-    if "uri" in texts:
-        found = texts["uri"]
-        texts["uri"] = {
-            kg: [found[kg][i] for i in ids[kg].tolist()] for kg in ids if kg in found
-        }
+    for key in ("uri", "labels"):
+        found = texts.get(key, {})
+        if found:
+            texts[key] = {
+                kg: [found[kg][i] for i in ids[kg].tolist()]
+                for kg in ids
+                if kg in found
+            }
     named = dict(texts.get("relation_uri", {}))
     for kg in ids:
         if kg not in named and has_triples(data, kg):

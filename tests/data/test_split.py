@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pyg_ibmea.data import split_links
-from pyg_ibmea.data.split import split_folds
+from pyg_ibmea.data.split import all_test, split_folds
 
 
 def one_to_one(num_links: int) -> torch.Tensor:
@@ -155,3 +155,12 @@ def test_all_links_as_seed_pairs() -> None:
     assert train.all()
     assert not val.any()
     assert not test.any()
+
+
+def test_links_that_only_judge():
+    train, val, test = all_test(torch.arange(4).repeat(2, 1))
+    assert not train.any()
+    assert not val.any()
+    assert test.all()
+    with pytest.raises(ValueError, match=r"links must be long \[2, L\]"):
+        all_test(torch.arange(4))

@@ -74,8 +74,8 @@ def test_leaves_and_modalities(folder: Path) -> None:
         read_problem(images, links, modalities=["name"])
     with pytest.raises(ValueError, match="links name the graph 'c'; there are a, b"):
         read_problem(images, {("a", "c"): folder / "links.tsv"})
-    with pytest.raises(ValueError, match="no links"):
-        read_problem(images, {})
+    bare = read_problem(images, {})[0]
+    assert bare["a", "same_as", "b"].edge_index.shape == (2, 0)
 
 
 def test_words_of_a_command_line() -> None:

@@ -13,6 +13,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.datasets import MMKGPair
+from pyg_ibmea.problem import labels_of
 
 Write = Callable[..., Path]
 NUM_LINKS = 20
@@ -75,6 +76,23 @@ def test_from_files_to_hetero_data(raw_pair: Write, tmp_path: Path) -> None:
 def test_the_default_place_of_raw_files(raw_pair: Write, tmp_path: Path) -> None:
     raw_pair(tmp_path / "root" / "raw")
     assert MMKGPair(tmp_path / "root")[0]["source"].num_nodes == 20
+
+
+def test_links_may_be_there_to_judge_only(raw_pair: Write, tmp_path: Path) -> None:
+    data = MMKGPair(tmp_path / "root", raw_pair(), ratio=0)[0]
+    assert parts(data) == [0, 0, 20]
+
+
+def test_translated_names_become_labels(raw_pair: Write, tmp_path: Path) -> None:
+    folder = raw_pair()
+    assert "labels" not in MMKGPair(tmp_path / "root", folder)[0]
+    names = '[[0, ["gary", "rydstrom"]], [21, ["seoul"]], ["http://1/1", "x"]]'
+    (folder / "translated_ent_name.json").write_text(names)
+    for _ in range(2):  # From the files, and from the cache.
+        data = MMKGPair(tmp_path / "root", folder)[0]
+        assert labels_of(data, "source")[:3] == [("gary rydstrom",), ("x",), ()]
+        assert labels_of(data, "target")[1] == ("seoul",)
+    assert "x_name" not in data["source"]
 
 
 def test_cache_is_used_until_something_changes(
