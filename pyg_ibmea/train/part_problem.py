@@ -126,8 +126,11 @@ def _take_links(
 
 
 def _take_texts(data: HeteroData, part: HeteroData, ids: Mapping[str, Tensor]) -> None:
-    """Copies what belongs to no single graph, URIs of the entities among it."""
+    """Copies what belongs to no single graph, URIs of the entities among it; values
+    of attributes speak for pairs of the whole problem and stay there.
+    """
     texts: dict[str, Any] = dict(data.to_dict().get("_global_store", {}))
+    texts.pop("literals", None)
     if "uri" in texts:
         found = texts["uri"]
         texts["uri"] = {
