@@ -25,15 +25,20 @@ _BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365)
 _DAY = 1 / 365
 
 # A base unit of each dimension and the factor that leads to it.
+_FACTORS = {
+    "m": {"mm": 1e-3, "cm": 1e-2, "m": 1.0, "km": 1e3}
+    | {"in": 0.0254, "ft": 0.3048, "mi": 1609.344},
+    "kg": {"g": 1e-3, "kg": 1.0, "t": 1e3, "lb": 0.45359237},
+    "s": {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0},
+    "m2": {"m2": 1.0, "m²": 1.0, "ha": 1e4, "km2": 1e6, "km²": 1e6},
+    "": {"%": 0.01},
+    **{money: {money: 1.0} for money in ("$", "€", "£", "¥")},
+    **{money: {money: 1.0} for money in ("USD", "EUR", "GBP", "JPY")},
+}
 _UNITS = {
-    **{"mm": ("m", 1e-3), "cm": ("m", 1e-2), "m": ("m", 1.0), "km": ("m", 1e3)},
-    **{"in": ("m", 0.0254), "ft": ("m", 0.3048), "mi": ("m", 1609.344)},
-    **{"g": ("kg", 1e-3), "kg": ("kg", 1.0), "lb": ("kg", 0.45359237)},
-    **{"t": ("kg", 1e3), "ms": ("s", 1e-3), "s": ("s", 1.0), "min": ("s", 60.0)},
-    **{"h": ("s", 3600.0), "d": ("s", 86400.0)},
-    **{"m2": ("m2", 1.0), "m²": ("m2", 1.0), "ha": ("m2", 1e4)},
-    **{"km2": ("m2", 1e6), "km²": ("m2", 1e6), "%": ("", 0.01)},
-    **{unit: (unit, 1.0) for unit in ("$", "€", "£", "¥", "USD", "EUR", "GBP", "JPY")},
+    form: (unit, factor)
+    for unit, forms in _FACTORS.items()
+    for form, factor in forms.items()
 }
 
 
@@ -67,7 +72,7 @@ def parse_value(text: str) -> TypedValue:
     ISO 8601, days and months unknown (``##``) or with one digit among them. Two
     decimal degrees, latitude first, or ``POINT(longitude latitude)`` are coordinates.
     Units of length, mass, time and area are converted; a number of anything else is a
-    text. A bare number is a number, even if it could be a year: see :func:`parse_years`.
+    text. A bare number is a number, even if it could be a year (:func:`parse_years`).
 
     Args:
         text (str): The value as it was written.

@@ -20,7 +20,7 @@ from pyg_ibmea.train import Options
 # larger problems than those of the study.
 _LATER = (
     *("modal_dropout", "init_logstd", "count_modalities"),
-    *("parts", "search", "num_candidates", "eval_queries"),
+    *("parts", "search", "num_candidates", "eval_queries", "value_agreement"),
 )
 
 

@@ -34,6 +34,7 @@ def spread_agreement(
     num_candidates: int = 100,
     block_size: int | None = None,
     candidates: Candidates | None = None,
+    evidence: Tensor | None = None,
 ) -> Tensor:
     r"""Computes the neighbourhood agreement of pairs of entities, to be used in
     addition to their embeddings.
@@ -65,6 +66,10 @@ def spread_agreement(
         block_size (int, optional): See :func:`topk`. (default: :obj:`None`)
         candidates (Candidates, optional): What :func:`find_candidates` gave for these
             embeddings, in place of ``num_candidates``. (default: :obj:`None`)
+        evidence (torch.Tensor, optional): What else speaks for pairs, in units of
+            cosine, by node ids, sparse ``[N, M]``, such as a weighted
+            :func:`value_agreement`. It is added in every round, and to the result.
+            (default: :obj:`None`)
 
     Returns:
         torch.Tensor: The weighted agreement by node ids, sparse ``[N, M]``, to be used
@@ -97,7 +102,7 @@ def spread_agreement(
         search = ExactSearch(block_size) if exact else "auto"
         candidates = find_candidates(z_source, z_target, num_candidates, search)
     sure = torch.ones(known.size(1), dtype=dtype, device=known.device)
-    bonus: Tensor | None = None
+    bonus = evidence
     for _ in range(rounds):
         alike = candidates
         if bonus is not None:
@@ -122,6 +127,8 @@ def spread_agreement(
             check_invariants=False,
         )
         bonus = weight * neighborhood_agreement(matches, source_edges, target_edges)
+        if evidence is not None:
+            bonus = (bonus + evidence.to(bonus.dtype)).coalesce()
     assert bonus is not None
     return bonus
 

@@ -35,6 +35,7 @@ from pyg_ibmea.train.decoding import (
     DecodingOptions,
     encode_unaligned,
     neighborhood_bonus,
+    value_bonus,
 )
 from pyg_ibmea.train.encoding import Encoding, asked_links, search_figures
 from pyg_ibmea.train.evaluation import evaluate
@@ -88,9 +89,9 @@ class TrainedModels:
 
     @cached_property
     def bonuses(self) -> dict[Pair, tuple[Tensor | None, Tensor | None]]:
-        """What neighbourhoods add to the cosines of every pair of graphs: for the
-        judgement by the validation pairs, from the training pairs only (``None`` where
-        there are no validation pairs), and for the final alignment.
+        """What neighbourhoods and attribute values add to the cosines of every pair of
+        graphs: for the judgement by the validation pairs, from the training pairs only
+        (``None`` where there are no validation pairs), and for the final alignment.
         """
         found = {}
         for pair, problem in self.problems.items():
@@ -105,10 +106,11 @@ class TrainedModels:
         models = self.judged if judged else self.final
         known = ("train",) if judged else ("train", "val")
         options = (self.options, known, self.graph)
+        values = value_bonus(self.problems[pair], self.options, known)
         if not self.options.neighbor_agreement:
-            return None
-        encoding = self.encoding(pair, judged)
-        return neighborhood_bonus(models, self.problems[pair], *options, encoding)
+            return values
+        given = (self.encoding(pair, judged), values)
+        return neighborhood_bonus(models, self.problems[pair], *options, *given)
 
     def encoding(self, pair: Pair, judged: bool) -> Encoding | None:
         """What the models make of all entities outside known pairs, with the pairs to

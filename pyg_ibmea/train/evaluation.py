@@ -173,6 +173,7 @@ def unaligned_similarity(
     graph: object | None = None,
     search: Search | str = "auto",
     num_candidates: int = 0,
+    bonus: Tensor | None = None,
 ) -> Similarity | None:
     """The cosines of the entities outside the training pairs, in evaluation mode, for
     all that compares them while the model stays as it is.
@@ -186,6 +187,8 @@ def unaligned_similarity(
             :func:`~pyg_ibmea.align.find_candidates`. (default: :obj:`'auto'`)
         num_candidates (int, optional): Number of nearest entities of each; 0: by size.
             (default: :obj:`0`)
+        bonus (torch.Tensor, optional): What is added to the cosines of some pairs, by
+            node ids, sparse ``[N, M]``. (default: :obj:`None`)
 
     Returns:
         Similarity: In the order of :func:`~pyg_ibmea.problem.unaligned_entities`;
@@ -196,7 +199,7 @@ def unaligned_similarity(
         return None
     sides = encode_sides(model, data, entities, graph)
     found = candidates_for(*sides, search, num_candidates)
-    return Similarity.of(*sides, candidates=found)
+    return Similarity.of(*sides, bonus_of(bonus, entities), candidates=found)
 
 
 def bonus_of(bonus: Tensor | None, entities: Sequence[Tensor]) -> Tensor | None:
