@@ -22,6 +22,7 @@ _LONGEST_TEXT = 80
 # Of the bare numbers of an attribute, how many must be years for all to be dates.
 _YEARS = 0.95
 _LIKELY = (1000.0, 2200.0)
+_MOST_LIKELY = 0.85
 _LATITUDE = re.compile(r"lat(?:itude)?$", re.I)
 _LONGITUDE = re.compile(r"(?:lon(?:g|gitude)?|lng)$", re.I)
 _LOCAL = re.compile(r"[^/#:.>]*(?=>?$)")
@@ -66,25 +67,26 @@ class Column:
 def value_columns(literals: Literals) -> list[Column]:
     """The values of a graph by attribute and kind, in the order of the attributes.
 
-    Bare numbers are dates where at least 95 % of those of their attribute are years
-    between 1000 and 2200, with or without month, or where the attribute has dates
-    beside them. A latitude and a longitude of one entity are one value.
+    Bare numbers are dates where at least 95 % of those of their attribute are years,
+    with or without month, and most lie between 1000 and 2200 or the attribute has
+    dates beside them. A latitude and a longitude of one entity are one value.
 
     Args:
         literals (Literals): The values.
     """
-    by_attribute = [
-        _typed(entities, texts) for entities, texts in _by_attribute(literals)
-    ]
-    names = literals.attribute_uri
-    found = _points(names, by_attribute)
-    for name, typed in zip(names, by_attribute, strict=True):
+    names, texts = literals.attribute_uri, list(_by_attribute(literals))
+    sides = _coordinates(names)
+    typed = {number: _typed(*texts[number]) for pair in sides for number in pair}
+    found = _points(names, sides, typed)
+    for number, name in enumerate(names):
         kinds: dict[tuple[str, str], list[tuple[int, TypedValue]]] = {}
-        for entity, value in typed:
+        # One attribute at a time: there may be millions of values.
+        rows = typed[number] if number in typed else _typed(*texts[number])
+        for entity, value in rows:
             if value.kind != "text" or 0 < len(value.text) <= _LONGEST_TEXT:
                 key = (value.kind, value.unit)
                 kinds.setdefault(key, []).append((entity, value))
-        found += [_column(name, kind, rows) for kind, rows in kinds.items()]
+        found += [_column(name, kind, of_kind) for kind, of_kind in kinds.items()]
     return found
 
 
@@ -99,7 +101,8 @@ def dates_or_numbers(texts: list[str]) -> list[TypedValue]:
     years = {i: found for i in bare if (found := parse_years(texts[i])) is not None}
     dated = any(value.kind == "date" for value in values)
     likely = [i for i, v in years.items() if dated or _LIKELY[0] <= v.low < _LIKELY[1]]
-    if bare and len(years) >= _YEARS * len(bare) <= len(likely) / 0.9:
+    enough = len(likely) >= _MOST_LIKELY * len(bare)
+    if len(years) >= _YEARS * len(bare) and enough:
         for i, found in years.items():
             values[i] = found
     return values
@@ -120,34 +123,42 @@ def _typed(entities: list[int], texts: list[str]) -> list[tuple[int, TypedValue]
     return list(zip(entities, dates_or_numbers(texts), strict=True))
 
 
-def _points(
-    names: list[str], by_attribute: list[list[tuple[int, TypedValue]]]
-) -> list[Column]:
-    """Takes latitudes and longitudes of the same entities out of their attributes."""
+def _coordinates(names: list[str]) -> list[tuple[int, int]]:
+    """The numbers of attributes that are a latitude and the longitude to it."""
     stems: dict[str, int] = {}
-    found = []
     for number, name in enumerate(names):
         if ending := _LATITUDE.search(_local(name)):
-            stems[_local(name)[: ending.start()]] = number
+            stems.setdefault(_local(name)[: ending.start()], number)
+    found = []
     for number, name in enumerate(names):
         ending = _LONGITUDE.search(_local(name))
         stem = "" if ending is None else _local(name)[: ending.start()]
-        if ending is None or stem not in stems:
-            continue
-        sides = [_degrees(by_attribute[stems[stem]]), _degrees(by_attribute[number])]
-        both = sides[0].keys() & sides[1].keys()
+        if ending is not None and stem in stems:
+            found.append((stems.pop(stem), number))
+    return found
+
+
+def _points(
+    names: list[str],
+    sides: list[tuple[int, int]],
+    typed: dict[int, list[tuple[int, TypedValue]]],
+) -> list[Column]:
+    """Takes latitudes and longitudes of the same entities out of their attributes."""
+    found = []
+    for pair in sides:
+        latitude, longitude = (_degrees(typed[number]) for number in pair)
+        both = latitude.keys() & longitude.keys()
         rows = [
             (entity, TypedValue("point", *degrees))
-            for entity in both
+            for entity in sorted(both)
             # Of several, those that were written together.
-            for degrees in zip(sides[0][entity], sides[1][entity], strict=False)
+            for degrees in zip(latitude[entity], longitude[entity], strict=False)
             if abs(degrees[0]) <= 90 and abs(degrees[1]) <= 180
         ]
-        if not rows:
-            continue
-        for side in (stems[stem], number):
-            by_attribute[side] = [r for r in by_attribute[side] if r[0] not in both]
-        found.append(_column(names[stems[stem]], ("point", ""), rows))
+        if rows:
+            found.append(_column(names[pair[0]], ("point", ""), rows))
+            for number in pair:
+                typed[number] = [row for row in typed[number] if row[0] not in both]
     return found
 
 
