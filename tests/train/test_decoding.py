@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from pyg_ibmea import Aligner
 from pyg_ibmea.align import (
     CSLS,
     Sinkhorn,
@@ -322,3 +323,25 @@ def test_similarity_of_proposals_has_the_values(valued):
     found = unaligned_similarity(model, data, None, "exact", 1, values).candidates
     inside = values.index_select(0, entities[0]).index_select(1, entities[1])
     assert found.contains(inside.coalesce().indices()).all()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_values_propose_pairs(valued, tmp_path):
+    data, _ = valued
+    right = {}
+    for weight in (0.0, 0.3):
+        aligner = Aligner(
+            epochs=4,
+            graph_channels=16,
+            modal_channels=8,
+            iterative=True,
+            propose_from=2,
+            propose_every=1,
+            value_agreement=weight,
+            progress=False,
+            device="cpu",
+        ).fit(data, tmp_path / str(weight))
+        found = aligner.metrics_["pseudo_seeds"]
+        right[weight] = found["pairs"] * found["right"]
+    assert found["right_of_known"] > 0.8
+    assert right[0.3] > right[0.0] + 20
