@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, permutations
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ from pyg_ibmea.large import ranges
 
 __all__ = [
     "PARTS",
+    "Literals",
     "Pair",
     "add_validation_pairs",
     "alignment_pair",
@@ -32,6 +34,7 @@ __all__ = [
     "linked_pairs",
     "links_between",
     "links_of",
+    "literals_of",
     "modalities_of",
     "pair_problems",
     "pair_title",
@@ -52,12 +55,62 @@ GRAPH = "graph"
 """The name of the structural modality, the only one without an ``x_`` key."""
 
 # What HeteroData holds beside its graphs, under names that no graph can have then.
-_TAKEN_BY_DATA = ("uri", "relation_uri", "column_uri", "labels", "_global_store")
+_TAKEN_BY_DATA = (
+    *("uri", "relation_uri", "column_uri", "labels", "literals"),
+    "_global_store",
+)
 # The structure, and what stands for all other modalities in the option beta.
 _TAKEN_BY_MODEL = (GRAPH, "*")
 
 _TRIPLES = "rel"
 _LINKS = "same_as"
+
+
+class Literals(NamedTuple):
+    """The attribute values of a graph, one a row, in the order of its readers.
+
+    Attributes:
+        entity (torch.Tensor): Node ids, long ``[A]``.
+        attribute (torch.Tensor): Numbers of attributes, long ``[A]``.
+        text (list of str): The A values as they were written, none of them empty.
+        attribute_uri (list of str): URIs by number of attribute.
+    """
+
+    entity: Tensor
+    attribute: Tensor
+    text: list[str]
+    attribute_uri: list[str]
+
+
+def literals_of(data: HeteroData, kg: str) -> Literals:
+    """The attribute values of a graph; none where the problem holds none of it.
+
+    They are in ``data.literals[kg]``, at graph level as names are: a dictionary of
+    ``entity``, ``attribute``, ``text`` and ``attribute_uri``.
+
+    Args:
+        data (HeteroData): The problem.
+        kg (str): Name of the graph.
+
+    Example:
+        >>> data = HeteroData()
+        >>> data["en"].num_nodes = 2
+        >>> data.literals = {
+        ...     "en": {
+        ...         "entity": torch.tensor([1]),
+        ...         "attribute": torch.tensor([0]),
+        ...         "text": ["1887-03-31"],
+        ...         "attribute_uri": ["opened"],
+        ...     }
+        ... }
+        >>> literals_of(data, "en").text
+        ['1887-03-31']
+    """
+    found = data.to_dict().get("_global_store", {}).get("literals", {})
+    if kg not in found:
+        none = torch.empty(0, dtype=torch.long)
+        return Literals(none, none, [], [])
+    return Literals(**found[kg])
 
 
 def triples_of(data: HeteroData, kg: str) -> EdgeStorage:
@@ -580,6 +633,7 @@ both long; give a graph without triples empty ones
                 f"{', '.join(data.node_types)}"
             )
         _check_labels(data, kg, labels)
+    _check_literals(data)
     if not linked_pairs(data):
         raise ValueError(
             "no graphs are linked; store the known pairs of two graphs a and b in "
@@ -623,6 +677,34 @@ def _check_graph(data: HeteroData, kg: str) -> None:
                 f"data[{kg!r}].mask_{modality} must be bool [{count}], got "
                 f"{mask.dtype} {list(mask.shape)}"
             )
+
+
+def _check_literals(data: HeteroData) -> None:
+    literals = data.to_dict().get("_global_store", {}).get("literals", {})
+    if not isinstance(literals, Mapping) or not set(literals) <= set(data.node_types):
+        raise ValueError(
+            f"data.literals must be a dictionary by graph ({data.node_types}), got "
+            f"{list(literals) if isinstance(literals, Mapping) else type(literals)}"
+        )
+    for kg, given in literals.items():
+        where = f"data.literals[{kg!r}]"
+        if set(given) != set(Literals._fields):
+            raise ValueError(
+                f"{where} must hold {', '.join(Literals._fields)}, got {list(given)}"
+            )
+        entity, attribute, text, uris = Literals(**given)
+        for name, ids, count in (
+            ("entity", entity, int(data[kg].num_nodes)),
+            ("attribute", attribute, len(uris)),
+        ):
+            if ids.dtype != torch.long or list(ids.shape) != [len(text)]:
+                raise ValueError(
+                    f"{where}[{name!r}] must be long [{len(text)}], one for each text, "
+                    f"got {ids.dtype} {list(ids.shape)}"
+                )
+            if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < count:
+                wrong = int(ids[(ids < 0) | (ids >= count)][0])
+                raise ValueError(f"{where} names {name} {wrong} of {count}")
 
 
 def _check_features(where: str, x: object) -> None:

@@ -19,6 +19,7 @@ from pyg_ibmea.problem import (
     labels_of,
     linked_pairs,
     links_of,
+    literals_of,
     modalities_of,
     pair_problems,
     relation_numbers,
@@ -355,3 +356,57 @@ def test_labels_that_do_not_fit_are_refused(data):
 def test_no_graph_can_be_called_labels():
     with pytest.raises(ValueError, match="'labels' is taken"):
         check_names(["labels"])
+
+
+LITERALS = {
+    "entity": torch.tensor([3, 3, 0]),
+    "attribute": torch.tensor([0, 1, 0]),
+    "text": ["1887-03-31", "300 m", "1799"],
+    "attribute_uri": ["opened", "height"],
+}
+
+
+def test_literals(data):
+    data.literals = {"source": LITERALS}
+    check_problem(data)
+    found = literals_of(data, "source")
+    assert found.entity.tolist() == [3, 3, 0]
+    assert [found.attribute_uri[i] for i in found.attribute.tolist()] == [
+        *("opened", "height", "opened")
+    ]
+    assert found.text == LITERALS["text"]
+    none = literals_of(data, "target")
+    assert none.entity.dtype == none.attribute.dtype == torch.long
+    assert [len(part) for part in none] == [0, 0, 0, 0]
+    assert len(literals_of(three_graphs(), "a").text) == 0
+
+
+@pytest.mark.parametrize(
+    ("literals", "message"),
+    [
+        ([LITERALS], "data.literals must be a dictionary by graph .* got <class"),
+        ({"nl": LITERALS}, r"must be a dictionary by graph .* got \['nl'\]"),
+        ({"source": {"text": []}}, r"must hold entity, .* got \['text'\]"),
+        (
+            {"source": {**LITERALS, "text": ["1"]}},
+            r"\['entity'\] must be long \[1\], one for each text, got .* \[3\]",
+        ),
+        (
+            {"source": {**LITERALS, "entity": torch.tensor([3.0, 3, 0])}},
+            r"\['entity'\] must be long \[3\].* got torch.float32",
+        ),
+        (
+            {"source": {**LITERALS, "entity": torch.tensor([3, 120, 0])}},
+            r"data.literals\['source'\] names entity 120 of 120",
+        ),
+        (
+            {"source": {**LITERALS, "attribute": torch.tensor([0, -1, 2])}},
+            r"names attribute -1 of 2",
+        ),
+    ],
+)
+def test_wrong_literals_are_named(data, literals, message):
+    data["source"].num_nodes = 120
+    data.literals = literals
+    with pytest.raises(ValueError, match=message):
+        check_problem(data)

@@ -20,7 +20,8 @@ from pyg_ibmea.train import Options
 # larger problems than those of the study.
 _LATER = (
     *("modal_dropout", "init_logstd", "count_modalities"),
-    *("parts", "search", "num_candidates", "eval_queries", "alone_weight"),
+    *("parts", "search", "num_candidates", "eval_queries"),
+    *("alone_weight", "value_agreement"),
 )
 
 

@@ -1,5 +1,6 @@
 """From embeddings to an alignment: search, CSLS, ranking metrics, confidence."""
 
+from pyg_ibmea.align._value_learning import ValueCorrespondence
 from pyg_ibmea.align.agreement import neighborhood_agreement
 from pyg_ibmea.align.alignment import Alignment, Match
 from pyg_ibmea.align.approximate import approximate_topk
@@ -36,6 +37,10 @@ from pyg_ibmea.align.questions import choose_questions
 from pyg_ibmea.align.search import topk
 from pyg_ibmea.align.sinkhorn import sinkhorn
 from pyg_ibmea.align.spreading import spread_agreement
+from pyg_ibmea.align.value_agreement import (
+    value_agreement,
+    value_correspondences,
+)
 from pyg_ibmea.align.views import join_views
 
 __all__ = [
@@ -57,6 +62,7 @@ __all__ = [
     "Search",
     "Similarity",
     "Sinkhorn",
+    "ValueCorrespondence",
     "align_greedy",
     "approximate_topk",
     "assignment",
@@ -76,4 +82,6 @@ __all__ = [
     "sinkhorn",
     "spread_agreement",
     "topk",
+    "value_agreement",
+    "value_correspondences",
 ]

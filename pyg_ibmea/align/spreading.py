@@ -36,6 +36,7 @@ def spread_agreement(
     block_size: int | None = None,
     candidates: Candidates | None = None,
     forbidden: Tensor | None = None,
+    evidence: Tensor | None = None,
 ) -> Tensor:
     r"""Computes the neighbourhood agreement of pairs of entities, to be used in
     addition to their embeddings.
@@ -70,6 +71,10 @@ def spread_agreement(
         forbidden (torch.Tensor, optional): Node ids of pairs that are known to be
             different, long ``[2, D]``; they never count as counterparts.
             (default: :obj:`None`)
+        evidence (torch.Tensor, optional): What else speaks for pairs, in units of
+            cosine, by node ids, sparse ``[N, M]``, such as a weighted
+            :func:`value_agreement`. It is added in every round, and to the result.
+            (default: :obj:`None`)
 
     Returns:
         torch.Tensor: The weighted agreement by node ids, sparse ``[N, M]``, to be used
@@ -92,6 +97,7 @@ def spread_agreement(
     return spread_with_matches(
         *(z_source, z_target, source_edges, target_edges, known, entities, size),
         *(weight, rounds, decoder, num_candidates, block_size, candidates, forbidden),
+        evidence,
     )[0]
 
 
@@ -111,6 +117,7 @@ def spread_with_matches(
     block_size: int | None = None,
     candidates: Candidates | None = None,
     forbidden: Tensor | None = None,
+    evidence: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """What :func:`spread_agreement` gives, and the probable matches of the last round
     that it was computed from, sparse ``[N, M]``: by them the agreement of two entities
@@ -131,6 +138,7 @@ def spread_with_matches(
         block_size (int, optional): The same.
         candidates (Candidates, optional): The same.
         forbidden (torch.Tensor, optional): The same.
+        evidence (torch.Tensor, optional): The same.
     """
     decoder = Sinkhorn() if decoder is None else decoder
     for name, number in (("rounds", rounds), ("num_candidates", num_candidates)):
@@ -145,7 +153,7 @@ def spread_with_matches(
         search = ExactSearch(block_size) if exact else "auto"
         candidates = find_candidates(z_source, z_target, num_candidates, search)
     sure = torch.ones(known.size(1), dtype=dtype, device=known.device)
-    bonus: Tensor | None = None
+    bonus = evidence
     for _ in range(rounds):
         alike = candidates
         if bonus is not None:
@@ -173,6 +181,8 @@ def spread_with_matches(
             check_invariants=False,
         )
         bonus = weight * neighborhood_agreement(matches, source_edges, target_edges)
+        if evidence is not None:
+            bonus = (bonus + evidence.to(bonus.dtype)).coalesce()
     assert bonus is not None
     return bonus, matches
 

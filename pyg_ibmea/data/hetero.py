@@ -12,7 +12,13 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea.data.features.bags import FeatureBags, attribute_bags, relation_bags
 from pyg_ibmea.data.gaps import describe_gaps
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
-from pyg_ibmea.problem import PARTS, linked_pairs, links_between, triples_of
+from pyg_ibmea.problem import (
+    PARTS,
+    Literals,
+    linked_pairs,
+    links_between,
+    triples_of,
+)
 
 _BAGS: dict[str, Callable[[Sequence[KnowledgeGraph], int], FeatureBags]] = {
     "relation": relation_bags,
@@ -42,6 +48,9 @@ def to_hetero_data(
     - ``data.column_uri``: ``{modality: [str, ...]}``, what each column of a bag counts
     - ``data.labels``, written by what reads names: see
       :func:`~pyg_ibmea.problem.labels_of`
+    - ``data.literals``: ``{kg: ...}``, the attribute values of the graphs that have
+      any (see :func:`~pyg_ibmea.problem.literals_of`), unless ``modalities`` leave out
+      both ``attribute`` and ``number``
 
     A graph without triples and a modality that one graph lacks or that shares no column
     are legal, but cause a warning (see :func:`~pyg_ibmea.data.gaps.describe_gaps`).
@@ -102,9 +111,27 @@ def to_hetero_data(
     data.uri = {graph.name: list(graph.entities) for graph in graphs}
     data.relation_uri = {graph.name: list(graph.relations) for graph in graphs}
     data.column_uri = columns
+    if modalities is None or {"attribute", "number"} & set(modalities):
+        literals = {g.name: _literals(g) for g in graphs if any(g.values or ())}
+        if literals:
+            data.literals = literals
     for gap in describe_gaps(data) if warn else ():
         warnings.warn(gap, stacklevel=2)
     return data
+
+
+def _literals(graph: KnowledgeGraph) -> dict[str, Tensor | list[str]]:
+    """The values of a graph that are known."""
+    assert graph.attributes is not None
+    assert graph.values is not None
+    entity, attribute = graph.attributes
+    text = graph.values
+    if not all(text):
+        there = torch.tensor([bool(value) for value in text])
+        entity, attribute = entity[there], attribute[there]
+        text = [value for value in text if value]
+    columns = (entity.clone(), attribute.clone(), text, list(graph.attribute_names))
+    return Literals(*columns)._asdict()
 
 
 def set_split(

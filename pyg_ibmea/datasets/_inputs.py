@@ -128,7 +128,7 @@ def _check_modalities(
             f"{modalities!r}"
         )
     there = ["relation", *features]
-    if any(path.name.startswith("training_attrs") for path in files):
+    if any(path.name.startswith(("training_attrs", "values")) for path in files):
         there.insert(1, "attribute")
     for modality in modalities:
         if modality not in there:

@@ -8,6 +8,7 @@ import torch
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.data.gaps import describe_gaps
+from pyg_ibmea.datasets._value_forms import mixed_forms
 from pyg_ibmea.problem import PARTS, linked_pairs, links_between, triples_of
 
 
@@ -42,7 +43,7 @@ def inspect_problem(data: HeteroData) -> dict[str, Any]:
     }
     uris = getattr(data, "relation_uri", None) or {}
     names = [set(uris.get(name, ())) for name in data.node_types]
-    problems = exchanged_columns(data) + describe_gaps(data)
+    problems = exchanged_columns(data) + describe_gaps(data) + mixed_forms(data)
     for name, graph in graphs.items():
         if graph["isolated"] > 0.2 * graph["entities"]:
             problems.append(

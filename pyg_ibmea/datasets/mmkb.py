@@ -11,6 +11,9 @@ class MMKB(JapeBenchmark):
     From `"MMKG: Multi-Modal Knowledge Graphs" <https://arxiv.org/abs/1903.05485>`_,
     converted to JAPE's layout. Published splits take 20, 50 or 80 % of the links as
     seed pairs. A few links share an entity; they stay in the same part of the split.
+    Values of attributes are in ``data.literals`` where the folder has
+    ``values_1.tsv`` and ``values_2.tsv``; the attributes that they name count as
+    attributes of the bag, too.
 
     Args:
         root (str or Path): Folder of the cache, and of the raw files if :obj:`raw` is

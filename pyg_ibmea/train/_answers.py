@@ -21,6 +21,7 @@ from pyg_ibmea.train._named_bonus import NamedBonus, NeighborhoodBonus
 from pyg_ibmea.train._ranking import Asked, align_ranked, calibrate_below
 from pyg_ibmea.train._trained import TrainedModels
 from pyg_ibmea.train._types import SameType
+from pyg_ibmea.train._value_bonus import ValueBonus
 
 
 class Answers:
@@ -129,9 +130,17 @@ class Answers:
         trained, bonus = self.trained, self.trained.bonuses[pair][1]
         if bonus is None:
             return []
-        parts = trained.problems[pair], pair, bonus, trained.probable[pair]
-        weight = trained.options.neighbor_agreement
-        return [NeighborhoodBonus(*parts, weight, self.names)]
+        found: list[NamedBonus] = []
+        problem = trained.problems[pair]
+        values = trained.by_values[pair]
+        if pair in trained.probable:
+            alone = bonus if values is None else (bonus - values).coalesce()
+            parts = problem, pair, alone, trained.probable[pair]
+            weight = trained.options.neighbor_agreement
+            found.append(NeighborhoodBonus(*parts, weight, self.names))
+        if values is not None:
+            found.append(ValueBonus(problem, pair, values))
+        return found
 
     def explainer(self, pair: Pair) -> Explainer:
         """What explains the scores of a pair of graphs."""

@@ -38,6 +38,7 @@ from pyg_ibmea.train.decoding import (
     DecodingOptions,
     encode_unaligned,
     neighborhood_evidence,
+    value_bonus,
 )
 from pyg_ibmea.train.encoding import Encoding, asked_links, search_figures
 from pyg_ibmea.train.evaluation import evaluate
@@ -84,6 +85,8 @@ class TrainedModels:
         self._encodings: dict[tuple[Pair, bool], Encoding | None] = {}
         # What the final neighbourhood agreement of each pair of graphs follows from.
         self.probable: dict[Pair, Tensor] = {}
+        # What the values of attributes have in it.
+        self.by_values: dict[Pair, Tensor | None] = {}
 
     @cached_property
     def problems(self) -> dict[Pair, HeteroData]:
@@ -97,9 +100,9 @@ class TrainedModels:
 
     @cached_property
     def bonuses(self) -> dict[Pair, tuple[Tensor | None, Tensor | None]]:
-        """What neighbourhoods add to the cosines of every pair of graphs: for the
-        judgement by the validation pairs, from the training pairs only (``None`` where
-        there are no validation pairs), and for the final alignment.
+        """What neighbourhoods and attribute values add to the cosines of every pair of
+        graphs: for the judgement by the validation pairs, from the training pairs only
+        (``None`` where there are no validation pairs), and for the final alignment.
         """
         found = {}
         for pair, problem in self.problems.items():
@@ -114,10 +117,14 @@ class TrainedModels:
         models = self.judged if judged else self.final
         known = ("train",) if judged else ("train", "val")
         options = (self.options, known, self.graph)
+        values = value_bonus(self.problems[pair], self.options, known)
+        if not judged:
+            self.by_values[pair] = values
         if not self.options.neighbor_agreement:
-            return None
+            return values
         encoding = self.encoding(pair, judged)
-        found = neighborhood_evidence(models, self.problems[pair], *options, encoding)
+        given = (encoding, values)
+        found = neighborhood_evidence(models, self.problems[pair], *options, *given)
         if found is None:
             return None
         bonus, matches = found

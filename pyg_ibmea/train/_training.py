@@ -20,6 +20,7 @@ from pyg_ibmea.large import LARGE
 from pyg_ibmea.nn import IBMEAOutput
 from pyg_ibmea.problem import (
     Pair,
+    alignment_pair,
     entity_counts,
     links_between,
     links_of,
@@ -45,7 +46,7 @@ from pyg_ibmea.train._progress import Progress
 from pyg_ibmea.train._tables import Tables
 from pyg_ibmea.train._team import team
 from pyg_ibmea.train.batches import seed_batches
-from pyg_ibmea.train.decoding import check_search
+from pyg_ibmea.train.decoding import check_search, value_bonus
 from pyg_ibmea.train.encoding import takes_all
 from pyg_ibmea.train.evaluation import (
     encode_sides,
@@ -139,6 +140,8 @@ class Training:
         self.graph: object | None = None
         # Of the average as it is: validation leaves them to the proposals that follow.
         self._unaligned: dict[Pair, Similarity | None] = {}
+        # Of all problems whose entities have been compared.
+        self._values: dict[Pair, Tensor | None] = {}
         self.interrupt = InterruptGuard(self._done)
         # Epochs done by the last checkpoint, when it was written, and how long it took.
         self._kept, self._kept_at, self._keeping = 0, time.monotonic(), 0.0
@@ -379,7 +382,8 @@ class Training:
         """
         average, options = self.state.average, self.options.decoding
         if not self._is_searched(problem):
-            how = ([self.decoder], "unaligned", self.graph, None, known)
+            bonus = self._values_of(problem)
+            how = ([self.decoder], "unaligned", self.graph, bonus, known)
             found = evaluate(average, problem, "val", *how)[self.decoder.name]
         else:
             asked = (self.decoder, self.graph, options.eval_queries, known)
@@ -443,8 +447,15 @@ class Training:
 
     def _similarity(self, problem: HeteroData) -> Similarity | None:
         options = self.options.decoding
-        search = (options.search, options.num_candidates)
-        return unaligned_similarity(self.state.average, problem, self.graph, *search)
+        how = (options.search, options.num_candidates, self._values_of(problem))
+        return unaligned_similarity(self.state.average, problem, self.graph, *how)
+
+    def _values_of(self, problem: HeteroData) -> Tensor | None:
+        """What attribute values add to the cosines of two graphs."""
+        pair = alignment_pair(problem)
+        if pair not in self._values:
+            self._values[pair] = value_bonus(problem, self.options.decoding)
+        return self._values[pair]
 
     def _steps(self) -> Iterator[Step]:
         """The steps of an epoch."""

@@ -13,6 +13,7 @@ from pyg_ibmea.align import (
     CSLS,
     Sinkhorn,
     neighborhood_agreement,
+    value_agreement,
 )
 from pyg_ibmea.align.backends import SEARCHES
 from pyg_ibmea.align.candidates import search_for
@@ -23,6 +24,7 @@ from pyg_ibmea.problem import (
     different_of,
     entity_counts,
     links_of,
+    literals_of,
     pair_problems,
     triples_of,
     unaligned_entities,
@@ -50,6 +52,13 @@ class DecodingOptions:
         3,
         "rounds of neighbourhood agreement, each with the matches of the last",
         at_least=1,
+    )
+    value_agreement: float = option(
+        0.3,
+        "weight of the agreement of attribute values, in units of cosine: what they "
+        "add to the similarity of two entities in proposals of pseudo-seeds and at the "
+        "end, where the data have values; 0: values are not compared",
+        at_least=0,
     )
     csls_k: int = option(3, "number of nearest neighbours in CSLS", at_least=1)
     sinkhorn_temperature: float = option(
@@ -104,6 +113,33 @@ class DecodingOptions:
         """
         spread = 1.0 if bonus is None else 1.0 + self.neighbor_agreement
         return replace(self.sinkhorn, temperature=self.sinkhorn_temperature * spread)
+
+
+def value_bonus(
+    data: HeteroData, options: DecodingOptions, known: Sequence[str] = ("train",)
+) -> Tensor | None:
+    """How far attribute values of entities speak for their being the same; see
+    :func:`pyg_ibmea.align.value_agreement`. It does not depend on a model.
+
+    Args:
+        data (HeteroData): The problem of one pair of graphs.
+        options (DecodingOptions): The options.
+        known (sequence of str, optional): Parts of the split whose pairs tell which
+            attributes correspond. (default: :obj:`('train',)`)
+
+    Returns:
+        torch.Tensor: In units of cosine, sparse ``[N, M]`` by node ids; ``None`` if a
+        graph has no values, none of them correspond, or ``value_agreement`` is 0.
+    """
+    pair = alignment_pair(data)
+    literals = [literals_of(data, kg) for kg in pair]
+    if not options.value_agreement or not all(side.text for side in literals):
+        return None
+    counts = entity_counts(data)
+    links = torch.cat([links_of(data, part) for part in known], dim=1)
+    size = (counts[pair[0]], counts[pair[1]])
+    found = value_agreement(literals[0], literals[1], links, size)
+    return options.value_agreement * found if found.values().numel() else None
 
 
 def check_search(data: HeteroData, options: DecodingOptions) -> None:
@@ -166,6 +202,7 @@ def neighborhood_bonus(
     known: Sequence[str] = ("train",),
     graph: object | None = None,
     encoding: Encoding | None = None,
+    values: Tensor | None = None,
 ) -> Tensor | None:
     """How far the neighbourhoods of entities agree, judged by known pairs and by what
     the model takes for counterparts; see :func:`pyg_ibmea.align.spread_agreement`.
@@ -186,11 +223,16 @@ def neighborhood_bonus(
             (default: :obj:`None`)
         encoding (Encoding, optional): What :func:`encode_unaligned` gave for the same
             known parts. (default: made here)
+        values (torch.Tensor, optional): What :func:`value_bonus` gave for the same
+            known parts; it is evidence for matches, and added. (default: :obj:`None`)
 
     Returns:
         torch.Tensor: Sparse ``[N, M]`` by node ids, or ``None``.
     """
-    found = neighborhood_evidence(model, data, options, known, graph, encoding)
+    if not options.neighbor_agreement:
+        return values
+    given = (known, graph, encoding, values)
+    found = neighborhood_evidence(model, data, options, *given)
     return None if found is None else found[0]
 
 
@@ -202,6 +244,7 @@ def neighborhood_evidence(
     known: Sequence[str] = ("train",),
     graph: object | None = None,
     encoding: Encoding | None = None,
+    values: Tensor | None = None,
 ) -> tuple[Tensor, Tensor] | None:
     """What :func:`neighborhood_bonus` gives, and the probable matches that it follows
     from, sparse ``[N, M]`` by node ids.
@@ -213,6 +256,7 @@ def neighborhood_evidence(
         known (sequence of str, optional): The same. (default: :obj:`('train',)`)
         graph (object, optional): The same. (default: :obj:`None`)
         encoding (Encoding, optional): The same. (default: made here)
+        values (torch.Tensor, optional): The same. (default: :obj:`None`)
     """
     if not options.neighbor_agreement:
         return None
@@ -243,4 +287,5 @@ def neighborhood_evidence(
         decoder=options.sinkhorn,
         candidates=found,
         forbidden=different_of(data),
+        evidence=values,
     )

@@ -182,6 +182,7 @@ def unaligned_similarity(
     graph: object | None = None,
     search: Search | str = "auto",
     num_candidates: int = 0,
+    bonus: Tensor | None = None,
 ) -> Similarity | None:
     """The cosines of the entities outside the training pairs, in evaluation mode, for
     all that compares them while the model stays as it is.
@@ -195,6 +196,8 @@ def unaligned_similarity(
             :func:`~pyg_ibmea.align.find_candidates`. (default: :obj:`'auto'`)
         num_candidates (int, optional): Number of nearest entities of each; 0: by size.
             (default: :obj:`0`)
+        bonus (torch.Tensor, optional): What is added to the cosines of some pairs, by
+            node ids, sparse ``[N, M]``. (default: :obj:`None`)
 
     Returns:
         Similarity: In the order of :func:`~pyg_ibmea.problem.unaligned_entities`;
@@ -207,8 +210,8 @@ def unaligned_similarity(
     found = candidates_for(*sides, search, num_candidates)
     if processes.helps():
         return None
-    apart = forbid_among(different_of(data), entities)
-    return Similarity.of(*sides, apart, candidates=found)
+    added = bonus_of(bonus, entities, different_of(data))
+    return Similarity.of(*sides, added, candidates=found)
 
 
 def bonus_of(

@@ -131,8 +131,11 @@ def _take_links(
 
 
 def _take_texts(data: HeteroData, part: HeteroData, ids: Mapping[str, Tensor]) -> None:
-    """Copies what belongs to no single graph, URIs of the entities among it."""
+    """Copies what belongs to no single graph, URIs of the entities among it; values
+    of attributes speak for pairs of the whole problem and stay there.
+    """
     texts: dict[str, Any] = dict(data.to_dict().get("_global_store", {}))
+    texts.pop("literals", None)
     for key in ("uri", "labels"):
         found = texts.get(key, {})
         if found:

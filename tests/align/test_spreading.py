@@ -185,3 +185,41 @@ def test_bad_options_are_named(problem, change, message):
     options = {"known": known, "entities": ENTITIES, "size": SIZE, **change}
     with pytest.raises(ValueError, match=message):
         spread_agreement(*sides, *graphs, **options)
+
+
+def test_evidence_counts_in_every_round_and_in_the_result():
+    # A path of three entities. Embeddings say nothing; evidence matches the middle,
+    # and the neighbourhood the ends.
+    z = torch.ones(3, 2)
+    path = torch.tensor([[0, 1], [1, 2]]), torch.tensor([0, 1])
+    known, every = torch.empty(2, 0, dtype=torch.long), torch.arange(3)
+    told = torch.sparse_coo_tensor([[0, 1], [0, 1]], [0.8, 0.8], (3, 3))
+    args = (z, z, path, path, known, (every, every), (3, 3), 1.0, 3, Sinkhorn(0.05))
+    assert spread_agreement(*args).to_dense()[0, 0] < 0.3
+    found = spread_agreement(*args, evidence=told)
+    assert found.is_coalesced()
+    dense = found.to_dense()
+    assert dense[0, 0] > 0.8
+    assert dense[1, 1] > 0.8
+    assert dense[2, 2] > 0.2
+    assert dense.argmax(dim=1).tolist() == [0, 1, 2]
+    # The evidence is in the result as it was given.
+    again = found - told
+    assert (again.to_dense() >= -1e-6).all()
+    alone = spread_agreement(
+        *(*args[:7], 0.0, 1, Sinkhorn(0.05)), evidence=told
+    ).to_dense()
+    torch.testing.assert_close(alone, told.to_dense())
+
+
+def test_no_evidence_changes_nothing():
+    random = torch.Generator().manual_seed(0)
+    z = [torch.randn(12, 4, generator=random) for _ in range(2)]
+    edges = torch.randint(12, (2, 40), generator=random), torch.arange(40) % 3
+    known, rest = torch.tensor([[0, 1], [0, 1]]), torch.arange(2, 12)
+    args = (z[0][2:], z[1][2:], edges, edges, known, (rest, rest), (12, 12))
+    nothing = torch.sparse_coo_tensor(torch.empty(2, 0, dtype=torch.long), [], (12, 12))
+    torch.testing.assert_close(
+        spread_agreement(*args, evidence=nothing.float()).to_dense(),
+        spread_agreement(*args).to_dense(),
+    )

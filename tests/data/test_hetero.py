@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import warnings
 from itertools import pairwise
 from pathlib import Path
@@ -9,9 +10,12 @@ from typing import Any
 import pytest
 import torch
 from torch_geometric.data import HeteroData
+from torch_geometric.loader import NeighborLoader
+from torch_geometric.typing import WITH_PYG_LIB, WITH_TORCH_SPARSE
 
 from pyg_ibmea.data import KnowledgeGraph, to_hetero_data
 from pyg_ibmea.data.gaps import describe_gaps
+from pyg_ibmea.problem import literals_of
 
 LINKS = torch.tensor([[0, 2], [1, 0]])
 MASKS = tuple(
@@ -181,3 +185,65 @@ def test_features_of_different_width() -> None:
     narrow = (torch.ones(3, 1), torch.ones(3, dtype=torch.bool))
     with pytest.raises(ValueError, match="'image' must have the same width"):
         problem(graph("zh"), graph("en", features={"image": narrow}))
+
+
+def saved_and_loaded(data: HeteroData, folder: Path) -> HeteroData:
+    torch.save(data.to_dict(), folder / "data.pt")
+    return HeteroData.from_dict(torch.load(folder / "data.pt", weights_only=True))
+
+
+def batch_of(data: HeteroData) -> HeteroData:
+    if not (WITH_PYG_LIB or WITH_TORCH_SPARSE):
+        pytest.skip("loaders need pyg-lib or torch-sparse")
+    loader = NeighborLoader(data, [2], input_nodes=("en", torch.tensor([0])))
+    batch: HeteroData = next(iter(loader))
+    return batch
+
+
+def test_known_values_are_literals() -> None:
+    en = graph("en", values=["", "1999"])
+    data = problem(en, graph("nl"))
+    found = literals_of(data, "en")
+    assert (found.entity.tolist(), found.attribute.tolist()) == ([2], [0])
+    assert (found.text, found.attribute_uri) == (["1999"], ["born"])
+    assert literals_of(data, "nl").text == []
+    both = literals_of(problem(graph("en", values=["1", "2"]), graph("nl")), "en")
+    assert (both.entity.tolist(), both.text) == ([0, 2], ["1", "2"])
+
+
+def test_without_values_there_are_no_literals() -> None:
+    assert "literals" not in problem(graph("en"), graph("nl"))
+    assert "literals" not in problem(graph("en", values=["", ""]), graph("nl"))
+
+
+@pytest.mark.parametrize(
+    ("modalities", "there"),
+    [(["relation"], False), (["image", "attribute"], True), (None, True)],
+)
+def test_modalities_without_attributes_have_no_literals(
+    modalities: list[str] | None, there: bool
+) -> None:
+    data = problem(
+        graph("en", values=["1", "2"]), graph("nl"), modalities=modalities, warn=False
+    )
+    assert ("literals" in data) == there
+
+
+@pytest.mark.filterwarnings("ignore:Using 'NeighborSampler' without:UserWarning")
+@pytest.mark.parametrize(
+    "changed",
+    [
+        copy.copy,
+        copy.deepcopy,
+        lambda data: data.to("cpu"),
+        lambda data: pickle.loads(pickle.dumps(data)),
+        batch_of,
+        saved_and_loaded,
+    ],
+)
+def test_literals_stay_as_they_are(changed: Any, tmp_path: Path) -> None:
+    data = problem(graph("en", values=["", "1999"]), graph("nl"))
+    arguments = (tmp_path,) if changed is saved_and_loaded else ()
+    found = literals_of(changed(data, *arguments), "en")
+    assert (found.entity.tolist(), found.attribute.tolist()) == ([2], [0])
+    assert (found.text, found.attribute_uri) == (["1999"], ["born"])

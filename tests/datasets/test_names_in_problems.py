@@ -43,7 +43,7 @@ def test_any_reasonable_name_works_from_training_to_loading(tmp_path, kg, modali
     ("kg", "modality", "message"),
     [
         *((name, "m", f"graph name '{name}' is taken") for name in
-          ("uri", "relation_uri", "column_uri", "_global_store")),
+          ("uri", "relation_uri", "column_uri", "literals", "_global_store")),
         (" ", "m", "a graph needs a name, got ' '"),
         ("a\tb", "m", "control character or line break"),
         ("a\u2028b", "m", "control character or line break"),

@@ -5,24 +5,28 @@ from dataclasses import replace
 import pytest
 import torch
 
+from pyg_ibmea import Aligner
 from pyg_ibmea.align import (
     CSLS,
     Sinkhorn,
     match_probabilities,
     neighborhood_agreement,
     ranking_metrics,
+    spread_agreement,
+    value_agreement,
 )
 from pyg_ibmea.align._evidence import match_evidence
 from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.nn import IBMEA
-from pyg_ibmea.problem import links_of, unaligned_entities
+from pyg_ibmea.problem import links_of, literals_of, unaligned_entities
 from pyg_ibmea.train import DecodingOptions, Options, evaluate
 from pyg_ibmea.train._confidence import align_with_confidence, calibrate
 from pyg_ibmea.train._memory_log import MemoryLog
 from pyg_ibmea.train._novelty import known_modalities, shared_kinds, shrink_novel
 from pyg_ibmea.train._stages import best_pseudo_seeds
 from pyg_ibmea.train._trained import TrainedModels
-from pyg_ibmea.train.decoding import neighborhood_bonus
+from pyg_ibmea.train.decoding import neighborhood_bonus, value_bonus
+from pyg_ibmea.train.evaluation import unaligned_similarity
 
 PAIR = ("source", "target")
 
@@ -221,3 +225,128 @@ def test_training_does_not_depend_on_it(monkeypatch, run_stages):
     for part in ("test", "val"):
         assert with_them["vectors_alone"][part] == without[part]
         assert with_them[part] != without[part]
+
+
+def with_values(data, share=0.7):
+    """Counterparts have the same day of birth, if they have one."""
+    data = copy.copy(data)
+    random = torch.Generator().manual_seed(0)
+    links = data["source", "same_as", "target"].edge_index
+    days = torch.randint(40 * 365, (links.size(1),), generator=random).tolist()
+    texts = [f"{1950 + d // 365}-{d % 12 + 1:02}-{d % 28 + 1:02}" for d in days]
+    data.literals = {}
+    for kg, ids, name in zip(PAIR, links, ("born", "birthDate"), strict=True):
+        has = (torch.rand(len(ids), generator=random) < share).nonzero().flatten()
+        data.literals[kg] = {
+            "entity": ids[has],
+            "attribute": torch.zeros_like(has),
+            "text": [texts[i] for i in has.tolist()],
+            "attribute_uri": [name],
+        }
+    return data
+
+
+@pytest.fixture(scope="module")
+def valued():
+    data = with_values(SyntheticMMKG(num_entities=300)[0])
+    torch.manual_seed(0)
+    return data, IBMEA.from_data(data, graph_channels=16, modal_channels=8)
+
+
+def test_values_are_a_weighted_agreement(valued):
+    data, _ = valued
+    options = DecodingOptions(value_agreement=0.4)
+    sides = [literals_of(data, kg) for kg in PAIR]
+    counts = tuple(data[kg].num_nodes for kg in PAIR)
+    for known in (("train",), ("train", "val")):
+        links = torch.cat([links_of(data, part) for part in known], dim=1)
+        expected = 0.4 * value_agreement(*sides, links, counts).to_dense()
+        found = value_bonus(data, options, known).to_dense()
+        torch.testing.assert_close(found, expected)
+        assert 0.3 < found.max() <= 0.4
+        test = links_of(data, "test")
+        assert (found[test[0], test[1]] > 0.2).double().mean() > 0.3
+
+
+def test_no_values_no_bonus(valued):
+    data, _ = valued
+    assert value_bonus(data, DecodingOptions(value_agreement=0.0)) is None
+    one_side = copy.copy(data)
+    one_side.literals = {"source": data.literals["source"]}
+    assert value_bonus(one_side, DecodingOptions()) is None
+    assert value_bonus(SyntheticMMKG(num_entities=60)[0], DecodingOptions()) is None
+
+
+def test_values_are_evidence_for_neighbourhoods(valued):
+    data, model = valued
+    options = DecodingOptions(neighbor_agreement=0.7, neighbor_rounds=2)
+    values = value_bonus(data, options)
+    entities = unaligned_entities(data, ("train",))
+    z = [side[ids] for side, ids in zip(encode(model, data), entities, strict=True)]
+    edges = [
+        (store.edge_index, store.edge_type)
+        for store in (data[kg, "rel", kg] for kg in PAIR)
+    ]
+    size = tuple(data[kg].num_nodes for kg in PAIR)
+    expected = spread_agreement(
+        *(*z, *edges, links_of(data, "train"), entities, size, 0.7, 2),
+        options.sinkhorn,
+        evidence=values,
+    )
+    found = neighborhood_bonus(model, data, options, values=values)
+    torch.testing.assert_close(found.to_dense(), expected.to_dense())
+    alone = DecodingOptions(neighbor_agreement=0.0)
+    assert neighborhood_bonus(model, data, alone, values=values) is values
+
+
+def test_values_help_models_and_their_alignment(valued):
+    data, model = valued
+    hits = {}
+    for weight in (0.0, 0.3):
+        for agreement in (0.0, 0.5):
+            options = DecodingOptions(
+                value_agreement=weight, neighbor_agreement=agreement
+            )
+            trained = TrainedModels(data, options, [model], [model])
+            ranked = trained.ranked(PAIR, "test")
+            hits[weight, agreement] = ranked["sinkhorn"]["hits@1"]
+            assert len(trained.alignment) > 0
+    assert hits[0.3, 0.0] > hits[0.0, 0.0] + 0.2
+    assert hits[0.3, 0.5] > hits[0.0, 0.5]
+
+
+def test_similarity_of_proposals_has_the_values(valued):
+    data, model = valued
+    values = value_bonus(data, DecodingOptions())
+    entities = unaligned_entities(data, ("train",))
+    plain = unaligned_similarity(model, data)
+    with_bonus = unaligned_similarity(model, data, bonus=values)
+    rows = torch.arange(min(map(len, entities))).repeat(2, 1)
+    added = values.to_dense()[entities[0][rows[0]], entities[1][rows[1]]]
+    torch.testing.assert_close(with_bonus.of_pairs(rows), plain.of_pairs(rows) + added)
+    # Pairs with values become candidates, however few are looked for.
+    found = unaligned_similarity(model, data, None, "exact", 1, values).candidates
+    inside = values.index_select(0, entities[0]).index_select(1, entities[1])
+    assert found.contains(inside.coalesce().indices()).all()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_values_propose_pairs(valued, tmp_path):
+    data, _ = valued
+    right = {}
+    for weight in (0.0, 0.3):
+        aligner = Aligner(
+            epochs=4,
+            graph_channels=16,
+            modal_channels=8,
+            iterative=True,
+            propose_from=2,
+            propose_every=1,
+            value_agreement=weight,
+            progress=False,
+            device="cpu",
+        ).fit(data, tmp_path / str(weight))
+        found = aligner.metrics_["pseudo_seeds"]
+        right[weight] = found["pairs"] * found["right"]
+    assert found["right_of_known"] > 0.8
+    assert right[0.3] > right[0.0] + 20

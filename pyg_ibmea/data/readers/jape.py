@@ -20,6 +20,7 @@ from pyg_ibmea.data.readers._jape_links import (
     read_links,
     to_local,
 )
+from pyg_ibmea.data.readers._jape_values import VALUE_FILES, Facts, with_values
 from pyg_ibmea.data.readers._lines import read_id_rows, read_id_table, read_lines
 
 _TABLES = ("ent_ids", "rel_ids", "triples")
@@ -53,11 +54,14 @@ def read_jape(
     - ``ill_ent_ids`` or ``ref_ent_ids``: entity id of side 1, entity id of side 2
     - ``sup_ent_ids`` (optional): the same, the published training links
     - ``training_attrs_{1,2}`` (optional): entity URI TAB attribute TAB …
+    - ``values_{1,2}.tsv`` (optional): entity URI TAB attribute TAB value, and a
+      datatype after a further TAB, which is not used
 
     The layout is that of JAPE (https://arxiv.org/abs/1708.05045). Node ids follow the
     order of ``ent_ids``. Training links that the link file lacks are added to the
     links, since some releases keep them in separate files. Attributes of entities that
-    are not in the entity table are dropped with a warning that counts them.
+    are not in the entity table are dropped with a warning that counts them. An
+    attribute that has a value need not be in ``training_attrs``.
 
     Args:
         folder (str or Path): The folder; it is only read.
@@ -124,7 +128,7 @@ def jape_files(folder: str | os.PathLike[str]) -> list[Path]:
     folder = Path(folder)
     names = [f"{table}_{side}" for table in _TABLES for side in (1, 2)]
     names += [name for name in LINK_FILES if (folder / name).is_file()][:1]
-    names += [SEED_FILE, "training_attrs_1", "training_attrs_2"]
+    names += [SEED_FILE, "training_attrs_1", "training_attrs_2", *VALUE_FILES]
     return [folder / name for name in names if (folder / name).is_file()]
 
 
@@ -153,17 +157,17 @@ def _read_graph(folder: Path, side: int, name: str) -> KnowledgeGraph:
                 f"in {table.name}; add it there or remove the triple"
             )
         triples[:, column] = local
-    attributes, attribute_names = _read_attributes(
-        folder / f"training_attrs_{side}", entities
-    )
+    listed = _read_attributes(folder / f"training_attrs_{side}", entities)
+    facts = with_values(Facts(*listed, None), folder / VALUE_FILES[side - 1], entities)
     return KnowledgeGraph(
         name=name,
         entities=entities,
         relations=relations,
         triples=torch.from_numpy(triples),
         entity_ids=torch.from_numpy(entity_ids),
-        attributes=attributes,
-        attribute_names=attribute_names,
+        attributes=facts.attributes,
+        attribute_names=facts.names,
+        values=facts.values,
     )
 
 

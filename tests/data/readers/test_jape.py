@@ -119,6 +119,47 @@ def test_lists_every_missing_file(jape_folder: Write) -> None:
         read_jape(folder)
 
 
+def test_values_join_the_attributes(jape_folder: Write) -> None:
+    rows = (
+        "http://zh/A\thttp://born\t1887-03-31\tdate",
+        "http://zh/C\thttp://height\t300",
+        "http://zh/A\thttp://born\t1887-03-31\tgYear",
+        "http://zh/A\thttp://born\t1888\t",
+    )
+    changes = {"values_1.tsv": "\n".join(rows)}
+    pair = read_jape(jape_folder(**changes))
+    source = pair.source
+    assert source.attribute_names == ["http://born", "http://name", "http://height"]
+    assert source.attributes is not None
+    assert source.attributes.tolist() == [[0, 0, 2, 0], [1, 0, 2, 0]]
+    assert source.values == ["", "1887-03-31", "300", "1888"]
+    assert pair.target.values is None
+    assert pair.target.attributes is not None
+
+
+def test_values_alone_give_the_attributes(jape_folder: Write) -> None:
+    changes = {"training_attrs_2": None, "values_2.tsv": "http://en/C\theight\t3\n"}
+    target = read_jape(jape_folder(**changes)).target
+    assert target.attributes is not None
+    assert target.attributes.tolist() == [[2], [0]]
+    assert (target.attribute_names, target.values) == (["height"], ["3"])
+
+
+def test_files_of_values_are_listed(jape_folder: Write) -> None:
+    assert "values_1.tsv" not in {p.name for p in jape_files(jape_folder())}
+    folder = jape_folder(**{"values_1.tsv": "http://zh/A\ta\t1"})
+    assert "values_1.tsv" in {path.name for path in jape_files(folder)}
+
+
+def test_values_of_unknown_entities_are_counted(jape_folder: Write) -> None:
+    folder = jape_folder(**{"values_1.tsv": "gone\tx\t1\nhttp://zh/B\tborn\t2"})
+    message = r"values_1.tsv: dropped 1 of 2 lines.*line 1, 'gone'"
+    with pytest.warns(UserWarning, match=message):
+        source = read_jape(folder).source
+    assert source.values is not None
+    assert [value for value in source.values if value] == ["2"]
+
+
 @pytest.mark.parametrize(
     ("file", "content", "message"),
     [
@@ -167,6 +208,15 @@ def test_lists_every_missing_file(jape_folder: Write) -> None:
         ("sup_ent_ids", "0\t99", "sup_ent_ids, line 1: entity 99 is not in ent_ids_2"),
         ("training_attrs_1", "http://en/A\tborn", "no line begins with the URI"),
         ("training_attrs_2", b"ok\n\xc3\x28", "training_attrs_2, line 2: byte 0xc3"),
+        (
+            "values_1.tsv",
+            "http://zh/A\ta\t1\nhttp://zh/A\ta",
+            "line 2: expected entity",
+        ),
+        ("values_1.tsv", "http://zh/A\ta\t1\t2\t3", "values_1.tsv, line 1: expected"),
+        ("values_1.tsv", "http://zh/A\t \t1", "values_1.tsv, line 1: expected entity"),
+        ("values_2.tsv", "http://zh/A\ta\t1", "no line begins with the URI of an ent"),
+        ("values_2.tsv", "", "values_2.tsv is empty"),
     ],
 )
 def test_errors_name_file_and_line(
