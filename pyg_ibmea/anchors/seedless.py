@@ -146,7 +146,7 @@ def align_without_seeds(
         >>> for kg in data.node_types:
         ...     data = set_labels(data, kg, [[f"name {i}"] for i in range(100)])
         >>> align_without_seeds(data)
-        Alignment(source - target: 100 matches, median confidence 1)
+        Alignment(source - target: 100 matches, median confidence 0.97 (not calibrated))
     """
     found = [
         match_without_seeds(data, pair, values, rounds)
