@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from torch_geometric.data import HeteroData
 
+from pyg_ibmea.anchors._by_agreement import AGREEMENT, by_agreement
 from pyg_ibmea.anchors._by_labels import by_labels
 from pyg_ibmea.anchors._by_values import VALUE, ByValues, by_values
 from pyg_ibmea.anchors._by_vectors import by_vectors
 from pyg_ibmea.anchors._entries import Ints, Pairs, one_to_one
 from pyg_ibmea.anchors._facts import Facts, Values
 from pyg_ibmea.anchors._keys import pairs_by_key
-from pyg_ibmea.problem import Pair, labels_of, modalities_of
+from pyg_ibmea.problem import Literals, Pair, labels_of, literals_of, modalities_of
 
 URI = "the same URI"
 _BAGS = ("relation", "attribute")
@@ -77,6 +78,8 @@ def find_anchors(
       or but for what is in brackets, and that no other entity of either graph has
     - labels whose character n-grams are alike, and more so than those of all others
     - a value of an attribute whose values hold of one entity each
+    - values of attributes, as numbers, dates and texts, that together single out an
+      entity (see :func:`~pyg_ibmea.align.value_agreement`)
     - rows of a modality, bags apart, that are clearly each other's nearest
 
     A label that many entities share is reported and not used. No links are read.
@@ -86,7 +89,8 @@ def find_anchors(
             labels.
         graphs (tuple): Names of the source and the target graph.
         values (dict, optional): By graph, attribute values: entity and attribute ids,
-            long ``[A]``, and ``A`` texts. (default: none)
+            long ``[A]``, and ``A`` texts. (default: those of the problem; see
+            :func:`~pyg_ibmea.problem.literals_of`)
 
     Returns:
         Anchors: All pairs with their probabilities, and which of them are anchors.
@@ -108,9 +112,12 @@ def find_anchors(
             raise ValueError(
                 f"there is no graph {kg!r}; there are {', '.join(data.node_types)}"
             )
-    given = values or {}
-    for kg in graphs:
-        _check_values(data, kg, given.get(kg))
+    literals = [_literals(data, kg, values) for kg in graphs]
+    given = {
+        kg: (own.entity, own.attribute, own.text)
+        for kg, own in zip(graphs, literals, strict=True)
+        if own.text
+    }
     left, right = (Facts.of(data, kg) for kg in graphs)
     told = by_values(left, right, given.get(graphs[0]), given.get(graphs[1]))
     found = _by_uri(data, graphs)
@@ -121,6 +128,8 @@ def find_anchors(
         by_kind, notes = by_labels(*labels)
         found |= by_kind
     found[VALUE] = told.anchors
+    size = left.num_entities, right.num_entities
+    found[AGREEMENT] = by_agreement(literals[0], literals[1], size)
     for modality in modalities_of(data):
         if modality in _BAGS or (modality == "name" and named):
             continue  # Counts tell kinds of entities; names are the same texts.
@@ -196,10 +205,15 @@ def _by_uri(data: HeteroData, graphs: Pair) -> dict[str, Pairs]:
     return {URI: pairs._replace(value=_SAME_URI * pairs.value)}
 
 
-def _check_values(data: HeteroData, kg: str, values: Values | None) -> None:
+def _literals(
+    data: HeteroData, kg: str, values: Mapping[str, Values] | None
+) -> Literals:
+    """The attribute values of a graph: those that are given, or those it has."""
     if values is None:
-        return
-    entity, attribute, texts = values
+        return literals_of(data, kg)
+    if values.get(kg) is None:
+        return literals_of(HeteroData(), kg)
+    entity, attribute, texts = values[kg]
     if not len(entity) == len(attribute) == len(texts):
         raise ValueError(
             f"the values of graph {kg!r} must be as many entities, attributes and "
@@ -210,3 +224,6 @@ def _check_values(data: HeteroData, kg: str, values: Values | None) -> None:
         raise ValueError(
             f"the values of graph {kg!r} name an entity outside 0..{count - 1}"
         )
+    number = int(attribute.max()) + 1 if len(attribute) else 0
+    names = [f"attribute {i}" for i in range(number)]
+    return Literals(entity.cpu(), attribute.cpu(), list(texts), names)

@@ -102,7 +102,8 @@ def match_without_seeds(
     Args:
         data (HeteroData): The problem; its links are not read.
         graphs (tuple): Names of the source and the target graph.
-        values (dict, optional): See :func:`find_anchors`. (default: none)
+        values (dict, optional): See :func:`find_anchors`. (default: those of the
+            problem)
         rounds (int, optional): Most rounds of the fixed point; with 0, there are
             anchors alone. (default: :obj:`10`)
     """
@@ -129,7 +130,7 @@ def align_without_seeds(
         data (HeteroData): The problem, of two graphs or more. Links may be there; they
             only say which pairs of graphs are aligned.
         values (dict, optional): By graph, attribute values: entity and attribute ids,
-            long ``[A]``, and ``A`` texts. (default: none)
+            long ``[A]``, and ``A`` texts. (default: those of the problem)
         rounds (int, optional): Most rounds of the fixed point. (default: :obj:`10`)
 
     Returns:

@@ -1,0 +1,47 @@
+"""Entities that are each other's clear best by all their attribute values."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from pyg_ibmea.align import value_agreement
+from pyg_ibmea.anchors._entries import Floats, Ints, Pairs
+from pyg_ibmea.problem import Literals
+
+AGREEMENT = "values that agree"
+
+# Of FB15K-DB15K and FB15K-YAGO15K, without known pairs, .995 of the pairs are right
+# whose values single out one entity of all, .96 to .90 of those with .9 to .7 of the
+# evidence for that, .64 of those with .6.
+_PROBABILITY = 0.95
+
+
+def by_agreement(source: Literals, target: Literals, size: tuple[int, int]) -> Pairs:
+    """Pairs of entities that have no other as good by their attribute values, with the
+    evidence of these, as :func:`~pyg_ibmea.align.value_agreement` learns it from the
+    values themselves, as probability.
+
+    Args:
+        source (Literals): The values of the source graph.
+        target (Literals): Those of the target graph.
+        size (tuple): Number of entities of both graphs.
+    """
+    if not source.text or not target.text:
+        return Pairs.none(size)
+    nothing = torch.empty(2, 0, dtype=torch.long)
+    found = value_agreement(source, target, nothing, size).coalesce()
+    row, column = (side.numpy() for side in found.indices())
+    value = found.values().double().numpy()
+    best = _is_clear_best(row, value, size[0]) & _is_clear_best(column, value, size[1])
+    kept = np.minimum(value[best], _PROBABILITY)
+    return Pairs(row[best], column[best], kept, size)
+
+
+def _is_clear_best(ids: Ints, value: Floats, size: int) -> np.ndarray:
+    """Which pairs are the only best of an entity, bool ``[K]``."""
+    most = np.full(size, -np.inf)
+    np.maximum.at(most, ids, value)
+    best = value == most[ids]
+    count = np.bincount(ids[best], minlength=size)
+    return best & (count[ids] == 1)
