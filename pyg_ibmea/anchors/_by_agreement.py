@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from pyg_ibmea.align import value_agreement
 from pyg_ibmea.anchors._entries import Floats, Ints, Pairs
@@ -38,10 +39,11 @@ def by_agreement(source: Literals, target: Literals, size: tuple[int, int]) -> P
     return Pairs(row[best], column[best], kept, size)
 
 
-def _is_clear_best(ids: Ints, value: Floats, size: int) -> np.ndarray:
+def _is_clear_best(ids: Ints, value: Floats, size: int) -> NDArray[np.bool_]:
     """Which pairs are the only best of an entity, bool ``[K]``."""
     most = np.full(size, -np.inf)
     np.maximum.at(most, ids, value)
     best = value == most[ids]
     count = np.bincount(ids[best], minlength=size)
-    return best & (count[ids] == 1)
+    alone: NDArray[np.bool_] = best & (count[ids] == 1)
+    return alone
