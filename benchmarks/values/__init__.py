@@ -1,0 +1,1 @@
+"""What the values of attributes add to an alignment."""
