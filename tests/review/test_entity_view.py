@@ -1,7 +1,9 @@
+# ruff: noqa: F401, F811
 import base64
 import io
 
 from PIL import Image
+from reviewed_run import data, files
 
 from pyg_ibmea.review import EntityView
 from pyg_ibmea.review.entity_view import short_name

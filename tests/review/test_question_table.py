@@ -1,6 +1,8 @@
+# ruff: noqa: F401, F811
 import csv
 
 import pytest
+from reviewed_run import alignment, data, files, make_session, run
 
 from pyg_ibmea.review import read_question_table, write_question_table
 from pyg_ibmea.review.table import COLUMNS

@@ -1,3 +1,4 @@
+# ruff: noqa: F401, F811
 """The page over HTTP, as a browser and as an attacker would ask for it."""
 
 import http.client
@@ -7,6 +8,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+from reviewed_run import alignment, data, files, make_session, run
 
 from pyg_ibmea.review import ReviewServer
 from pyg_ibmea.train import read_answers

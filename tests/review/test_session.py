@@ -1,4 +1,6 @@
+# ruff: noqa: F401, F811
 import pytest
+from reviewed_run import alignment, data, files, make_session, run
 
 from pyg_ibmea.review import StaleQuestionError
 from pyg_ibmea.review.session import numbered

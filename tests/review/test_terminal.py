@@ -1,3 +1,6 @@
+# ruff: noqa: F401, F811
+from reviewed_run import alignment, data, files, make_session, run
+
 from pyg_ibmea.review.terminal import ask_in_terminal, question_text
 from pyg_ibmea.train import read_answers
 

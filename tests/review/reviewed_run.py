@@ -1,3 +1,5 @@
+"""A small run that was not trained, for the tests of a review."""
+
 import numpy as np
 import pytest
 import torch
