@@ -94,9 +94,9 @@ class LossOptions:
     )
     beta_warmup: int = option(5, "epochs in which beta rises from 0", at_least=0)
     alone_weight: float = option(
-        1.0,
-        "factor of the loss that keeps entities that are known to have no counterpart "
-        "away from those that have one",
+        0.0,
+        "factor of a loss that keeps entities that are known to have no counterpart "
+        "away from those that have one; 0: they teach the confidence alone",
         at_least=0,
     )
 
@@ -162,7 +162,7 @@ class Objective(nn.Module):
         beta_warmup (int, optional): Number of epochs over which :math:`\beta` grows
             linearly from 0. (default: :obj:`0`)
         alone_weight (float, optional): Factor of the loss of entities that are known to
-            have no counterpart, a mean over them. (default: :obj:`1.0`)
+            have no counterpart, a mean over them. (default: :obj:`0.0`)
 
     Example:
         >>> objective = Objective(HybridContrastiveLoss(), {'graph': 1e-3})
@@ -177,7 +177,7 @@ class Objective(nn.Module):
         hybrid_weight: float = 1.0,
         temperature: float = 0.1,
         beta_warmup: int = 0,
-        alone_weight: float = 1.0,
+        alone_weight: float = 0.0,
     ):
         super().__init__()
         self.hybrid = hybrid
