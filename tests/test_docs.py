@@ -49,7 +49,9 @@ def test_the_results_page_shows_every_plot(tmp_path):
         assert (tmp_path / name).read_bytes() == plot.read_bytes()
 
 
-@pytest.mark.filterwarnings("ignore:(modality|the bottleneck|pseudo-seeds|Modality|answers)")
+@pytest.mark.filterwarnings(
+    "ignore:(modality|the bottleneck|pseudo-seeds|Modality|answers)"
+)
 @pytest.mark.parametrize(
     "page", [p for p in PAGES if blocks(p)], ids=lambda page: page.stem
 )

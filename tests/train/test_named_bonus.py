@@ -58,7 +58,8 @@ def test_another_bonus_is_one_more_name():
     born = torch.zeros(size)
     born[pairs[0, ::2], pairs[1, ::2]] = 0.3
     dates = Dates(born.to_sparse())
-    total = bonus_of(explainer.bonuses[0].value + dates.value, explainer.entities)
+    both, none = explainer.bonuses[0].value + dates.value, pairs[:, :0]
+    total = bonus_of(both, explainer.entities, none)
     similarity = Similarity.of(*explainer.z, bonus=total)
     both = replace(
         explainer,
