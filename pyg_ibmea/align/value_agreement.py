@@ -138,7 +138,7 @@ def _from_few(
     pair, evidence = _evidence(found, (size[0], size[1]))
     sure = evidence >= math.log(max(2, *size))
     row, column = pair // size[1], pair % size[1]
-    best = sure & _is_best(row, evidence) & _is_best(column, evidence)
+    best = sure & is_only_best(row, evidence) & is_only_best(column, evidence)
     best &= ~(np.isin(row, known[0]) | np.isin(column, known[1]))
     more = [
         np.concatenate([k, m[best]]) for k, m in zip(known, (row, column), strict=True)
@@ -147,7 +147,7 @@ def _from_few(
     return again if len(again) >= len(found) / 2 else found
 
 
-def _is_best(ids: Ids, evidence: Floats) -> NDArray[np.bool_]:
+def is_only_best(ids: Ids, evidence: Floats) -> NDArray[np.bool_]:
     """Which pairs are the only best of an entity."""
     if not len(ids):
         return np.zeros(0, dtype=bool)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from pyg_ibmea.align import value_agreement
-from pyg_ibmea.anchors._entries import Floats, Ints, Pairs
+from pyg_ibmea.align.value_agreement import is_only_best, value_agreement
+from pyg_ibmea.anchors._entries import Pairs
 from pyg_ibmea.problem import Literals
 
 AGREEMENT = "values that agree"
@@ -34,16 +33,6 @@ def by_agreement(source: Literals, target: Literals, size: tuple[int, int]) -> P
     found = value_agreement(source, target, nothing, size).coalesce()
     row, column = (side.numpy() for side in found.indices())
     value = found.values().double().numpy()
-    best = _is_clear_best(row, value, size[0]) & _is_clear_best(column, value, size[1])
+    best = is_only_best(row, value) & is_only_best(column, value)
     kept = np.minimum(value[best], _PROBABILITY)
     return Pairs(row[best], column[best], kept, size)
-
-
-def _is_clear_best(ids: Ints, value: Floats, size: int) -> NDArray[np.bool_]:
-    """Which pairs are the only best of an entity, bool ``[K]``."""
-    most = np.full(size, -np.inf)
-    np.maximum.at(most, ids, value)
-    best = value == most[ids]
-    count = np.bincount(ids[best], minlength=size)
-    alone: NDArray[np.bool_] = best & (count[ids] == 1)
-    return alone

@@ -153,8 +153,7 @@ def calibrate(
         pairs = links.size(1) + links_of(data, "train").size(1)
         share = pairs / (pairs + lonely.numel())
     else:
-        rest = evidence.target >= 0
-        rest[_asked(entities, links)] = False
+        rest = (evidence.target >= 0) & ~torch.isin(entities[0], links[0])
         rest &= known[0].any(dim=1)[entities[0]].to(rest.device)
         share = _share_with_counterpart(entities, row, rest, evidence, lost)
     rows = [evidence.features[row], evidence.features[alone], lost.features[row]]
@@ -172,11 +171,6 @@ def calibrate(
     figures = match_figures(hits, asked)
     kinds = shared_kinds(known, *links)
     return Judgement(best, calibration, threshold, figures, share, kinds)
-
-
-def _asked(entities: Sequence[Tensor], links: Tensor) -> Tensor:
-    """Whether each source row is in a link, bool ``[n]``."""
-    return torch.isin(entities[0], links[0])
 
 
 def _share_with_counterpart(

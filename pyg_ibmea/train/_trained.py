@@ -124,10 +124,9 @@ class TrainedModels:
             return values
         encoding = self.encoding(pair, judged)
         given = (encoding, values)
-        found = neighborhood_evidence(models, self.problems[pair], *options, *given)
-        if found is None:
-            return None
-        bonus, matches = found
+        bonus, matches = neighborhood_evidence(
+            models, self.problems[pair], *options, *given
+        )
         if not judged:
             self.probable[pair] = matches
         return bonus

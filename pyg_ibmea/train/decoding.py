@@ -232,8 +232,7 @@ def neighborhood_bonus(
     if not options.neighbor_agreement:
         return values
     given = (known, graph, encoding, values)
-    found = neighborhood_evidence(model, data, options, *given)
-    return None if found is None else found[0]
+    return neighborhood_evidence(model, data, options, *given)[0]
 
 
 @torch.no_grad()
@@ -245,9 +244,9 @@ def neighborhood_evidence(
     graph: object | None = None,
     encoding: Encoding | None = None,
     values: Tensor | None = None,
-) -> tuple[Tensor, Tensor] | None:
-    """What :func:`neighborhood_bonus` gives, and the probable matches that it follows
-    from, sparse ``[N, M]`` by node ids.
+) -> tuple[Tensor, Tensor]:
+    """What :func:`neighborhood_bonus` gives where neighbourhoods count, and the
+    probable matches that it follows from, sparse ``[N, M]`` by node ids.
 
     Args:
         model (Module or sequence of Module): As for :func:`neighborhood_bonus`.
@@ -258,8 +257,6 @@ def neighborhood_evidence(
         encoding (Encoding, optional): The same. (default: made here)
         values (torch.Tensor, optional): The same. (default: :obj:`None`)
     """
-    if not options.neighbor_agreement:
-        return None
     pair = alignment_pair(data)
     entities = unaligned_entities(data, known)
     links = torch.cat([links_of(data, part) for part in known], dim=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pyg_ibmea.data.readers._lines import read_lines
+from pyg_ibmea.data.readers._lines import read_lines, report_unknown
 
 VALUE_FILES = ("values_1.tsv", "values_2.tsv")
 
@@ -87,15 +86,4 @@ def _known_rows(path: Path, node: dict[str, int]) -> Iterator[tuple[str, str, st
             yield fields[0], fields[1], fields[2]
         else:
             unknown.append(number)
-    if len(unknown) == len(lines):
-        raise ValueError(
-            f"{path}: no line begins with the URI of an entity of this side; line 1 "
-            f"has {lines[0].split(chr(9))[0]!r}; are the sides swapped?"
-        )
-    if unknown:
-        first = lines[unknown[0] - 1].split("\t")[0]
-        warnings.warn(
-            f"{path}: dropped {len(unknown)} of {len(lines)} lines, whose entity is "
-            f"not in the entity table (first: line {unknown[0]}, {first!r})",
-            stacklevel=6,
-        )
+    report_unknown(path, lines, unknown, stacklevel=7)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import warnings
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -53,6 +55,34 @@ def read_lines(path: Path) -> list[str]:
     if not lines:
         raise ValueError(f"{path} is empty")
     return lines
+
+
+def report_unknown(
+    path: Path, lines: Sequence[str], unknown: Sequence[int], stacklevel: int
+) -> None:
+    """Warns of lines that begin with the URI of no entity.
+
+    Args:
+        path (Path): The file.
+        lines (sequence of str): All its lines, of fields separated by tabs.
+        unknown (sequence of int): Numbers of those lines, from 1.
+        stacklevel (int): See :func:`warnings.warn`; 2 is the caller.
+
+    Raises:
+        ValueError: If these are all lines.
+    """
+    if len(unknown) == len(lines):
+        raise ValueError(
+            f"{path}: no line begins with the URI of an entity of this side; line 1 "
+            f"has {lines[0].split(chr(9))[0]!r}; are the sides swapped?"
+        )
+    if unknown:
+        uri = lines[unknown[0] - 1].split("\t")[0]
+        warnings.warn(
+            f"{path}: dropped {len(unknown)} of {len(lines)} lines, whose entity is "
+            f"not in the entity table (first: line {unknown[0]}, {uri!r})",
+            stacklevel=stacklevel,
+        )
 
 
 def read_id_rows(path: Path, fields: tuple[str, ...]) -> Ids:

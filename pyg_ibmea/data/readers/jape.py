@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,7 +20,12 @@ from pyg_ibmea.data.readers._jape_links import (
     to_local,
 )
 from pyg_ibmea.data.readers._jape_values import VALUE_FILES, Facts, with_values
-from pyg_ibmea.data.readers._lines import read_id_rows, read_id_table, read_lines
+from pyg_ibmea.data.readers._lines import (
+    read_id_rows,
+    read_id_table,
+    read_lines,
+    report_unknown,
+)
 
 _TABLES = ("ent_ids", "rel_ids", "triples")
 
@@ -191,18 +195,7 @@ def _read_attributes(
         has = [attribute_id.setdefault(a, len(attribute_id)) for a in names if a]
         attributes += has
         nodes += [node[uri]] * len(has)
-    if len(unknown) == len(lines):
-        raise ValueError(
-            f"{path}: no line begins with the URI of an entity of this side; line 1 "
-            f"has {lines[0].split(chr(9))[0]!r}; are the sides swapped?"
-        )
-    if unknown:
-        uri = lines[unknown[0] - 1].split("\t")[0]
-        warnings.warn(
-            f"{path}: dropped {len(unknown)} of {len(lines)} lines, whose entity is "
-            f"not in the entity table (first: line {unknown[0]}, {uri!r})",
-            stacklevel=4,
-        )
+    report_unknown(path, lines, unknown, stacklevel=5)
     return torch.tensor([nodes, attributes], dtype=torch.long), list(attribute_id)
 
 
