@@ -47,7 +47,11 @@ _SHORT = (
     *("--refits", "0", "--graph-channels", "150", "--epochs", "16"),
     *("--propose-from", "5", "--propose-every", "3", "--eval-every", "3"),
 )
-_ONE_EPOCH = ("--refits", "0", "--epochs", "1", "--graph-channels", "64")
+# Names tell nearly all; a million entities a side have to fit into 20 GiB.
+_ONE_EPOCH = (
+    *("--refits", "0", "--epochs", "1", "--graph-channels", "64"),
+    *("--num-candidates", "20"),
+)
 
 CASES = {
     case.name: case

@@ -190,8 +190,10 @@ def _share_with_counterpart(
         evidence (Evidence): Of all rows.
         lost (Evidence): Of all rows without the counterparts of the validation pairs.
     """
-    asked = int(rest.numel() - rest.sum())
-    most = min(1.0, (entities[1].numel() - asked) / max(1, int(rest.sum())))
+    # Each validation pair takes a target; entities of which nothing is known take none
+    # for sure.
+    left = entities[1].numel() - row.numel()
+    most = min(1.0, left / max(1, int(rest.sum())))
     if not row.numel() or most <= 0:
         return 1.0
     kinds = evidence.features[row], lost.features[row]
