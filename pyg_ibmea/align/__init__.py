@@ -3,7 +3,6 @@
 from pyg_ibmea.align._value_learning import ValueCorrespondence
 from pyg_ibmea.align.agreement import neighborhood_agreement
 from pyg_ibmea.align.alignment import Alignment, Match
-from pyg_ibmea.align.approximate import approximate_topk
 from pyg_ibmea.align.backends import (
     ExactSearch,
     HNSWSearch,
@@ -64,7 +63,6 @@ __all__ = [
     "Sinkhorn",
     "ValueCorrespondence",
     "align_greedy",
-    "approximate_topk",
     "assignment",
     "choose_questions",
     "cluster_matches",

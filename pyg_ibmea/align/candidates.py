@@ -14,7 +14,7 @@ from pyg_ibmea.align._bonus import Bonus
 from pyg_ibmea.align._nearest import nearest_candidates
 from pyg_ibmea.align._segments import Segments
 from pyg_ibmea.align._unit_chunks import UnitRows, chunked_cosines
-from pyg_ibmea.align.backends import ExactSearch, HNSWSearch, Search, as_search
+from pyg_ibmea.align.backends import ExactSearch, Search, as_search
 
 EXACT_PAIRS = 60_000**2
 """Number of pairs up to which all of them are compared unless asked otherwise."""
@@ -213,7 +213,7 @@ def search_for(
     """
     if search == "auto":
         exact = compares_all(size) or device.type != "cpu"
-        return as_search("exact") if exact else HNSWSearch()
+        return as_search("exact" if exact else "ivf")
     return as_search(search)
 
 
@@ -236,8 +236,8 @@ def find_candidates(
         search (Search or str, optional): The search backend: :class:`ExactSearch`,
             :class:`HNSWSearch`, :class:`IVFSearch`, :class:`PartSearch`, an object of
             your own, or ``'exact'``, ``'hnsw'``, ``'ivf'``. ``'auto'`` compares all
-            pairs up to 60,000 rows on both sides and on a GPU, and uses HNSW beyond.
-            (default: :obj:`'auto'`)
+            pairs up to 60,000 rows on both sides and on a GPU, and uses cells beyond
+            (``'ivf'``). (default: :obj:`'auto'`)
 
     Returns:
         Candidates: The pairs, for the argument ``candidates`` of search, matching and

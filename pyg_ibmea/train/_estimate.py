@@ -31,7 +31,7 @@ from pyg_ibmea.train.options import Options
 _FLOPS = 4e10  # Of products of large matrices.
 _EDGE = 2.5e-9  # Seconds for an edge and channel of a layer, forward and backward.
 _ROW = 1.5e-8  # For an entity and channel: embedding, optimiser, normalisation.
-_HNSW = 6e-4  # For a row of 300 channels among 100,000.
+_PLACE = 4e-9  # For a row and each that it is compared with, to keep the nearest.
 _CANDIDATE = 2.5e-7  # For a candidate: scaling, evidence, matching.
 _HALO = 1.6  # Edges of a part with what is around it, per edge of its own.
 _START = 0.8 * 2**30  # Memory of the libraries.
@@ -184,8 +184,9 @@ def _search(
             seconds += 2.6 * size[0] * size[1] * width / _FLOPS
             judging += 2.6 * size[0] * size[1] * width / _FLOPS
         else:
-            depth = math.log2(max(2, max(size))) / math.log2(100_000)
-            seconds += sum(size) * _HNSW * depth + sum(size) * k * width / 4e9
+            compared = sum(n * min(m, 16 * m**0.5) for n, m in (size, size[::-1]))
+            cells = 2 * sum(size) * sum(n**0.5 for n in size)
+            seconds += 2 * (compared + 2 * cells) * width / _FLOPS + compared * _PLACE
             judging += 5 * options.decoding.eval_queries * sum(size) * width / _FLOPS
         seconds += number * _CANDIDATE
         count += number

@@ -70,9 +70,10 @@ class DecodingOptions:
     )
     search: str = option(
         "auto",
-        "how the pairs to choose among are found: exact (all pairs are compared), hnsw "
-        "or ivf (approximate, by faiss); auto: hnsw for more than 60,000 unaligned "
-        "entities on both sides on a CPU, else exact",
+        "how the pairs to choose among are found: exact (all pairs are compared), ivf "
+        "(approximate: within cells) or hnsw (the same along a graph, by faiss); auto: "
+        "ivf for more than 60,000 unaligned entities on both sides on a CPU, else "
+        "exact",
         choices=("auto", *SEARCHES),
     )
     num_candidates: int = option(

@@ -327,7 +327,7 @@ def test_novelty_against_a_loop():
 
 
 @pytest.mark.parametrize(
-    "share, bare", [(0.5, 0), (0.8, 0), (1.0, 0), (0.8, 500), (0.8, 2000)]
+    ("share", "bare"), [(0.5, 0), (0.8, 0), (1.0, 0), (0.8, 500), (0.8, 2000)]
 )
 def test_the_share_with_a_counterpart_is_estimated(share, bare, options):
     """Of 800 names a share is on the other side, too; 120 pairs are validation. Of some

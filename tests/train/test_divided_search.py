@@ -12,7 +12,6 @@ from pyg_ibmea.align import find_candidates
 from pyg_ibmea.train import encode_entities
 from pyg_ibmea.train._divided_search import shares_of
 
-pytest.importorskip("faiss")
 SCRIPT = Path(__file__).parent / "joint_searches.py"
 EXACT = [("exact", name) for name in joint_searches.SIZES]
 NEAR = [("hnsw", "even"), ("hnsw", "uneven"), ("ivf", "even"), ("ivf", "uneven")]

@@ -183,10 +183,11 @@ def test_a_search_that_cannot_run_is_named_at_once(monkeypatch, data):
     monkeypatch.setitem(sys.modules, "faiss", None)
     monkeypatch.setattr(candidates, "EXACT_PAIRS", 1000)
     with pytest.raises(ImportError, match=r'pip install "pyg_ibmea\[faiss\]", or'):
-        check_search(data, DecodingOptions())
-    check_search(data, DecodingOptions(search="exact"))
+        check_search(data, DecodingOptions(search="hnsw"))
+    for search in ("auto", "exact", "ivf"):
+        check_search(data, DecodingOptions(search=search))
     with pytest.raises(ImportError, match="needs faiss"):
-        Aligner(progress=False, epochs=1).fit(data)
+        Aligner(progress=False, epochs=1, search="hnsw").fit(data)
 
 
 def test_queries_of_a_large_problem_are_judged_without_a_search(data, monkeypatch):
