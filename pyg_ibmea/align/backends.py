@@ -13,6 +13,7 @@ from pyg_ibmea.align._best import top_columns
 from pyg_ibmea.align._blocks import check_neighbors, cosine_blocks, exact_products
 from pyg_ibmea.align._unit_chunks import UnitRows
 from pyg_ibmea.large import ranges
+from pyg_ibmea.options import SEARCHES
 
 # Of an exact search: beyond, target rows are compared a chunk at a time.
 _COLUMNS = 2**16
@@ -312,10 +313,6 @@ class PartSearch:
             more_source=self.more_target,
             more_target=self.more_source,
         )
-
-
-SEARCHES = ("exact", "hnsw", "ivf")
-"""Names of the backends that need no further input."""
 
 
 def as_search(search: Search | str) -> Search:

@@ -30,6 +30,7 @@ from pyg_ibmea.cli._continue import next_folder, plot_curves, proceed
 from pyg_ibmea.cli._endings import ENDINGS, PAIRS, check_ending
 from pyg_ibmea.cli._examples import hard_examples
 from pyg_ibmea.cli._exports import join_known, write_embeddings, write_merged
+from pyg_ibmea.cli._flag_names import with_flags
 from pyg_ibmea.cli._problem import (
     graph_files,
     read_again,
@@ -117,7 +118,7 @@ def inspect(args: argparse.Namespace) -> int:
     print(f"relation names shared by all graphs: {found['shared_relations']}")
     print(cost.line())
     for note in (*found["first_rows"], *found["problems"]):
-        print(f"note: {note}")
+        print(f"note: {with_flags(note, vars(args))}")
     return 0
 
 

@@ -14,6 +14,7 @@ from torch_geometric.data import HeteroData
 from pyg_ibmea import report
 from pyg_ibmea.aligner import Aligner
 from pyg_ibmea.cli._problem import REMEMBERED, read_again
+from pyg_ibmea.cli._train_flags import CHANGED_DEFAULTS
 from pyg_ibmea.run_files import CONFIG, METRICS, read_config
 from pyg_ibmea.train import Options, processes
 from pyg_ibmea.train.answers import read_answers, standing
@@ -89,7 +90,7 @@ def _tell_answers(run: Path) -> None:
 def _refuse_options(args: argparse.Namespace) -> None:
     """Refuses flags that the run has decided already."""
     parser = argparse.ArgumentParser()
-    Options.add_flags(parser, iterative=True, refits=3)
+    Options.add_flags(parser, **CHANGED_DEFAULTS)
     usual: dict[str, Any] = vars(parser.parse_args([]))
     usual |= {"graph": [], "links": [], "alone": [], "seed": 0}
     given = [name for name, value in usual.items() if getattr(args, name) != value]

@@ -13,6 +13,7 @@ from pathlib import Path
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align.candidates import default_candidates
+from pyg_ibmea.options import Options
 from pyg_ibmea.problem import (
     GRAPH,
     entity_counts,
@@ -25,7 +26,6 @@ from pyg_ibmea.problem import (
 )
 from pyg_ibmea.train._parts import number_of_parts
 from pyg_ibmea.train.encoding import takes_all
-from pyg_ibmea.train.options import Options
 
 # Measured on one core of a server of 2023, with float32; see docs/large.md.
 _FLOPS = 4e10  # Of products of large matrices.

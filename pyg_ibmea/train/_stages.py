@@ -13,6 +13,7 @@ from torch_geometric import seed_everything
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Decoder
+from pyg_ibmea.options import Options
 from pyg_ibmea.problem import (
     Pair,
     add_validation_pairs,
@@ -22,7 +23,6 @@ from pyg_ibmea.problem import (
 )
 from pyg_ibmea.train._training import Log, Training
 from pyg_ibmea.train.objective import Objective
-from pyg_ibmea.train.options import Options
 from pyg_ibmea.train.proposals import outside_seed_pairs
 from pyg_ibmea.train.state import TrainingState
 

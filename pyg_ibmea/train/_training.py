@@ -18,6 +18,7 @@ from pyg_ibmea.align import Decoder
 from pyg_ibmea.align.decoders import Similarity
 from pyg_ibmea.large import LARGE
 from pyg_ibmea.nn import IBMEAOutput
+from pyg_ibmea.options import Options
 from pyg_ibmea.problem import (
     Pair,
     alignment_pair,
@@ -46,7 +47,7 @@ from pyg_ibmea.train._progress import Progress
 from pyg_ibmea.train._tables import Tables
 from pyg_ibmea.train._team import team
 from pyg_ibmea.train.batches import seed_batches
-from pyg_ibmea.train.decoding import check_search, value_bonus
+from pyg_ibmea.train.decoding import check_search, csls_of, sinkhorn_of, value_bonus
 from pyg_ibmea.train.encoding import takes_all
 from pyg_ibmea.train.evaluation import (
     encode_sides,
@@ -55,7 +56,6 @@ from pyg_ibmea.train.evaluation import (
     unaligned_similarity,
 )
 from pyg_ibmea.train.objective import Objective
-from pyg_ibmea.train.options import Options
 from pyg_ibmea.train.proposals import propose_pairs
 from pyg_ibmea.train.state import TrainingState
 
@@ -126,7 +126,7 @@ class Training:
             )
         check_search(data, options.decoding)
         self.log = log
-        self.decoder = decoder or options.decoding.csls
+        self.decoder = decoder or csls_of(options.decoding)
         self.progress = progress
         extra = objective.parameters()
         self.parts = Parts.of(model, data, options.training.parts)
@@ -203,7 +203,7 @@ class Training:
     def propose(self) -> None:
         """Lets the averaged model propose pairs; those adopted count as seed pairs."""
         threshold = self.options.pseudo_seeds.threshold_before(self.state.epoch)
-        options = (threshold, self.options.decoding.sinkhorn, self.graph)
+        options = (threshold, sinkhorn_of(self.options.decoding), self.graph)
         known, self._unaligned = self._unaligned, {}
         problems = dict(pair_problems(self.data))
         known |= self._searched_jointly(
@@ -407,7 +407,7 @@ class Training:
             similarity = self._similarity(problem)
             if similarity is not None:
                 found[pair] = similarity
-                self.options.decoding.sinkhorn.candidates(similarity)
+                sinkhorn_of(self.options.decoding).candidates(similarity)
         return found
 
     def _searched_jointly(
