@@ -48,6 +48,7 @@ _GRAPHS = (
     "--graph A KEY=FILE ... --graph B KEY=FILE ...\n"
     "           [--links A B FILE] [FLAGS]"
 )
+_TRAIN = f"{_GRAPHS}\n       {{prog}} train CONFIG [FLAGS]"
 COMMANDS = {
     "find matches": {
         "inspect": Command(
@@ -60,7 +61,7 @@ COMMANDS = {
         ),
         "train": Command(
             "_commands:train",
-            _GRAPHS,
+            _TRAIN,
             "learn from known pairs, align all entities",
             _add_all_train_flags,
             USUAL,
@@ -134,12 +135,13 @@ def make_parser(prog: str = "pyg-ibmea") -> Parser:
         for name, command in group.items():
             own = commands.add_parser(
                 name,
-                usage=f"{prog} {name} {command.usage}",
+                usage=f"{prog} {name} {command.usage.format(prog=prog)}",
                 description=command.text[0].upper() + command.text[1:] + ".",
                 usual=command.usual,
                 epilog=command.epilog,
             )
             own.set_defaults(command=command.run)
+            parser.commands[name] = own
             command.add_flags(own)
             add = own.add_argument_group("output").add_argument
             add("--json", action="store_true", help="write JSON to stdout")

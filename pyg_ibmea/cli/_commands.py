@@ -137,7 +137,7 @@ def train(args: argparse.Namespace) -> int:
         if args.without_training:
             return _match_alone(args, remembered)
         aligner = Aligner(
-            options=Options.from_flags(args),
+            options=Options.from_flags(args).replace(**args.more_options),
             modalities=remembered["modalities"],
             seed=args.seed,
             device=args.device,

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 # Not a part of a path or of a longer word.
 _BEFORE = r"(?<![\w./\\-])"
 _VALUE = r"=(?:'([^']*)'|([\w.+-]+))"
-_NO_FLAGS = {"command", "run", "source", "target", "go_on"}
+_NO_FLAGS = {"command", "config", "run", "source", "target", "go_on"}
 
 
 def with_flags(message: str, names: Iterable[str]) -> str:

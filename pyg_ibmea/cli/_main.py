@@ -14,7 +14,10 @@ from io import TextIOWrapper
 
 from pyg_ibmea.cli._all_commands import make_parser
 from pyg_ibmea.cli._completion import complete_if_asked
+from pyg_ibmea.cli._config_file import ConfigError, read_config_file
 from pyg_ibmea.cli._flag_names import with_flags
+from pyg_ibmea.cli._parser import Parser
+from pyg_ibmea.cli._train_flags import refuse_options
 
 _REPORT = (
     "this is a fault of pyg-ibmea: please report it, with the lines above and the "
@@ -49,6 +52,7 @@ def main(arguments: Sequence[str] | None = None, prog: str = "pyg-ibmea") -> int
         f"note: {with_flags(str(text), names)}\n"
     )
     try:
+        args = _with_config(parser, args, arguments)
         # Only now are PyTorch and PyG imported.
         module, _, name = args.command.partition(":")
         command: Callable[[argparse.Namespace], int]
@@ -61,6 +65,8 @@ def main(arguments: Sequence[str] | None = None, prog: str = "pyg-ibmea") -> int
         return 1
     except MemoryError:
         return _refuse(args, _NO_MEMORY)
+    except ConfigError as error:
+        return _refuse(args, str(error), in_flags=False)
     except (ValueError, OSError, ImportError, FloatingPointError) as error:
         return _refuse(args, str(error))
     except Exception as error:
@@ -76,11 +82,30 @@ def main(arguments: Sequence[str] | None = None, prog: str = "pyg-ibmea") -> int
             out.reconfigure(errors=strict)
 
 
-def _refuse(args: argparse.Namespace, why: str) -> int:
+def _with_config(
+    parser: Parser, args: argparse.Namespace, arguments: Sequence[str] | None
+) -> argparse.Namespace:
+    """The arguments, with those of a file where one is named; flags win."""
+    path = getattr(args, "config", None)
+    if path is None:
+        return args
+    if args.go_on is not None:
+        raise ValueError(
+            f"--continue takes data, options and seed from {args.go_on}; leave out "
+            f"{path}"
+        )
+    values = read_config_file(path)
+    if "go_on" in values:
+        refuse_options(args, str(path))
+    return parser.parse_with("train", values, arguments)
+
+
+def _refuse(args: argparse.Namespace, why: str, in_flags: bool = True) -> int:
     """Says what a user has to put right and, with ``--debug``, where it was noticed."""
     if args.debug:
         traceback.print_exc()
-    print(f"error: {with_flags(why, vars(args))}", file=sys.stderr)
+    why = with_flags(why, vars(args)) if in_flags else why
+    print(f"error: {why}", file=sys.stderr)
     try:
         sys.stdout.flush()
     except OSError:  # Such as a full disk, which has been told.

@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import difflib
 import sys
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 
 class Parser(argparse.ArgumentParser):
     """A parser of one command.
+
+    Attributes:
+        commands (dict): By name, the parsers of its commands.
 
     Args:
         prog (str): What it is called.
@@ -23,6 +26,7 @@ class Parser(argparse.ArgumentParser):
         options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(prog, add_help=False, **options)
         self.usual = frozenset(usual)
+        self.commands: dict[str, Parser] = {}
 
     def add_help_flags(self) -> Callable[..., argparse.Action]:
         """Adds the last flags of a command.
@@ -69,6 +73,26 @@ class Parser(argparse.ArgumentParser):
             hint = _hint(flags[0], self._option_string_actions)
             self.error(f"there is no flag {flags[0]}{hint}")
         return found, extra
+
+    def parse_with(
+        self, name: str, values: Mapping[str, Any], args: Sequence[str] | None
+    ) -> argparse.Namespace:
+        """Parses again, with other defaults of a command.
+
+        Args:
+            name (str): The command.
+            values (dict): The defaults. A list takes the place of a flag that is given
+                several times only if the flag is not given.
+            args (sequence of str): The command line.
+        """
+        lists = {key: found for key, found in values.items() if isinstance(found, list)}
+        others = {key: found for key, found in values.items() if key not in lists}
+        self.commands[name].set_defaults(**others)
+        found = self.parse_args(args)
+        for key, value in lists.items():
+            if not getattr(found, key):
+                setattr(found, key, value)
+        return found
 
     def error(self, message: str) -> NoReturn:
         """Says what is wrong and where help is, in a line each."""

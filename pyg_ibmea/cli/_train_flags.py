@@ -9,8 +9,8 @@ from typing import Any
 from pyg_ibmea.options import Options
 
 USUAL = (
-    *("graph", "links", "ratio", "out", "resume", "go_on", "without_training"),
-    *("refits", "device"),
+    *("config", "graph", "links", "ratio", "out", "resume", "go_on"),
+    *("without_training", "refits", "device"),
 )
 """What most trainings need, which the short help shows."""
 
@@ -128,6 +128,15 @@ def add_problem_flags(command: argparse.ArgumentParser) -> None:
 
 def add_train_flags(train: argparse.ArgumentParser) -> None:
     """The flags of ``pyg-ibmea train``."""
+    train.add_argument(
+        "config",
+        type=Path,
+        nargs="?",
+        metavar="CONFIG",
+        help="config.json of a run, or .json or .yaml with some of its keys: what is "
+        "not given by flags; comes first",
+    )
+    train.set_defaults(answers_of=None, more_options={})
     add = train.add_argument_group("run").add_argument
     add(
         "--out",
@@ -160,3 +169,26 @@ def add_train_flags(train: argparse.ArgumentParser) -> None:
         help="seed of the model (default: %(default)s)")  # fmt: skip
     add("--device", help="where to train (default: CUDA if available)")
     Options.add_flags(train, **CHANGED_DEFAULTS)
+
+
+def refuse_options(args: argparse.Namespace, run: str) -> None:
+    """Refuses flags that a run that is continued has decided already.
+
+    Args:
+        args (argparse.Namespace): The command line.
+        run (str): Where they are taken from.
+
+    Raises:
+        ValueError: If some are given.
+    """
+    parser = argparse.ArgumentParser()
+    Options.add_flags(parser, **CHANGED_DEFAULTS)
+    usual: dict[str, Any] = vars(parser.parse_args([]))
+    usual |= {"graph": [], "links": [], "alone": [], "seed": 0}
+    given = [name for name, value in usual.items() if getattr(args, name) != value]
+    if given:
+        flags = ", ".join("--" + name.replace("_", "-") for name in given)
+        raise ValueError(
+            f"{run} takes data, options and seed from the run that it goes on from; "
+            f"leave out {flags}"
+        )
