@@ -347,9 +347,11 @@ class Aligner:
             with processes.jointly():
                 self._trained.encode()
         if isinstance(log, RunFolder):
+            stages.told.match()
             self._folder = log.path
             with processes.all_threads():
                 self._write(log)
+        stages.told.done(matched=isinstance(log, RunFolder))
 
     def check(
         self,

@@ -27,6 +27,13 @@ class TrainingOptions:
     eval_every: int = option(
         2, "epochs between evaluations on the validation pairs", at_least=1
     )
+    patience: int = option(
+        0,
+        "evaluations on the validation pairs without a better one, counted from the "
+        "first proposal of pseudo-seeds on, after which a training ends; 0: it takes "
+        "all epochs",
+        at_least=0,
+    )
     batch_size: int = option(7500, "seed pairs in a batch, at most", at_least=1)
     withhold: float = option(
         0.3,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -91,6 +91,16 @@ class Log(Protocol):
         """Keeps all that a resumed training needs."""
 
 
+@contextmanager
+def _closed_if_it_fails(progress: Progress) -> Iterator[None]:
+    """Ends the line of a bar before an error is told."""
+    try:
+        yield
+    except BaseException:
+        progress.close()
+        raise
+
+
 class Training:
     """One training: what is learned, from what, and how far it has come.
 
@@ -102,7 +112,8 @@ class Training:
         log (Log): Where the training is written.
         decoder (Decoder, optional): What the validation pairs are judged by.
             (default: CSLS)
-        progress (bool, optional): Whether to show progress. (default: :obj:`True`)
+        progress (bool or Progress, optional): Whether to show progress, or the
+            progress of the run that the training is a part of. (default: :obj:`True`)
     """
 
     def __init__(
@@ -113,7 +124,7 @@ class Training:
         options: Options,
         log: Log,
         decoder: Decoder | None = None,
-        progress: bool = True,
+        progress: bool | Progress = True,
     ):
         self.data = data
         self.seeds = seed_pairs(data)
@@ -173,12 +184,17 @@ class Training:
         self._cut()
         began = time.monotonic() - state.seconds
         self._kept, self._kept_at = state.epoch, time.monotonic()
-        progress = Progress(config.epochs, state.epoch, silent=not self.progress)
+        progress = self.progress
+        alone = isinstance(progress, bool)
+        if isinstance(progress, bool):
+            progress = Progress.of_one(config.epochs, silent=not progress)
+        progress.begin(config.epochs, state.epoch)
         selects = any(links_of(p, "val").size(1) for _, p in pair_problems(self.data))
-        with self.interrupt, closing(progress):
-            while state.epoch < config.epochs:
+        with self.interrupt, _closed_if_it_fails(progress):
+            while state.epoch < config.epochs and not self._has_waited():
                 state.epoch += 1
                 if self.options.pseudo_seeds.before(state.epoch):
+                    progress.clear()
                     self.propose()
                 losses = self.train_epoch()
                 state.update_average()
@@ -186,6 +202,7 @@ class Training:
                 state.seconds = time.monotonic() - began
                 if state.epoch % config.eval_every == 0 or state.epoch == config.epochs:
                     if state.epoch > config.warmup_epochs:
+                        progress.clear()
                         warn(self.diagnostics.check(losses))
                     if selects:
                         hits = self.validate(losses)
@@ -197,8 +214,21 @@ class Training:
                 elif self._may_save():
                     self._save()
                 self.interrupt.check()
+        progress.end()
+        if alone:
+            progress.close()
         state.finish()
         return state
+
+    def _has_waited(self) -> bool:
+        """Whether the validation pairs have seen nothing better for long enough."""
+        patience, state = self.options.training.patience, self.state
+        proposals = self.options.pseudo_seeds
+        since = state.best_epoch
+        if proposals.iterative:  # From which on the best may still come.
+            since = max(since, proposals.propose_from)
+        waited = state.epoch - since
+        return 0 < patience * self.options.training.eval_every <= waited
 
     def propose(self) -> None:
         """Lets the averaged model propose pairs; those adopted count as seed pairs."""
