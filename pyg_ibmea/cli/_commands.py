@@ -59,8 +59,17 @@ from pyg_ibmea.run_files import (
     read_config,
     read_metrics,
 )
-from pyg_ibmea.train import Estimate, Options, RunFolder, Stopped, estimate, processes
+from pyg_ibmea.train import (
+    Estimate,
+    MetricLogger,
+    Options,
+    RunFolder,
+    Stopped,
+    estimate,
+    processes,
+)
 from pyg_ibmea.train._anchor_figures import anchor_metrics
+from pyg_ibmea.train.logging_to import logger_to
 
 _WITH_EVIDENCE = 10_000
 """How many matches of a report have evidence, unless asked otherwise."""
@@ -220,6 +229,7 @@ def _read_and_fit(
     """Reads the problem and trains; of several processes, the first tells of it."""
     first = processes.rank() == 0
     aligner.check(out, args.resume, remembered)
+    loggers = [logger_to(name, out) for name in args.log_to] if first else []
     device = processes.device_of(args.device)
     shown = first and not args.json
     dataset = processes.in_turn(
@@ -230,7 +240,7 @@ def _read_and_fit(
         for note in (*_first_rows(remembered), *exchanged_columns(data)):
             print(f"note: {note}", file=sys.stderr)
         _tell_cost(estimate(data, aligner.options, aligner.modalities), data, out)
-    _fit(aligner, dataset, out, args.resume, remembered)
+    _fit(aligner, dataset, out, args.resume, remembered, loggers)
     return aligner, data
 
 
@@ -248,10 +258,11 @@ def _fit(
     out: Path,
     resume: bool,
     remembered: dict[str, Any],
+    loggers: Sequence[MetricLogger],
 ) -> None:
     """Trains, and writes all files of the run."""
     lost = {"problems.tsv": table_of(dataset.dropped)} if dataset.dropped else {}
-    aligner.fit(dataset[0], out, resume, about=remembered, files=lost)
+    aligner.fit(dataset[0], out, resume, about=remembered, files=lost, loggers=loggers)
     plot_curves(aligner, out)
 
 

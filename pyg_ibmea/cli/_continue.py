@@ -18,6 +18,7 @@ from pyg_ibmea.run_files import METRICS, read_config
 from pyg_ibmea.train import processes
 from pyg_ibmea.train.answers import Answer, read_answers, standing
 from pyg_ibmea.train.continuing import known_answers
+from pyg_ibmea.train.logging_to import logger_to
 
 
 def next_folder(run: Path) -> Path:
@@ -61,9 +62,13 @@ def proceed(args: argparse.Namespace, out: Path) -> tuple[Aligner, HeteroData]:
         _tell_answers(run)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
+        first = processes.rank() == 0
+        loggers = [logger_to(name, out) for name in args.log_to] if first else []
         answers = _answers_of(args.answers_of, run)
         aligner = Aligner.proceed(
-            run, data, out, answers, args.resume, about, device=args.device
+            *(run, data, out, answers, args.resume, about),
+            loggers=loggers,
+            device=args.device,
         )
     plot_curves(aligner, out)
     return aligner, data

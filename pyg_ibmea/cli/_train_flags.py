@@ -167,6 +167,14 @@ def add_train_flags(train: argparse.ArgumentParser) -> None:
     )
     add("--seed", type=int, default=0, metavar="N",
         help="seed of the model (default: %(default)s)")  # fmt: skip
+    add(
+        "--log-to",
+        action="append",
+        default=[],
+        choices=("tensorboard", "mlflow", "wandb"),
+        help="who else is told the figures of a run: TensorBoard or MLflow, in folders "
+        "of these names in the run folder, or W&B; may be given several times",
+    )
     add("--device", help="where to train (default: CUDA if available)")
     Options.add_flags(train, **CHANGED_DEFAULTS)
 

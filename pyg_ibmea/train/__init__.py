@@ -18,6 +18,12 @@ from pyg_ibmea.train.answered import Answered, with_answers
 from pyg_ibmea.train.answers import Answer, append_answers, read_answers
 from pyg_ibmea.train.batches import seed_batches
 from pyg_ibmea.train.evaluation import encode_entities, evaluate
+from pyg_ibmea.train.logging_to import (
+    MLflowLogger,
+    TensorBoardLogger,
+    WandbLogger,
+)
+from pyg_ibmea.train.metric_loggers import MetricLogger
 from pyg_ibmea.train.objective import Objective
 from pyg_ibmea.train.part_problem import part_problem
 from pyg_ibmea.train.partition import partition
@@ -32,14 +38,18 @@ __all__ = [
     "DecodingOptions",
     "Estimate",
     "LossOptions",
+    "MLflowLogger",
+    "MetricLogger",
     "Objective",
     "Options",
     "PseudoSeedOptions",
     "PseudoSeeds",
     "RunFolder",
     "Stopped",
+    "TensorBoardLogger",
     "TrainingOptions",
     "TrainingState",
+    "WandbLogger",
     "append_answers",
     "encode_entities",
     "estimate",

@@ -23,6 +23,7 @@ from pyg_ibmea.problem import (
 from pyg_ibmea.train._estimate import estimate
 from pyg_ibmea.train._progress import Planned, Progress
 from pyg_ibmea.train._training import Log, Training
+from pyg_ibmea.train.metric_loggers import Loggers
 from pyg_ibmea.train.objective import Objective
 from pyg_ibmea.train.proposals import outside_seed_pairs
 from pyg_ibmea.train.state import TrainingState
@@ -77,6 +78,7 @@ class Stages:
             (default: :obj:`True`)
         begin (dict, optional): By pair of graphs, pseudo-seeds that the first training
             starts with, long ``[2, L]``. (default: none)
+        loggers (Loggers, optional): Who else is told the figures. (default: nobody)
 
     Attributes:
         told (Progress): What is told; the matches are yet to be told of.
@@ -92,6 +94,7 @@ class Stages:
     decoder: Decoder | None = None
     progress: bool = True
     begin: Mapping[Pair, Tensor] | None = None
+    loggers: Loggers = field(default_factory=Loggers)
     told: Progress = field(default_factory=lambda: Progress([]), init=False)
 
     def run(self) -> Trained:
@@ -156,7 +159,8 @@ class Stages:
         changes = {"epochs": epochs, "iterative": False}
         log = self.log.part(f"{name}_{number}", **changes)
         options = self.options.replace(**changes)
-        return self._train(data, options, log, self.seed + number, pseudo_seeds)
+        how = (options, log, self.seed + number, pseudo_seeds)
+        return self._train(data, *how, f"{name}_{number}")
 
     def _train(
         self,
@@ -165,12 +169,15 @@ class Stages:
         log: Log,
         seed: int,
         pseudo_seeds: Mapping[Pair, Tensor] | None = None,
+        name: str = "",
     ) -> TrainingState:
         seed_everything(seed)
         model = self.make_model(data).to(self.device)
         objective = self.make_objective(model).to(self.device)
         training = Training(
-            *(data, model, objective, options, log, self.decoder, self.told)
+            *(data, model, objective, options, log, self.decoder, self.told),
+            loggers=self.loggers,
+            name=name,
         )
         if pseudo_seeds is not None:
             training.begin_with(pseudo_seeds)

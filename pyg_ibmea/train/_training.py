@@ -55,6 +55,7 @@ from pyg_ibmea.train.evaluation import (
     evaluate_queries,
     unaligned_similarity,
 )
+from pyg_ibmea.train.metric_loggers import Loggers
 from pyg_ibmea.train.objective import Objective
 from pyg_ibmea.train.proposals import propose_pairs
 from pyg_ibmea.train.state import TrainingState
@@ -114,6 +115,8 @@ class Training:
             (default: CSLS)
         progress (bool or Progress, optional): Whether to show progress, or the
             progress of the run that the training is a part of. (default: :obj:`True`)
+        loggers (Loggers, optional): Who else is told the figures. (default: nobody)
+        name (str, optional): What they call the training. (default: :obj:`''`)
     """
 
     def __init__(
@@ -125,6 +128,8 @@ class Training:
         log: Log,
         decoder: Decoder | None = None,
         progress: bool | Progress = True,
+        loggers: Loggers | None = None,
+        name: str = "",
     ):
         self.data = data
         self.seeds = seed_pairs(data)
@@ -139,6 +144,8 @@ class Training:
         self.log = log
         self.decoder = decoder or csls_of(options.decoding)
         self.progress = progress
+        self.loggers = Loggers() if loggers is None else loggers
+        self.name = name
         extra = objective.parameters()
         self.parts = Parts.of(model, data, options.training.parts)
         tables, slower = None, 1.0
@@ -209,6 +216,7 @@ class Training:
                         progress.evaluated(state.epoch, losses, hits, state.best_epoch)
                     else:
                         state.offer(state.epoch)
+                        self._tell_loggers(losses, {})
                     state.seconds = time.monotonic() - began
                     self._save()
                 elif self._may_save():
@@ -219,6 +227,13 @@ class Training:
             progress.close()
         state.finish()
         return state
+
+    def _tell_loggers(
+        self, losses: Mapping[str, float], val: Mapping[str, float]
+    ) -> None:
+        if processes.rank() == 0 and self.loggers.loggers:
+            weights = fusion_weights(self.state.average)
+            self.loggers.log(self.name, self.state.epoch, losses, val, weights)
 
     def _has_waited(self) -> bool:
         """Whether the validation pairs have seen nothing better for long enough."""
@@ -376,6 +391,7 @@ class Training:
             known = self._encoded_jointly(asked)
         val = processes.by_first(lambda: self._judge(asked, known))
         state.offer(val["mrr"])
+        self._tell_loggers(losses, val)
         if processes.rank() == 0:
             options = ("val", self.graph)
             # Of a large problem, all latents at once would be more than all else.
