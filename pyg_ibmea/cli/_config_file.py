@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from pyg_ibmea.cli._train_flags import LOGGERS
 from pyg_ibmea.json_shapes import (
     FLAG,
     NULL,
@@ -17,13 +18,20 @@ from pyg_ibmea.json_shapes import (
     ListOf,
     MapOf,
     OneOf,
+    Plain,
     Record,
     check_shape,
     read_json,
 )
 from pyg_ibmea.options import Options, option_fields
 
+
+def _only(word: str) -> Plain:
+    return Plain(word, lambda value: value == word)
+
+
 _NAMES = OneOf("null, a name or a list of names", (NULL, TEXT, ListOf(TEXT)))
+
 _LINKS = ListOf(ListOf(TEXT, 3, 3))
 _KEYS: dict[str, Any] = {
     "graphs": OneOf(
@@ -46,6 +54,7 @@ _KEYS: dict[str, Any] = {
     "seed": WHOLE,
     "device": TEXT,
     "out": TEXT,
+    "log_to": ListOf(OneOf(", ".join(LOGGERS), tuple(map(_only, LOGGERS)))),
     "continues": TEXT,
     "answers": WHOLE,
 }
@@ -161,8 +170,8 @@ def _arguments(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
     if "continues" in found:
         found["go_on"] = Path(found.pop("continues"))
         found["answers_of"] = folder if found.pop("answers", 0) else None
-        return {key: found[key] for key in ("go_on", "answers_of", "device", "out")
-                if key in found}  # fmt: skip
+        kept = ("go_on", "answers_of", "device", "out", "log_to")
+        return {key: found[key] for key in kept if key in found}
     return {**found, **flags, "more_options": others}
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-# Not a part of a path or of a longer word.
-_BEFORE = r"(?<![\w./\\-])"
+# Not a part of a path, a URI or a longer word, nor in quotes.
+_BEFORE = r"(?<![\w./\\?&:;#'\"-])"
 _VALUE = r"=(?:'([^']*)'|([\w.+-]+))"
 _NO_FLAGS = {"command", "config", "run", "source", "target", "go_on"}
 

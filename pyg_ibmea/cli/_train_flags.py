@@ -17,6 +17,9 @@ USUAL = (
 USUAL_OF_INSPECT = ("graph", "links", "json")
 """The same of ``inspect``."""
 
+LOGGERS = ("tensorboard", "mlflow", "wandb")
+"""Who else can be told the figures of a run."""
+
 CHANGED_DEFAULTS: dict[str, Any] = {"iterative": True, "refits": 3}
 """Options whose defaults are others on the command line."""
 
@@ -171,7 +174,7 @@ def add_train_flags(train: argparse.ArgumentParser) -> None:
         "--log-to",
         action="append",
         default=[],
-        choices=("tensorboard", "mlflow", "wandb"),
+        choices=LOGGERS,
         help="who else is told the figures of a run: TensorBoard or MLflow, in folders "
         "of these names in the run folder, or W&B; may be given several times",
     )

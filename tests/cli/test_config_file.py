@@ -89,12 +89,14 @@ def test_a_continued_run_can_be_run_again(files, monkeypatch, capsys):
 def test_files_are_sought_from_the_folder_of_the_configuration(files):
     config = {"graphs": GRAPHS, "links": [["a", "b", "links.tsv"]], "cache": "/c"}
     config |= {"name_encoder": "sentences:model", "image_encoder": "colours"}
+    config |= {"log_to": ["mlflow"]}
     found = read_config_file(write(files, config))
     assert found["graph"][1] == ["b", f"triples={files / 'b.tsv'}", "leaves=drop"]
     assert found["links"] == [["a", "b", str(files / "links.tsv")]]
     assert found["cache"] == Path("/c")
     assert found["name_encoder"] == f"sentences:{files / 'model'}"
     assert found["image_encoder"] == "colours"
+    assert found["log_to"] == ["mlflow"]
 
 
 def test_every_option_is_read(files):
@@ -134,6 +136,7 @@ def test_yaml(files):
         ({"search": "x"}, "search must be one of ['auto', 'exact', 'hnsw', 'ivf']"),
         ({"ratio": "all"}, "expected a number under ratio, found 'all'"),
         ({"links": [["a", "b"]]}, "expected a list of 3 under links[0], found ['a', "),
+        ({"log_to": ["x"]}, "expected tensorboard, mlflow, wandb under log_to[0], "),
         ({"graphs": None}, "expected two graphs or more, each with its files under"),
         ({"val_ratio": None}, "expected a number under val_ratio, found None"),
         ({"part": "refit_0"}, "it is of a part of a run; take "),

@@ -19,6 +19,8 @@ NAMES = ["val_ratio", "ratio", "search", "k", "run", "allow_dropped"]
         ("val_ratio.tsv is empty", "val_ratio.tsv is empty"),
         ("my_val_ratio is", "my_val_ratio is"),
         ("run=3", "run=3"),
+        ("no entity http://x/?k=3&search=a", "no entity http://x/?k=3&search=a"),
+        ("no modality 'val_ratio'", "no modality 'val_ratio'"),
     ],
 )
 def test_arguments_become_flags(message, said):
