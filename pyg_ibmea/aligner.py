@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import sys
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ from pyg_ibmea.run_files import (
     read_history,
     read_metrics,
 )
-from pyg_ibmea.train import Objective, Options, RunFolder, processes
+from pyg_ibmea.train import MetricLogger, Objective, Options, RunFolder, processes
 from pyg_ibmea.train._answers import Answers
 from pyg_ibmea.train._checkpoint import read_checkpoint
 from pyg_ibmea.train._choice import Choice
@@ -54,6 +54,7 @@ from pyg_ibmea.train._training import warn
 from pyg_ibmea.train.answers import ANSWERS, Answer
 from pyg_ibmea.train.continuing import known_answers, start_from
 from pyg_ibmea.train.evaluation import encode_entities
+from pyg_ibmea.train.metric_loggers import Loggers
 from pyg_ibmea.train.objective import Loss
 from pyg_ibmea.train.run_folder import refuse_if_edited
 
@@ -167,6 +168,7 @@ class Aligner:
         about: Mapping[str, Any] | None = None,
         files: Mapping[str, str] | None = None,
         pseudo_seeds: Mapping[Pair, Tensor] | None = None,
+        loggers: Sequence[MetricLogger] = (),
     ) -> Aligner:
         """Trains on the known pairs of a problem.
 
@@ -192,6 +194,9 @@ class Aligner:
                 epoch, by name of their file. (default: none)
             pseudo_seeds (dict, optional): By pair of graphs, pairs to learn from until
                 the model proposes others, node ids, long ``[2, L]``. (default: none)
+            loggers (sequence of MetricLogger, optional): Who else is told the figures,
+                such as :class:`~pyg_ibmea.train.TensorBoardLogger`. One that fails is
+                told of and not asked again. (default: nobody)
 
         Returns:
             Aligner: Itself.
@@ -227,7 +232,14 @@ class Aligner:
             log = RunFolder(out, config, resume, files)
         keep_freed_memory()
         with InterruptGuard(lambda: _done(log)), log.locked():
-            self._fit(moved(data, device), log, device, seeds, pseudo_seeds)
+            told = Loggers(loggers if processes.rank() == 0 else ())
+            told.start(config)
+            metrics: Mapping[str, Any] = {}
+            try:
+                self._fit(moved(data, device), log, device, seeds, pseudo_seeds, told)
+                metrics = self.metrics_ if out is not None else {}
+            finally:
+                told.finish(metrics)
         return self
 
     @classmethod
@@ -240,6 +252,7 @@ class Aligner:
         resume: bool = False,
         about: Mapping[str, Any] | None = None,
         files: Mapping[str, str] | None = None,
+        loggers: Sequence[MetricLogger] = (),
         **objects: Any,
     ) -> Aligner:
         """Trains on from a finished run, with what people said of pairs since.
@@ -259,6 +272,7 @@ class Aligner:
             resume (bool, optional): As for :meth:`fit`. (default: :obj:`False`)
             about (dict, optional): As for :meth:`fit`. (default: none)
             files (dict, optional): As for :meth:`fit`. (default: none)
+            loggers (sequence, optional): As for :meth:`fit`. (default: nobody)
             **objects: As for :meth:`load`.
 
         Returns:
@@ -284,6 +298,7 @@ class Aligner:
             about={**(about or {}), **start.about},
             files={**(files or {}), **start.files},
             pseudo_seeds=start.pseudo_seeds,
+            loggers=loggers,
         )
 
     def _untrained(self) -> Aligner:
@@ -315,6 +330,7 @@ class Aligner:
         device: torch.device,
         seeds: Seeds | None = None,
         pseudo_seeds: Mapping[Pair, Tensor] | None = None,
+        loggers: Loggers | None = None,
     ) -> None:
         """Trains, and writes what came of it."""
         stages = Stages(
@@ -328,6 +344,7 @@ class Aligner:
             self.decoder,
             self.progress and processes.rank() == 0,
             pseudo_seeds,
+            Loggers() if loggers is None else loggers,
         )
         states = stages.run()
         self._states = states
@@ -347,9 +364,11 @@ class Aligner:
             with processes.jointly():
                 self._trained.encode()
         if isinstance(log, RunFolder):
+            stages.told.match()
             self._folder = log.path
             with processes.all_threads():
                 self._write(log)
+        stages.told.done(matched=isinstance(log, RunFolder))
 
     def check(
         self,

@@ -270,7 +270,9 @@ def test_what_a_user_can_put_right(
         (["inspect"], "give two graphs with --graph"),
         (["inspect", *problem(files), "--graph", "a", "rdf=x.nt"], "different names"),
         (["inspect", *problem(files), "--graph", "c", "rdf=x.nt"], "no file"),
-        (["train", *problem(files), "--epochs", "0"], "epochs must be at least 1"),
+        (["train", *problem(files), "--epochs", "0"], "error: --epochs must"),
+        (["train", *problem(files), "--beta", "-1"], "--beta must be non-negative"),
+        (["inspect", *problem(files), "--val-ratio", "2"], "--val-ratio must "),
         (["train", *problem(files), "--modalities", "taste"], "'taste' is absent"),
         (["train", *problem(files), "--device", "abacus"], "'abacus' cannot be used"),
         (

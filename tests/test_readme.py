@@ -149,7 +149,7 @@ def test_every_option_of_a_command_exists():
 
 
 def test_every_option_of_the_command_line_exists():
-    from pyg_ibmea.cli._main import make_parser
+    from pyg_ibmea.cli._all_commands import make_parser
 
     commands = block("commands", "sh").splitlines()
     assert len(commands) == 3

@@ -21,7 +21,7 @@ from pyg_ibmea.train import Options
 _LATER = (
     *("modal_dropout", "init_logstd", "count_modalities"),
     *("parts", "search", "num_candidates", "eval_queries"),
-    *("alone_weight", "value_agreement"),
+    *("alone_weight", "value_agreement", "patience"),
 )
 
 

@@ -3,13 +3,7 @@
 from pyg_ibmea.align._value_learning import ValueCorrespondence
 from pyg_ibmea.align.agreement import neighborhood_agreement
 from pyg_ibmea.align.alignment import Alignment, Match
-from pyg_ibmea.align.backends import (
-    ExactSearch,
-    HNSWSearch,
-    IVFSearch,
-    PartSearch,
-    Search,
-)
+from pyg_ibmea.align.backends import ExactSearch, PartSearch, Search
 from pyg_ibmea.align.calibration import (
     Calibration,
     coverage_curve,
@@ -30,6 +24,8 @@ from pyg_ibmea.align.decoders import (
 )
 from pyg_ibmea.align.explanation import Contribution, Explanation
 from pyg_ibmea.align.forbidding import forbid
+from pyg_ibmea.align.hnsw_search import HNSWSearch
+from pyg_ibmea.align.ivf_search import IVFSearch
 from pyg_ibmea.align.matching import assignment, match_probabilities, mutual_nearest
 from pyg_ibmea.align.metrics import ranking_metrics
 from pyg_ibmea.align.questions import choose_questions

@@ -5,9 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-CARDINALITIES = ("one-to-one", "one-to-many", "many-to-one", "many-to-many")
-"""How many sources one target may have, and how many targets one source."""
-
 
 def chosen_rows(
     pair: NDArray[np.int64],
@@ -23,7 +20,7 @@ def chosen_rows(
         source (numpy.ndarray): Source entities, ``[N]``.
         target (numpy.ndarray): Target entities, ``[N]``.
         confidence (numpy.ndarray): Probabilities, ``[N]``.
-        cardinality (str): One of :data:`CARDINALITIES`.
+        cardinality (str): One of :data:`pyg_ibmea.options.CARDINALITIES`.
 
     Returns:
         numpy.ndarray: Row numbers.

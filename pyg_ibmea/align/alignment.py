@@ -32,10 +32,11 @@ from pyg_ibmea.align._alignment_files import (
 )
 from pyg_ibmea.align._alignment_reader import read_table
 from pyg_ibmea.align._alignment_text import count_of, html_table, one_field, text_table
-from pyg_ibmea.align._cardinality import CARDINALITIES, chosen_rows
+from pyg_ibmea.align._cardinality import chosen_rows
 from pyg_ibmea.align._judgement import judge
 from pyg_ibmea.align._run_explained import asked_of_run
 from pyg_ibmea.align.explanation import Explanation
+from pyg_ibmea.options import CARDINALITIES
 from pyg_ibmea.problem import Pair
 
 Rows: TypeAlias = slice | Sequence[int] | NDArray[Any] | Tensor

@@ -14,6 +14,7 @@ from pyg_ibmea.align._search_parts import check_k
 from pyg_ibmea.align._unit_chunks import UnitRows
 from pyg_ibmea.align.hnsw_search import HNSWSearch
 from pyg_ibmea.align.ivf_search import IVFSearch
+from pyg_ibmea.options import SEARCHES
 
 # Of an exact search: beyond, target rows are compared a chunk at a time.
 _COLUMNS = 2**16
@@ -176,10 +177,6 @@ class PartSearch:
             more_source=self.more_target,
             more_target=self.more_source,
         )
-
-
-SEARCHES = ("exact", "hnsw", "ivf")
-"""Names of the backends that need no further input."""
 
 
 def as_search(search: Search | str) -> Search:

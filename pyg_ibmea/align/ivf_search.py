@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -15,9 +15,6 @@ from pyg_ibmea.align._blocks import check_neighbors, exact_products
 from pyg_ibmea.align._search_parts import check_k, nonzero_rows
 from pyg_ibmea.align._unit_chunks import UnitRows
 from pyg_ibmea.large import ranges
-
-if TYPE_CHECKING:
-    from pyg_ibmea.align.backends import Search
 
 _ITERATIONS = 8
 _SAMPLES = 64  # Of a cell, for its centre.
@@ -88,7 +85,7 @@ class IVFSearch:
             score[zero], column[zero] = 0.0, first
         return score, column
 
-    def swapped(self) -> Search:
+    def swapped(self) -> IVFSearch:
         """See :meth:`Search.swapped`."""
         return self
 
@@ -99,19 +96,19 @@ class _Cells(NamedTuple):
     Attributes:
         centre (torch.Tensor): Centres of unit length, ``[Q, C]``.
         start (torch.Tensor): Where each cell begins in ``row``, long ``[Q]``.
-        count (torch.Tensor): Number of its rows, long ``[Q]``.
+        size (torch.Tensor): Number of its rows, long ``[Q]``.
         row (torch.Tensor): The target rows by cell, ascending in each.
     """
 
     centre: Tensor
     start: Tensor
-    count: Tensor
+    size: Tensor
     row: Tensor
 
     @property
     def width(self) -> int:
         """Number of rows of the largest cell."""
-        return int(self.count.max())
+        return int(self.size.max())
 
     @classmethod
     def of(cls, target: UnitRows, num_cells: int, seed: int) -> _Cells:
@@ -155,7 +152,7 @@ class _Cells(NamedTuple):
         scores = unit.new_full((len(unit), number, width), -torch.inf)
         asked, order = probes.flatten().sort(stable=True)
         cells, times = asked.unique_consecutive(return_counts=True)
-        ends = zip(self.start[cells].tolist(), self.count[cells].tolist(), strict=True)
+        ends = zip(self.start[cells].tolist(), self.size[cells].tolist(), strict=True)
         for (start, count), at in zip(ends, order.split(times.tolist()), strict=True):
             rows, slot = at // number, at % number
             others = target[self.row[start : start + count]]

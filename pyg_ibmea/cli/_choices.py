@@ -1,52 +1,14 @@
-"""The flags that say how many matches are asked for, and of which entities."""
+"""How many matches are asked for on a command line, and of which entities."""
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-from pyg_ibmea.align._cardinality import CARDINALITIES
 from pyg_ibmea.cli._endings import ENDINGS, check_ending
 from pyg_ibmea.data import read_tables
 
 _FLAGS = ("k", "cardinality", "sources", "targets", "same_type")
-
-
-def add_choice_flags(command: argparse.ArgumentParser) -> None:
-    """The flags."""
-    add = command.add_argument_group("other matches, with --to").add_argument
-    add(
-        "--to",
-        type=Path,
-        metavar="FILE",
-        help=".tsv, .csv, .parquet or .nt to write (default: alignment.tsv of the run)",
-    )
-    add(
-        "--k",
-        type=int,
-        metavar="K",
-        help="the K best matches of each source entity, each with its confidence "
-        "(default: 1)",
-    )
-    add(
-        "--cardinality",
-        choices=CARDINALITIES,
-        help="which of these may stand together, from source to target (default: all)",
-    )
-    add("--sources", type=Path, metavar="FILE", help="table of the entities to match")
-    add(
-        "--targets",
-        type=Path,
-        metavar="FILE",
-        help="table of the entities that they may be matched with",
-    )
-    add(
-        "--same-type",
-        metavar="RELATION",
-        help="only entities of corresponding types, to which this relation leads; its "
-        "URI or the last part of it",
-    )
 
 
 def choice_of(args: argparse.Namespace) -> dict[str, Any]:

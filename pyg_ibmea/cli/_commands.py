@@ -30,6 +30,7 @@ from pyg_ibmea.cli._continue import next_folder, plot_curves, proceed
 from pyg_ibmea.cli._endings import ENDINGS, PAIRS, check_ending
 from pyg_ibmea.cli._examples import hard_examples
 from pyg_ibmea.cli._exports import join_known, write_embeddings, write_merged
+from pyg_ibmea.cli._flag_names import with_flags
 from pyg_ibmea.cli._problem import (
     graph_files,
     read_again,
@@ -58,8 +59,17 @@ from pyg_ibmea.run_files import (
     read_config,
     read_metrics,
 )
-from pyg_ibmea.train import Estimate, Options, RunFolder, Stopped, estimate, processes
+from pyg_ibmea.train import (
+    Estimate,
+    MetricLogger,
+    Options,
+    RunFolder,
+    Stopped,
+    estimate,
+    processes,
+)
 from pyg_ibmea.train._anchor_figures import anchor_metrics
+from pyg_ibmea.train.logging_to import logger_to
 
 _WITH_EVIDENCE = 10_000
 """How many matches of a report have evidence, unless asked otherwise."""
@@ -117,7 +127,7 @@ def inspect(args: argparse.Namespace) -> int:
     print(f"relation names shared by all graphs: {found['shared_relations']}")
     print(cost.line())
     for note in (*found["first_rows"], *found["problems"]):
-        print(f"note: {note}")
+        print(f"note: {with_flags(note, vars(args))}")
     return 0
 
 
@@ -136,7 +146,7 @@ def train(args: argparse.Namespace) -> int:
         if args.without_training:
             return _match_alone(args, remembered)
         aligner = Aligner(
-            options=Options.from_flags(args),
+            options=Options.from_flags(args).replace(**args.more_options),
             modalities=remembered["modalities"],
             seed=args.seed,
             device=args.device,
@@ -219,6 +229,7 @@ def _read_and_fit(
     """Reads the problem and trains; of several processes, the first tells of it."""
     first = processes.rank() == 0
     aligner.check(out, args.resume, remembered)
+    loggers = [logger_to(name, out) for name in args.log_to] if first else []
     device = processes.device_of(args.device)
     shown = first and not args.json
     dataset = processes.in_turn(
@@ -229,7 +240,7 @@ def _read_and_fit(
         for note in (*_first_rows(remembered), *exchanged_columns(data)):
             print(f"note: {note}", file=sys.stderr)
         _tell_cost(estimate(data, aligner.options, aligner.modalities), data, out)
-    _fit(aligner, dataset, out, args.resume, remembered)
+    _fit(aligner, dataset, out, args.resume, remembered, loggers)
     return aligner, data
 
 
@@ -247,10 +258,11 @@ def _fit(
     out: Path,
     resume: bool,
     remembered: dict[str, Any],
+    loggers: Sequence[MetricLogger],
 ) -> None:
     """Trains, and writes all files of the run."""
     lost = {"problems.tsv": table_of(dataset.dropped)} if dataset.dropped else {}
-    aligner.fit(dataset[0], out, resume, about=remembered, files=lost)
+    aligner.fit(dataset[0], out, resume, about=remembered, files=lost, loggers=loggers)
     plot_curves(aligner, out)
 
 

@@ -7,16 +7,18 @@ import re
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
 
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea import report
 from pyg_ibmea.aligner import Aligner
 from pyg_ibmea.cli._problem import REMEMBERED, read_again
-from pyg_ibmea.run_files import CONFIG, METRICS, read_config
-from pyg_ibmea.train import Options, processes
-from pyg_ibmea.train.answers import read_answers, standing
+from pyg_ibmea.cli._train_flags import refuse_options
+from pyg_ibmea.run_files import METRICS, read_config
+from pyg_ibmea.train import processes
+from pyg_ibmea.train.answers import Answer, read_answers, standing
+from pyg_ibmea.train.continuing import known_answers
+from pyg_ibmea.train.logging_to import logger_to
 
 
 def next_folder(run: Path) -> Path:
@@ -39,7 +41,8 @@ def next_folder(run: Path) -> Path:
 def proceed(args: argparse.Namespace, out: Path) -> tuple[Aligner, HeteroData]:
     """Reads the problem of a run again and trains on."""
     run: Path = args.go_on
-    _refuse_options(args)
+    if args.config is None:  # Else its options have been looked at.
+        refuse_options(args, f"--continue {run}")
     if out.absolute() == run.absolute():
         raise ValueError(
             f"--out {out} is the run that is continued, which stays as it is; choose "
@@ -59,11 +62,23 @@ def proceed(args: argparse.Namespace, out: Path) -> tuple[Aligner, HeteroData]:
         _tell_answers(run)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
+        first = processes.rank() == 0
+        loggers = [logger_to(name, out) for name in args.log_to] if first else []
+        answers = _answers_of(args.answers_of, run)
         aligner = Aligner.proceed(
-            run, data, out, None, args.resume, about, device=args.device
+            *(run, data, out, answers, args.resume, about),
+            loggers=loggers,
+            device=args.device,
         )
     plot_curves(aligner, out)
     return aligner, data
+
+
+def _answers_of(again: Path | None, run: Path) -> list[Answer] | None:
+    """The answers that a run learned from that is trained again; ``None`` for all
+    that there are of the run that it goes on from.
+    """
+    return None if again is None else known_answers(again, read_config(again), run)
 
 
 def plot_curves(aligner: Aligner, out: Path) -> None:
@@ -84,18 +99,3 @@ def _tell_answers(run: Path) -> None:
         f"different{none}",
         file=sys.stderr,
     )
-
-
-def _refuse_options(args: argparse.Namespace) -> None:
-    """Refuses flags that the run has decided already."""
-    parser = argparse.ArgumentParser()
-    Options.add_flags(parser, iterative=True, refits=3)
-    usual: dict[str, Any] = vars(parser.parse_args([]))
-    usual |= {"graph": [], "links": [], "alone": [], "seed": 0}
-    given = [name for name, value in usual.items() if getattr(args, name) != value]
-    if given:
-        flags = ", ".join("--" + name.replace("_", "-") for name in given)
-        raise ValueError(
-            f"--continue takes data, options and seed from {args.go_on / CONFIG}; "
-            f"leave out {flags}"
-        )

@@ -36,9 +36,6 @@ _READ = (
 REMEMBERED = ("graphs", "links", "alone", *_READ, "cache")
 """Keys of a run's configuration that say what its problem is."""
 
-REMEMBERED = ("graphs", "links", "alone", *_READ, "cache")
-"""Keys of a run's configuration that say what its problem is."""
-
 _PROBLEM = Record(
     {"graphs": ListOf(ListOf(TEXT, 1), 2), "links": ListOf(ListOf(TEXT, 3, 3))},
     {
@@ -55,63 +52,6 @@ _PROBLEM = Record(
     },
 )
 """What a configuration says of the problem that was read."""
-
-
-def add_problem_flags(command: argparse.ArgumentParser) -> None:
-    """The flags that name a problem."""
-    add = command.add_argument_group("problem").add_argument
-    many: dict[str, Any] = {"action": "append", "default": [], "help": "see below"}
-    add("--graph", nargs="+", metavar=("NAME", "KEY=FILE"), **many)
-    add("--links", nargs=3, metavar=("A", "B", "FILE"), **many)
-    add("--alone", nargs=3, metavar=("A", "B", "FILE"), **many)
-    add(
-        "--ratio",
-        type=float,
-        default=1.0,
-        help="share of the known pairs to learn from; the others test the result "
-        "(default: %(default)s)",
-    )
-    add(
-        "--val-ratio",
-        type=float,
-        default=0.3,
-        help="share of those that choose the epoch and calibrate the confidence before "
-        "the refits learn from them, too (default: %(default)s)",
-    )
-    add(
-        "--labels-from-uris",
-        action="store_true",
-        help="without --links: the last part of a URI is a label, where a graph has no "
-        "others",
-    )
-    add("--split-seed", type=int, default=0, help="seed of the split")
-    add("--modalities", help="names joined by commas (default: all)")
-    add(
-        "--num-features",
-        type=int,
-        default=1000,
-        help="columns of the relation and attribute bags (default: %(default)s)",
-    )
-    add(
-        "--image-encoder",
-        default="colours",
-        metavar="ENCODER",
-        help="colours, or vision:FOLDER, a Hugging Face vision model "
-        "(default: %(default)s)",
-    )
-    add(
-        "--name-encoder",
-        default="ngrams",
-        metavar="ENCODER",
-        help="ngrams, sentences, or sentences:FOLDER, a Hugging Face text encoder "
-        "(default: %(default)s)",
-    )
-    add(
-        "--cache",
-        type=Path,
-        default=Path("data/cache"),
-        help="folder of encoded images and names (default: %(default)s)",
-    )
 
 
 def remembered_problem(args: argparse.Namespace) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import json
 import sys
 import webbrowser
 from dataclasses import asdict
-from pathlib import Path
 
 from torch_geometric.data import HeteroData
 
@@ -26,21 +25,6 @@ from pyg_ibmea.train.answered import with_answers
 from pyg_ibmea.train.answers import append_answers, read_answers, standing
 
 _PIXELS = 240
-
-
-def add_review_flags(command: argparse.ArgumentParser) -> None:
-    """The flags of ``pyg-ibmea review``."""
-    add = command.add_argument
-    add("--number", type=int, default=20, metavar="N",
-        help="questions, at most (default: %(default)s)")  # fmt: skip
-    add("--port", type=int, default=0, help="port of the page (default: a free one)")
-    add("--no-browser", action="store_true", help="print the address only")
-    add("--terminal", action="store_true", help="ask here, in plain text")
-    add("--to", type=Path, metavar="FILE",
-        help="write the questions as a .tsv for a spreadsheet, with an empty column "
-        "`answer`")  # fmt: skip
-    add("--answers", type=Path, metavar="FILE",
-        help="add the answers of such a table to those of the run")  # fmt: skip
 
 
 def review(args: argparse.Namespace) -> int:

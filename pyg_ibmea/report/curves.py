@@ -29,9 +29,9 @@ def plot_curves(folder: str | Path) -> Path:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError("curves need matplotlib: pip install pyg_ibmea[plot]") from (
-            error
-        )
+        raise ImportError(
+            'curves need matplotlib: pip install "pyg_ibmea[plot]"'
+        ) from (error)
     folder = Path(folder)
     if not (folder / HISTORY).exists():
         raise FileNotFoundError(f"{folder} has no {HISTORY}; has the training begun?")

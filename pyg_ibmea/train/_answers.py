@@ -22,6 +22,7 @@ from pyg_ibmea.train._ranking import Asked, align_ranked, calibrate_below
 from pyg_ibmea.train._trained import TrainedModels
 from pyg_ibmea.train._types import SameType
 from pyg_ibmea.train._value_bonus import ValueBonus
+from pyg_ibmea.train.decoding import csls_of, final_sinkhorn_of
 
 
 class Answers:
@@ -119,7 +120,7 @@ class Answers:
             explainer = self.explainer(pair)
             entities, similarity = explainer.entities, explainer.similarity
         by = decoders_for(trained.options, bonus, trained.decoder)
-        features = trained.options.csls, trained.options.final_sinkhorn(bonus)
+        features = csls_of(trained.options), final_sinkhorn_of(trained.options, bonus)
         choice = trained.judgements[pair].choice
         return ranked_evidence(similarity, by[choice], *features), entities
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pyg_ibmea.align._cardinality import CARDINALITIES
 from pyg_ibmea.align._ranked_evidence import Allowed
+from pyg_ibmea.options import CARDINALITIES
 from pyg_ibmea.problem import Pair
 from pyg_ibmea.train._entity_names import Names
 from pyg_ibmea.train._types import SameType

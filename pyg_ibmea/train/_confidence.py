@@ -25,6 +25,7 @@ from pyg_ibmea.align.calibration import detection_metrics, wilson_interval
 from pyg_ibmea.align.class_prior import counterpart_share
 from pyg_ibmea.align.forbidding import is_among
 from pyg_ibmea.large import ranges
+from pyg_ibmea.options import DecodingOptions
 from pyg_ibmea.problem import (
     alignment_pair,
     dangling_of,
@@ -34,7 +35,7 @@ from pyg_ibmea.problem import (
     uris_of,
 )
 from pyg_ibmea.train._novelty import known_modalities, shared_kinds, shrink_novel
-from pyg_ibmea.train.decoding import DecodingOptions
+from pyg_ibmea.train.decoding import csls_of, final_sinkhorn_of
 from pyg_ibmea.train.encoding import Encoding
 from pyg_ibmea.train.evaluation import bonus_of, encode_sides
 
@@ -87,7 +88,7 @@ def decoders_for(
     """
     if decoder is not None:
         return [decoder]
-    return [options.csls, options.final_sinkhorn(bonus)]
+    return [csls_of(options), final_sinkhorn_of(options, bonus)]
 
 
 @torch.no_grad()
@@ -134,7 +135,7 @@ def calibrate(
     without = torch.full((entities[0].numel(),), -1, device=row.device)
     without[row] = true
     decoders = decoders_for(options, bonus, decoder)
-    features = (options.csls, options.final_sinkhorn(bonus))
+    features = (csls_of(options), final_sinkhorn_of(options, bonus))
     bonus = bonus_of(bonus, entities, different_of(data))
     found = match_evidence(
         *z, decoders, *features, without, bonus=bonus, candidates=found_pairs
@@ -250,7 +251,7 @@ def align_with_confidence(
         columns = (none, none, nothing, nothing, nothing, none)
         return Alignment.of_pair(pair, *columns, **known)
     z, found = _encoded(models, data, entities, graph, encoding)
-    features = (options.csls, options.final_sinkhorn(bonus))
+    features = (csls_of(options), final_sinkhorn_of(options, bonus))
     different = different_of(data)
     bonus = bonus_of(bonus, entities, different)
     [(evidence, _)] = match_evidence(*z, [by], *features, bonus=bonus, candidates=found)

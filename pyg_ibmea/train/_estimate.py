@@ -13,6 +13,7 @@ from pathlib import Path
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align.candidates import default_candidates
+from pyg_ibmea.options import Options
 from pyg_ibmea.problem import (
     GRAPH,
     entity_counts,
@@ -25,7 +26,6 @@ from pyg_ibmea.problem import (
 )
 from pyg_ibmea.train._parts import number_of_parts
 from pyg_ibmea.train.encoding import takes_all
-from pyg_ibmea.train.options import Options
 
 # Measured on one core of a server of 2023, with float32; see docs/large.md.
 _FLOPS = 4e10  # Of products of large matrices.
@@ -48,12 +48,14 @@ class Estimate:
         memory (float): Peak memory in bytes.
         disk (float): Bytes of the run folder and of temporary files.
         switches (tuple): Flags that bring down what is most, the first most.
+        matching_epochs (float): How many epochs take as long as the matches do.
     """
 
     seconds: float
     memory: float
     disk: float
     switches: tuple[str, ...] = ()
+    matching_epochs: float = 0.0
 
     def line(self) -> str:
         """A sentence."""
@@ -156,8 +158,9 @@ def estimate(
         proposals = max(0, later // options.pseudo_seeds.propose_every + 1)
     seconds = epochs * (epoch(seeds) + 2 * epoch(found)) / 3
     seconds += epochs / training.eval_every * judge + proposals * last
-    again = training.refit_epochs * (epoch(found) + judge / training.eval_every)
-    seconds += 2 * training.refits * again + 3 * last * max(1, training.refits)
+    late = epoch(found) + judge / training.eval_every
+    matching = 3 * last * max(1, training.refits)
+    seconds += 2 * training.refits * training.refit_epochs * late + matching
 
     table = size * channels * 4
     z = size * width * 4 * max(1, training.refits)
@@ -165,7 +168,8 @@ def estimate(
     memory = _START + features + edges * _EDGE_BYTES + kept * 60
     memory += (table * _TABLES if table < 2**30 else table) + step + z
     disk = table * (_TABLES + 3 * (1 + 2 * training.refits)) + z
-    return Estimate(seconds, memory, disk, _switches(options, table, kept * 60, z))
+    switches = _switches(options, table, kept * 60, z)
+    return Estimate(seconds, memory, disk, switches, matching / max(late, 1e-9))
 
 
 def _search(

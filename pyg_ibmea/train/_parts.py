@@ -17,13 +17,13 @@ from torch_geometric.data import HeteroData
 
 from pyg_ibmea.large import LARGE
 from pyg_ibmea.nn.encoder.entity_embedding import EntityEmbedding
+from pyg_ibmea.options import TrainingOptions
 from pyg_ibmea.problem import Pair, entity_counts, first_numbers
 from pyg_ibmea.train import processes
 from pyg_ibmea.train._part_ranks import Held, Round
 from pyg_ibmea.train._row_adamw import RowAdamW, Rows
 from pyg_ibmea.train._team import Team
 from pyg_ibmea.train.batches import num_batches
-from pyg_ibmea.train.options import TrainingOptions
 from pyg_ibmea.train.part_problem import part_problem
 from pyg_ibmea.train.partition import need_pymetis, partition
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -13,6 +12,7 @@ from torch_geometric import seed_everything
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Decoder
+from pyg_ibmea.options import Options
 from pyg_ibmea.problem import (
     Pair,
     add_validation_pairs,
@@ -20,11 +20,15 @@ from pyg_ibmea.problem import (
     links_of,
     pair_problems,
 )
+from pyg_ibmea.train._estimate import estimate
+from pyg_ibmea.train._progress import Planned, Progress
 from pyg_ibmea.train._training import Log, Training
+from pyg_ibmea.train.metric_loggers import Loggers
 from pyg_ibmea.train.objective import Objective
-from pyg_ibmea.train.options import Options
 from pyg_ibmea.train.proposals import outside_seed_pairs
 from pyg_ibmea.train.state import TrainingState
+
+_LEARNING = "learning from all known pairs"
 
 
 @dataclass
@@ -74,6 +78,10 @@ class Stages:
             (default: :obj:`True`)
         begin (dict, optional): By pair of graphs, pseudo-seeds that the first training
             starts with, long ``[2, L]``. (default: none)
+        loggers (Loggers, optional): Who else is told the figures. (default: nobody)
+
+    Attributes:
+        told (Progress): What is told; the matches are yet to be told of.
     """
 
     data: HeteroData
@@ -86,6 +94,8 @@ class Stages:
     decoder: Decoder | None = None
     progress: bool = True
     begin: Mapping[Pair, Tensor] | None = None
+    loggers: Loggers = field(default_factory=Loggers)
+    told: Progress = field(default_factory=lambda: Progress([]), init=False)
 
     def run(self) -> Trained:
         """Runs all trainings.
@@ -97,6 +107,7 @@ class Stages:
             Stopped: If it was interrupted.
         """
         options = self.options
+        self.told = self._planned()
         first = self._train(self.data, options, self.log, self.seed, self.begin)
         if not options.training.refits:
             return Trained([first], [first])
@@ -120,6 +131,23 @@ class Stages:
         final = [self._again(known, "refit", i, epochs[i], begin) for i in numbers]
         return Trained(judged, final)
 
+    def _planned(self) -> Progress:
+        """All trainings to come, for whoever waits for them."""
+        training = self.options.training
+        judges = _has_validation_pairs(self.data)
+        first = "choosing the best epoch" if judges else _LEARNING
+        plan = [Planned(first, training.epochs)]
+        iterative = self.options.pseudo_seeds.iterative
+        epochs = training.refit_epochs if iterative else training.epochs
+        if has_twins(self.data, self.options):
+            plan += [Planned("judging on validation pairs", epochs)] * training.refits
+        plan += [Planned(_LEARNING, epochs)] * training.refits
+        matching = 0.0
+        if self.progress:
+            matching = estimate(self.data, self.options).matching_epochs
+        # On standard error: standard output may be JSON.
+        return Progress(plan, matching, silent=not self.progress)
+
     def _again(
         self,
         data: HeteroData,
@@ -128,13 +156,11 @@ class Stages:
         epochs: int,
         pseudo_seeds: Mapping[Pair, Tensor] | None,
     ) -> TrainingState:
-        if self.progress:  # On standard error: standard output may be JSON.
-            told = f"{name}_{number}: {epochs} epochs"
-            print(told, file=sys.stderr, flush=True)
         changes = {"epochs": epochs, "iterative": False}
         log = self.log.part(f"{name}_{number}", **changes)
         options = self.options.replace(**changes)
-        return self._train(data, options, log, self.seed + number, pseudo_seeds)
+        how = (options, log, self.seed + number, pseudo_seeds)
+        return self._train(data, *how, f"{name}_{number}")
 
     def _train(
         self,
@@ -143,12 +169,15 @@ class Stages:
         log: Log,
         seed: int,
         pseudo_seeds: Mapping[Pair, Tensor] | None = None,
+        name: str = "",
     ) -> TrainingState:
         seed_everything(seed)
         model = self.make_model(data).to(self.device)
         objective = self.make_objective(model).to(self.device)
         training = Training(
-            *(data, model, objective, options, log, self.decoder, self.progress)
+            *(data, model, objective, options, log, self.decoder, self.told),
+            loggers=self.loggers,
+            name=name,
         )
         if pseudo_seeds is not None:
             training.begin_with(pseudo_seeds)
@@ -172,8 +201,12 @@ def has_twins(data: HeteroData, options: Options) -> bool:
     """Whether the refits differ from the first training in more than the validation
     pairs, and there are some to judge that by.
     """
-    judges = any(links_of(problem, "val").size(1) for _, problem in pair_problems(data))
-    return options.pseudo_seeds.iterative and options.training.refits > 0 and judges
+    some = options.pseudo_seeds.iterative and options.training.refits > 0
+    return some and _has_validation_pairs(data)
+
+
+def _has_validation_pairs(data: HeteroData) -> bool:
+    return any(links_of(problem, "val").size(1) for _, problem in pair_problems(data))
 
 
 def best_pseudo_seeds(state: TrainingState, data: HeteroData) -> dict[Pair, Tensor]:

@@ -13,6 +13,7 @@ from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Alignment, Clusters, Cosine, Decoder
 from pyg_ibmea.anchors.seeds import Seeds
+from pyg_ibmea.options import DecodingOptions
 from pyg_ibmea.problem import (
     Pair,
     links_of,
@@ -35,8 +36,9 @@ from pyg_ibmea.train._diagnostics import check_agreement
 from pyg_ibmea.train._figures import mean_figures
 from pyg_ibmea.train._training import graph_of, warn
 from pyg_ibmea.train.decoding import (
-    DecodingOptions,
+    csls_of,
     encode_unaligned,
+    final_sinkhorn_of,
     neighborhood_evidence,
     value_bonus,
 )
@@ -245,8 +247,8 @@ class TrainedModels:
         bonus = self.bonuses[pair][part != "val"] if agreement else None
         decoders: list[Decoder] = [
             Cosine(),
-            self.options.csls,
-            self.options.final_sinkhorn(bonus),
+            csls_of(self.options),
+            final_sinkhorn_of(self.options, bonus),
         ]
         if self.decoder is not None:
             own = self.decoder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from pyg_ibmea.align import Decoder
 from pyg_ibmea.align.decoders import Similarity
 from pyg_ibmea.large import LARGE
 from pyg_ibmea.nn import IBMEAOutput
+from pyg_ibmea.options import Options
 from pyg_ibmea.problem import (
     Pair,
     alignment_pair,
@@ -46,7 +47,7 @@ from pyg_ibmea.train._progress import Progress
 from pyg_ibmea.train._tables import Tables
 from pyg_ibmea.train._team import team
 from pyg_ibmea.train.batches import seed_batches
-from pyg_ibmea.train.decoding import check_search, value_bonus
+from pyg_ibmea.train.decoding import check_search, csls_of, sinkhorn_of, value_bonus
 from pyg_ibmea.train.encoding import takes_all
 from pyg_ibmea.train.evaluation import (
     encode_sides,
@@ -54,8 +55,8 @@ from pyg_ibmea.train.evaluation import (
     evaluate_queries,
     unaligned_similarity,
 )
+from pyg_ibmea.train.metric_loggers import Loggers
 from pyg_ibmea.train.objective import Objective
-from pyg_ibmea.train.options import Options
 from pyg_ibmea.train.proposals import propose_pairs
 from pyg_ibmea.train.state import TrainingState
 
@@ -91,6 +92,16 @@ class Log(Protocol):
         """Keeps all that a resumed training needs."""
 
 
+@contextmanager
+def _closed_if_it_fails(progress: Progress) -> Iterator[None]:
+    """Ends the line of a bar before an error is told."""
+    try:
+        yield
+    except BaseException:
+        progress.close()
+        raise
+
+
 class Training:
     """One training: what is learned, from what, and how far it has come.
 
@@ -102,7 +113,10 @@ class Training:
         log (Log): Where the training is written.
         decoder (Decoder, optional): What the validation pairs are judged by.
             (default: CSLS)
-        progress (bool, optional): Whether to show progress. (default: :obj:`True`)
+        progress (bool or Progress, optional): Whether to show progress, or the
+            progress of the run that the training is a part of. (default: :obj:`True`)
+        loggers (Loggers, optional): Who else is told the figures. (default: nobody)
+        name (str, optional): What they call the training. (default: :obj:`''`)
     """
 
     def __init__(
@@ -113,7 +127,9 @@ class Training:
         options: Options,
         log: Log,
         decoder: Decoder | None = None,
-        progress: bool = True,
+        progress: bool | Progress = True,
+        loggers: Loggers | None = None,
+        name: str = "",
     ):
         self.data = data
         self.seeds = seed_pairs(data)
@@ -126,8 +142,10 @@ class Training:
             )
         check_search(data, options.decoding)
         self.log = log
-        self.decoder = decoder or options.decoding.csls
+        self.decoder = decoder or csls_of(options.decoding)
         self.progress = progress
+        self.loggers = Loggers() if loggers is None else loggers
+        self.name = name
         extra = objective.parameters()
         self.parts = Parts.of(model, data, options.training.parts)
         tables, slower = None, 1.0
@@ -173,12 +191,17 @@ class Training:
         self._cut()
         began = time.monotonic() - state.seconds
         self._kept, self._kept_at = state.epoch, time.monotonic()
-        progress = Progress(config.epochs, state.epoch, silent=not self.progress)
+        progress = self.progress
+        alone = isinstance(progress, bool)
+        if isinstance(progress, bool):
+            progress = Progress.of_one(config.epochs, silent=not progress)
+        progress.begin(config.epochs, state.epoch)
         selects = any(links_of(p, "val").size(1) for _, p in pair_problems(self.data))
-        with self.interrupt, closing(progress):
-            while state.epoch < config.epochs:
+        with self.interrupt, _closed_if_it_fails(progress):
+            while state.epoch < config.epochs and not self._has_waited():
                 state.epoch += 1
                 if self.options.pseudo_seeds.before(state.epoch):
+                    progress.clear()
                     self.propose()
                 losses = self.train_epoch()
                 state.update_average()
@@ -186,24 +209,46 @@ class Training:
                 state.seconds = time.monotonic() - began
                 if state.epoch % config.eval_every == 0 or state.epoch == config.epochs:
                     if state.epoch > config.warmup_epochs:
+                        progress.clear()
                         warn(self.diagnostics.check(losses))
                     if selects:
                         hits = self.validate(losses)
                         progress.evaluated(state.epoch, losses, hits, state.best_epoch)
                     else:
                         state.offer(state.epoch)
+                        self._tell_loggers(losses, {})
                     state.seconds = time.monotonic() - began
                     self._save()
                 elif self._may_save():
                     self._save()
                 self.interrupt.check()
+        progress.end()
+        if alone:
+            progress.close()
         state.finish()
         return state
+
+    def _tell_loggers(
+        self, losses: Mapping[str, float], val: Mapping[str, float]
+    ) -> None:
+        if processes.rank() == 0 and self.loggers.loggers:
+            weights = fusion_weights(self.state.average)
+            self.loggers.log(self.name, self.state.epoch, losses, val, weights)
+
+    def _has_waited(self) -> bool:
+        """Whether the validation pairs have seen nothing better for long enough."""
+        patience, state = self.options.training.patience, self.state
+        proposals = self.options.pseudo_seeds
+        since = state.best_epoch
+        if proposals.iterative:  # From which on the best may still come.
+            since = max(since, proposals.propose_from)
+        waited = state.epoch - since
+        return 0 < patience * self.options.training.eval_every <= waited
 
     def propose(self) -> None:
         """Lets the averaged model propose pairs; those adopted count as seed pairs."""
         threshold = self.options.pseudo_seeds.threshold_before(self.state.epoch)
-        options = (threshold, self.options.decoding.sinkhorn, self.graph)
+        options = (threshold, sinkhorn_of(self.options.decoding), self.graph)
         known, self._unaligned = self._unaligned, {}
         problems = dict(pair_problems(self.data))
         known |= self._searched_jointly(
@@ -346,6 +391,7 @@ class Training:
             known = self._encoded_jointly(asked)
         val = processes.by_first(lambda: self._judge(asked, known))
         state.offer(val["mrr"])
+        self._tell_loggers(losses, val)
         if processes.rank() == 0:
             options = ("val", self.graph)
             # Of a large problem, all latents at once would be more than all else.
@@ -407,7 +453,7 @@ class Training:
             similarity = self._similarity(problem)
             if similarity is not None:
                 found[pair] = similarity
-                self.options.decoding.sinkhorn.candidates(similarity)
+                sinkhorn_of(self.options.decoding).candidates(similarity)
         return found
 
     def _searched_jointly(

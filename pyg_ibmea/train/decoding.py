@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +14,9 @@ from pyg_ibmea.align import (
     neighborhood_agreement,
     value_agreement,
 )
-from pyg_ibmea.align.backends import SEARCHES
 from pyg_ibmea.align.candidates import search_for
 from pyg_ibmea.align.spreading import spread_with_matches
-from pyg_ibmea.options import check_ranges, option
+from pyg_ibmea.options import DecodingOptions
 from pyg_ibmea.problem import (
     alignment_pair,
     different_of,
@@ -30,90 +28,32 @@ from pyg_ibmea.problem import (
     unaligned_entities,
 )
 from pyg_ibmea.train import processes
-from pyg_ibmea.train.encoding import NUM_QUERIES, Encoding, candidates_for, takes_all
+from pyg_ibmea.train.encoding import Encoding, candidates_for, takes_all
 from pyg_ibmea.train.evaluation import encode_sides
 
 
-@dataclass(frozen=True)
-class DecodingOptions:
-    """How matches are made from embeddings.
+def csls_of(options: DecodingOptions) -> CSLS:
+    """The CSLS decoder of the options."""
+    return CSLS(options.csls_k)
 
-    Raises:
-        ValueError: If an option is out of range.
+
+def sinkhorn_of(options: DecodingOptions) -> Sinkhorn:
+    """The Sinkhorn decoder of the options, for all matching before the end."""
+    return Sinkhorn(options.sinkhorn_temperature)
+
+
+def final_sinkhorn_of(options: DecodingOptions, bonus: Tensor | None) -> Sinkhorn:
+    """The Sinkhorn decoder for the end.
+
+    Neighbourhood agreement widens the range of the similarities from [-1, 1] to
+    [-1, 1 + its weight].
+
+    Args:
+        options (DecodingOptions): The options.
+        bonus (torch.Tensor): What :func:`neighborhood_bonus` returned, or ``None``.
     """
-
-    neighbor_agreement: float = option(
-        0.5,
-        "weight of neighbourhood agreement: what matched neighbours add to the "
-        "similarity of two entities at the end; 0: embeddings only",
-        at_least=0,
-    )
-    neighbor_rounds: int = option(
-        3,
-        "rounds of neighbourhood agreement, each with the matches of the last",
-        at_least=1,
-    )
-    value_agreement: float = option(
-        0.3,
-        "weight of the agreement of attribute values, in units of cosine: what they "
-        "add to the similarity of two entities in proposals of pseudo-seeds and at the "
-        "end, where the data have values; 0: values are not compared",
-        at_least=0,
-    )
-    csls_k: int = option(3, "number of nearest neighbours in CSLS", at_least=1)
-    sinkhorn_temperature: float = option(
-        0.02,
-        "temperature of Sinkhorn scaling; at the end, it is multiplied by "
-        "1 + neighbor_agreement, as neighbourhood agreement widens the range of the "
-        "similarities",
-        above=0,
-    )
-    search: str = option(
-        "auto",
-        "how the pairs to choose among are found: exact (all pairs are compared), ivf "
-        "(approximate: within cells) or hnsw (the same along a graph, by faiss); auto: "
-        "ivf for more than 60,000 unaligned entities on both sides on a CPU, else "
-        "exact",
-        choices=("auto", *SEARCHES),
-    )
-    num_candidates: int = option(
-        0,
-        "number of nearest entities that each entity may be matched with; 0: all up to "
-        "60,000 unaligned entities on both sides, 100 beyond, fewer for millions",
-        at_least=0,
-    )
-    eval_queries: int = option(
-        NUM_QUERIES,
-        "pairs that are ranked in an evaluation, at most, for more than 60,000 "
-        "unaligned entities on both sides",
-        at_least=1,
-    )
-
-    def __post_init__(self) -> None:
-        check_ranges(self)
-
-    @property
-    def csls(self) -> CSLS:
-        """The CSLS decoder."""
-        return CSLS(self.csls_k)
-
-    @property
-    def sinkhorn(self) -> Sinkhorn:
-        """The Sinkhorn decoder for all matching before the end."""
-        return Sinkhorn(self.sinkhorn_temperature)
-
-    def final_sinkhorn(self, bonus: Tensor | None) -> Sinkhorn:
-        """The Sinkhorn decoder for the end.
-
-        Neighbourhood agreement widens the range of the similarities from [-1, 1] to
-        [-1, 1 + its weight].
-
-        Args:
-            bonus (torch.Tensor): What :func:`neighborhood_bonus` returned, or
-                ``None``.
-        """
-        spread = 1.0 if bonus is None else 1.0 + self.neighbor_agreement
-        return replace(self.sinkhorn, temperature=self.sinkhorn_temperature * spread)
+    spread = 1.0 if bonus is None else 1.0 + options.neighbor_agreement
+    return Sinkhorn(options.sinkhorn_temperature * spread)
 
 
 def value_bonus(
@@ -282,7 +222,7 @@ def neighborhood_evidence(
         size,
         weight=options.neighbor_agreement,
         rounds=options.neighbor_rounds,
-        decoder=options.sinkhorn,
+        decoder=sinkhorn_of(options),
         candidates=found,
         forbidden=different_of(data),
         evidence=values,

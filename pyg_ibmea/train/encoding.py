@@ -12,11 +12,9 @@ from torch import Tensor
 from pyg_ibmea.align import Candidates, Search, find_candidates
 from pyg_ibmea.align.candidates import compares_all
 from pyg_ibmea.large import ranges, room_for
+from pyg_ibmea.options import NUM_QUERIES
 from pyg_ibmea.train._divided_search import divided_candidates
 from pyg_ibmea.train._team import team
-
-NUM_QUERIES = 5000
-"""Number of pairs that are ranked, at most, where not all pairs are compared."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,6 +19,7 @@ from pyg_ibmea.align.metrics import metrics_of
 from pyg_ibmea.large import LARGE, ranges, room_for
 from pyg_ibmea.nn._modes import evaluation_mode
 from pyg_ibmea.nn.encoder._by_chunks import Division, divided
+from pyg_ibmea.options import NUM_QUERIES
 from pyg_ibmea.problem import (
     alignment_pair,
     different_of,
@@ -31,7 +32,6 @@ from pyg_ibmea.train._memory import release_freed_memory
 from pyg_ibmea.train._rows_exchange import broadcast, gather_rows
 from pyg_ibmea.train._team import Team, team
 from pyg_ibmea.train.encoding import (
-    NUM_QUERIES,
     Encoding,
     asked_links,
     candidates_for,

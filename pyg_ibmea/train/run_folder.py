@@ -17,6 +17,7 @@ from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Clusters
 from pyg_ibmea.files import is_leftover, naming, remove_leftovers, replacing, sync
+from pyg_ibmea.options import DecodingOptions, Options
 from pyg_ibmea.problem import Pair
 from pyg_ibmea.run_files import (
     CONFIG,
@@ -37,8 +38,6 @@ from pyg_ibmea.train._checkpoint import (
 )
 from pyg_ibmea.train._folder_lock import LOCK, locked
 from pyg_ibmea.train._memory import peak_memory
-from pyg_ibmea.train.decoding import DecodingOptions
-from pyg_ibmea.train.options import Options
 
 # What may be changed in a configuration without changing the models: where files are,
 # and who encoded them.

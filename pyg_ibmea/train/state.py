@@ -13,11 +13,11 @@ from torch.nn import Module, Parameter
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from pyg_ibmea.options import Options
 from pyg_ibmea.problem import Pair
 from pyg_ibmea.train._row_adamw import RowAdamW, Rows
 from pyg_ibmea.train._schedule import warmup_cosine
 from pyg_ibmea.train._tables import Tables
-from pyg_ibmea.train.options import Options
 from pyg_ibmea.train.pseudo_seeds import JointPseudoSeeds
 
 # The table of embeddings in the weights of a model.

@@ -38,7 +38,7 @@ def test_rows_of_the_nearest_cells_are_compared(probes, dtype):
     unit = [F.normalize(side.to(wide)) for side in (source, target)]
     home = torch.empty(400, dtype=torch.long)
     for number, (start, count) in enumerate(
-        zip(cells.start.tolist(), cells.count.tolist(), strict=True)
+        zip(cells.start.tolist(), cells.size.tolist(), strict=True)
     ):
         home[cells.row[start : start + count]] = number
     looked = torch.zeros(400, len(cells.centre), dtype=torch.bool)
@@ -59,11 +59,11 @@ def test_each_row_is_in_the_cell_of_its_nearest_centre():
     cells = _Cells.of(UnitRows.of_sides(target, target)[1], 40, 0)
     torch.testing.assert_close(cells.centre.norm(dim=1), torch.ones(len(cells.centre)))
     assert cells.row.sort()[0].tolist() == [i for i in range(1000) if i != 7]
-    assert int(cells.count.sum()) == 999
-    assert int(cells.count.min()) > 0
+    assert int(cells.size.sum()) == 999
+    assert int(cells.size.min()) > 0
     cosine = F.normalize(target) @ cells.centre.t()
     for number, (start, count) in enumerate(
-        zip(cells.start.tolist(), cells.count.tolist(), strict=True)
+        zip(cells.start.tolist(), cells.size.tolist(), strict=True)
     ):
         rows = cells.row[start : start + count]
         assert rows.diff().gt(0).all()

@@ -60,5 +60,5 @@ def test_without_matplotlib(tmp_path, monkeypatch):
         return real(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(ImportError, match=r"pip install pyg_ibmea\[plot\]"):
+    with pytest.raises(ImportError, match=r'pip install "pyg_ibmea\[plot\]"'):
         plot_curves(tmp_path)

@@ -15,7 +15,7 @@ from three_graphs import three_graphs
 
 from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.nn import IBMEA, GaussianPosterior
-from pyg_ibmea.nn.model.options import parse_bottleneck
+from pyg_ibmea.options.model import parse_bottleneck
 from pyg_ibmea.train import Objective, Options, RunFolder, Stopped, processes
 from pyg_ibmea.train._memory_log import MemoryLog
 from pyg_ibmea.train._training import Training

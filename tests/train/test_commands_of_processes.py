@@ -42,7 +42,8 @@ def test_the_first_process_writes_and_prints(words, tmp_path):
     assert codes == [0, 0], told
     assert told[1] == ""
     assert told[0].count("the alignment is in") == 1
-    assert "judged_0: 2 epochs" in told[0]
+    assert "training 1 of " in told[0]
+    assert "done in " in told[0]
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["processes"]["count"] == 2
     assert len((out / "alignment.tsv").read_text().splitlines()) == 1 + 40 - 20

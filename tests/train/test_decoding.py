@@ -25,7 +25,7 @@ from pyg_ibmea.train._memory_log import MemoryLog
 from pyg_ibmea.train._novelty import known_modalities, shared_kinds, shrink_novel
 from pyg_ibmea.train._stages import best_pseudo_seeds
 from pyg_ibmea.train._trained import TrainedModels
-from pyg_ibmea.train.decoding import neighborhood_bonus, value_bonus
+from pyg_ibmea.train.decoding import neighborhood_bonus, sinkhorn_of, value_bonus
 from pyg_ibmea.train.evaluation import unaligned_similarity
 
 PAIR = ("source", "target")
@@ -290,7 +290,7 @@ def test_values_are_evidence_for_neighbourhoods(valued):
     size = tuple(data[kg].num_nodes for kg in PAIR)
     expected = spread_agreement(
         *(*z, *edges, links_of(data, "train"), entities, size, 0.7, 2),
-        options.sinkhorn,
+        sinkhorn_of(options),
         evidence=values,
     )
     found = neighborhood_bonus(model, data, options, values=values)

@@ -136,7 +136,7 @@ def test_interrupted_by_a_terminal_and_resumed(tmp_path):
     os.kill(forked.all[1].pid, signal.SIGTERM)
     codes, told = forked.end(60)
     assert codes == [130, 130]
-    assert re.fullmatch(r"(epoch .+\n)*stopped after epoch \d+ of .+\n", told[0])
+    assert re.fullmatch(r"(training .+\n)*stopped after epoch \d+ of .+\n", told[0])
     assert told[1] == ""
     assert kept_epoch(out) > kept
 

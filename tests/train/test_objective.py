@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from pyg_ibmea.datasets import SyntheticMMKG
 from pyg_ibmea.nn import IBMEA, HybridContrastiveLoss, IBMEAOutput
+from pyg_ibmea.options.loss import parse_beta, show_beta
 from pyg_ibmea.problem import modalities_of
 from pyg_ibmea.train import LossOptions, Objective
-from pyg_ibmea.train.objective import parse_beta, show_beta
 
 PAIR = ("a", "b")
 

@@ -5,7 +5,7 @@ from torch_geometric import seed_everything
 
 from pyg_ibmea.nn import IBMEA
 from pyg_ibmea.problem import links_of
-from pyg_ibmea.train import Objective, Options, RunFolder
+from pyg_ibmea.train import Objective, Options, RunFolder, _progress
 from pyg_ibmea.train._memory_log import MemoryLog
 from pyg_ibmea.train._stages import best_pseudo_seeds, has_twins, parts_of
 from pyg_ibmea.train._training import Training
@@ -55,23 +55,27 @@ def test_parts_by_what_a_run_asks_for(data):
 
 @pytest.mark.parametrize("iterative", [False, True])
 def test_refits_end_where_the_validation_pairs_say(
-    data, iterative, run_stages, tmp_path, capsys
+    data, iterative, run_stages, tmp_path, capsys, monkeypatch
 ):
+    monkeypatch.setattr(_progress, "EVERY", 0.0)
     options = OPTIONS.replace(refits=2, iterative=iterative)
     found = run_stages(data, options, RunFolder(tmp_path / "run", {}))
     told = capsys.readouterr().err
     if iterative:
         assert len(found.judged) == 2
         ends = [twin.best_epoch for twin in found.judged]
-        assert "judged_1: 3 epochs" in told
+        assert "training 3 of 5: judging on validation pairs, 3 epochs" in told
     else:
         assert len(found.judged) == 1
         ends = [found.judged[0].best_epoch] * 2
-        assert "judged" not in told
+        assert "judging" not in told
     assert [state.epoch for state in found.final] == ends
     assert [state.best_epoch for state in found.final] == ends
     for number, epochs in enumerate(ends):
-        assert f"refit_{number}: {epochs} epochs\n" in told
+        place = number + 2 + 2 * iterative
+        total = 3 + 2 * iterative
+        title = f"training {place} of {total}: learning from all known pairs"
+        assert f"{title}, {epochs} epochs, about " in told
     # All trainings count, each once.
     seconds = [state.seconds for state in (*found.judged, *found.final)]
     assert found.seconds == pytest.approx(sum(seconds))

@@ -241,6 +241,36 @@ def test_without_validation_pairs_the_last_weights_are_kept(data):
     assert log.read_metrics() == []
 
 
+@pytest.mark.parametrize(("patience", "iterative"), [(1, False), (2, False), (2, True)])
+def test_patience_ends_a_training_where_nothing_better_comes(
+    data, patience, iterative, tmp_path
+):
+    options = OPTIONS.replace(epochs=40, lr=0.1, eval_every=1, iterative=iterative,
+                              propose_from=9, propose_every=3)  # fmt: skip
+    log, waited = MemoryLog(), options.replace(patience=patience)
+    state = new_training(data, log, waited).run()
+    lines = log.read_metrics()
+    mrr = [line["val"]["mrr"] for line in lines]
+    # The first run of evaluations that is long enough and has nothing better.
+    first = 9 if iterative else 0
+    ends = [
+        epoch
+        for epoch in range(1, 41)
+        if epoch - max(first, mrr.index(max(mrr[:epoch])) + 1) == patience
+    ]
+    assert state.epoch == len(lines) == ends[0] < 40
+    # Up to then it is the training of the same length.
+    same = new_training(data, MemoryLog(), options.replace(epochs=state.epoch)).run()
+    assert same.best_epoch == state.best_epoch
+    for key, value in same.model.state_dict().items():
+        assert value.equal(state.model.state_dict()[key])
+    # One that is resumed has ended, too.
+    folder = RunFolder(tmp_path / "run", {})
+    new_training(data, folder, waited).run()
+    again = RunFolder(tmp_path / "run", {}, resume=True)
+    assert new_training(data, again, waited).run().epoch == state.epoch
+
+
 def test_pseudo_seeds_from_the_start_are_learned_from(data):
     """They count as seed pairs, and share their embeddings as those do."""
     options = OPTIONS.replace(iterative=False)

@@ -51,7 +51,7 @@ def encode_names(names: Sequence[str]) -> NDArray[np.floating[Any]]:
         )
     except ImportError as error:
         raise ImportError(
-            "encoding names needs scikit-learn: pip install pyg_ibmea[text]"
+            'encoding names needs scikit-learn: pip install "pyg_ibmea[text]"'
         ) from error
     vectorizer = HashingVectorizer(
         analyzer="char_wb", ngram_range=(2, 4), n_features=NUM_CHANNELS, norm=None

@@ -157,7 +157,7 @@ def _read_hdf5(path: Path) -> VectorFile:
         import h5py  # noqa: F401
     except ImportError as error:
         raise ImportError(
-            f"reading {path} needs h5py: pip install pyg_ibmea[hdf5]"
+            f'reading {path} needs h5py: pip install "pyg_ibmea[hdf5]"'
         ) from error
     from pyg_ibmea.data.readers._hdf5 import HDF5Vectors
 

@@ -12,6 +12,7 @@ from pyg_ibmea.nn._named_modules import NamedModules
 from pyg_ibmea.nn._sparse import or_infinite, row_norms
 from pyg_ibmea.nn._stacks import cat_of_each, linear_of_each, stack, stacks, unstack
 from pyg_ibmea.nn.posterior import GaussianPosterior
+from pyg_ibmea.options.model import select_bottlenecks
 
 
 class ModalVIBEncoder(nn.Module):
@@ -213,26 +214,3 @@ class ModalVIBEncoder(nn.Module):
         return (
             f"{type(self).__name__}({self.in_channels}, {self.out_channels}{residual})"
         )
-
-
-def select_bottlenecks(
-    bottleneck: bool | str | Collection[str], modalities: Collection[str]
-) -> set[str]:
-    """The modalities that get a bottleneck.
-
-    Raises:
-        ValueError: If it is a string, or a name is not among the modalities.
-    """
-    if isinstance(bottleneck, bool):
-        return set(modalities) if bottleneck else set()
-    if isinstance(bottleneck, str):
-        raise ValueError(
-            "bottleneck must be a bool or a collection of modality names, got "
-            f"{bottleneck!r}"
-        )
-    unknown = sorted(set(bottleneck) - set(modalities))
-    if unknown:
-        raise ValueError(
-            f"bottleneck names {unknown}, but the modalities are {sorted(modalities)}"
-        )
-    return set(bottleneck)

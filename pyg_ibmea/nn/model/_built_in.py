@@ -9,7 +9,7 @@ from pyg_ibmea.nn.encoder.graph_encoder import GraphVIBEncoder
 from pyg_ibmea.nn.encoder.modal_encoder import ModalVIBEncoder
 from pyg_ibmea.nn.encoder.protocols import GraphEncoder
 from pyg_ibmea.nn.encoder.relational_encoder import RelationalVIBEncoder
-from pyg_ibmea.nn.model.options import ModelOptions
+from pyg_ibmea.options import ModelOptions
 
 
 def built_in_graph_encoder(

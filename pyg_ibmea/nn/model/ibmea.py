@@ -33,9 +33,9 @@ from pyg_ibmea.nn.model._latents import Latents
 from pyg_ibmea.nn.model._neighbors import NeighborFeatures, neighbor_features
 from pyg_ibmea.nn.model.fusion import ModalFusion
 from pyg_ibmea.nn.model.graph import ModelGraph, linked_entities
-from pyg_ibmea.nn.model.options import ModelOptions
 from pyg_ibmea.nn.model.output import IBMEAOutput
 from pyg_ibmea.nn.posterior import GaussianPosterior
+from pyg_ibmea.options import ModelOptions
 from pyg_ibmea.problem import GRAPH, entity_counts, first_numbers, relation_numbers
 
 

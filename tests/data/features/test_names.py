@@ -49,5 +49,5 @@ def test_without_scikit_learn(monkeypatch):
         return true_import(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(ImportError, match=r"pip install pyg_ibmea\[text\]"):
+    with pytest.raises(ImportError, match=r'pip install "pyg_ibmea\[text\]"'):
         encode_names(["a"])

@@ -174,7 +174,7 @@ def test_hint_where_h5py_is_not_installed(
 ) -> None:
     write_hdf5_table(tmp_path / "images.h5", VECTORS)
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(ImportError, match=r"pip install pyg_ibmea\[hdf5\]"):
+    with pytest.raises(ImportError, match=r'pip install "pyg_ibmea\[hdf5\]"'):
         read_features(tmp_path / "images.h5", IDS, URIS)
 
 

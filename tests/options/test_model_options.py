@@ -4,8 +4,8 @@ import dataclasses
 import pytest
 
 from pyg_ibmea.nn import ModelOptions
-from pyg_ibmea.nn.model.options import parse_bottleneck
 from pyg_ibmea.options import add_flags, option_fields
+from pyg_ibmea.options.model import parse_bottleneck
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from pyg_ibmea.nn.encoder.modal_encoder import select_bottlenecks
-from pyg_ibmea.options import check_ranges, check_type, option
+from pyg_ibmea.options._fields import check_ranges, check_type, option
 
 _ALL, _FEATURES, _NONE = "all", "features", "none"
 
@@ -193,6 +192,29 @@ class ModelOptions:
         groups = {_ALL: modalities, _FEATURES: features}
         names = [n for word in self.bottleneck for n in groups.get(word, [word])]
         return select_bottlenecks(names, modalities)
+
+
+def select_bottlenecks(
+    bottleneck: bool | str | Collection[str], modalities: Collection[str]
+) -> set[str]:
+    """The modalities that get a bottleneck.
+
+    Raises:
+        ValueError: If it is a string, or a name is not among the modalities.
+    """
+    if isinstance(bottleneck, bool):
+        return set(modalities) if bottleneck else set()
+    if isinstance(bottleneck, str):
+        raise ValueError(
+            "bottleneck must be a bool or a collection of modality names, got "
+            f"{bottleneck!r}"
+        )
+    unknown = sorted(set(bottleneck) - set(modalities))
+    if unknown:
+        raise ValueError(
+            f"bottleneck names {unknown}, but the modalities are {sorted(modalities)}"
+        )
+    return set(bottleneck)
 
 
 def _bottleneck(value: bool | str | Collection[str]) -> tuple[str, ...]:

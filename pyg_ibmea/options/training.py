@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from pyg_ibmea.nn import ModelOptions
-from pyg_ibmea.options import add_flags, check_ranges, option, option_fields
-from pyg_ibmea.train.decoding import DecodingOptions
-from pyg_ibmea.train.objective import LossOptions
-from pyg_ibmea.train.proposals import PseudoSeedOptions
+from pyg_ibmea.options._fields import add_flags, check_ranges, option, option_fields
+from pyg_ibmea.options.decoding import DecodingOptions
+from pyg_ibmea.options.loss import LossOptions
+from pyg_ibmea.options.model import ModelOptions
+from pyg_ibmea.options.pseudo_seeds import PseudoSeedOptions
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,13 @@ class TrainingOptions:
     epochs: int = option(24, "passes over the seed pairs", at_least=1)
     eval_every: int = option(
         2, "epochs between evaluations on the validation pairs", at_least=1
+    )
+    patience: int = option(
+        0,
+        "evaluations on the validation pairs without a better one, counted from the "
+        "first proposal of pseudo-seeds on, after which a training ends; 0: it takes "
+        "all epochs",
+        at_least=0,
     )
     batch_size: int = option(7500, "seed pairs in a batch, at most", at_least=1)
     withhold: float = option(
@@ -190,14 +197,18 @@ class Options:
             args (argparse.Namespace): The arguments, of a parser of :meth:`add_flags`.
 
         Raises:
-            ValueError: If a value is out of range.
+            ValueError: If a value is out of range; the message names the flag.
         """
         names = [
             found.name
             for owner in fields(cls)
             for found in option_fields(type(getattr(cls(), owner.name)))
         ]
-        return cls().replace(**{name: getattr(args, name) for name in names})
+        try:
+            return cls().replace(**{name: getattr(args, name) for name in names})
+        except ValueError as error:
+            name, _, what = str(error).partition(" ")
+            raise ValueError(f"{_flag(name)} {what}") from None
 
     def by_name(self) -> dict[str, Any]:
         """All options without their owners."""
@@ -240,6 +251,11 @@ class Options:
                     value = parse(value)
                 changes[name] = value
         return cls().replace(**changes)
+
+
+def _flag(name: str) -> str:
+    """The flag of an option."""
+    return "--" + name.replace("_", "-")
 
 
 def _paper(**changes: Any) -> Options:

@@ -67,7 +67,12 @@ def test_flags_have_the_defaults_help_and_types_of_the_fields(capsys):
     words = ["--words", "y,z", "--no-on", "--rate", "2", "--kind", "b"]
     args = parser.parse_args(words)
     assert (args.words, args.on, args.rate, args.kind) == (("y", "z"), False, 2.0, "b")
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--layers", "many"])
+    assert "--layers: must be a whole number, got 'many'" in capsys.readouterr().err
     text = " ".join(parser.format_help().split())
+    assert "--rate X" in text
+    assert "whether (default: yes)" in text
     assert "words (default: x)" in text
     assert "layers (default: 3)" in text
     with pytest.raises(SystemExit):

@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import Field, field, fields
 from typing import Any
 
+_LETTER = {int: "N", float: "X"}
+_SAID: dict[Any, str] = {int: "a whole number", float: "a number"}
+
 
 def option(
     default: Any,
@@ -116,14 +119,17 @@ def add_flags(parser: argparse.ArgumentParser, title: str, options: Any) -> None
     group = parser.add_argument_group(title)
     for found in option_fields(type(options)):
         default = getattr(options, found.name)
-        show = found.metadata["show"]
-        # argparse applies %-formatting to the help.
-        shown = "%(default)s" if show is None else show(default).replace("%", "%%")
+        show = found.metadata["show"] or str
         extra: dict[str, Any] = {"choices": found.metadata["choices"]}
         if isinstance(default, bool):
             extra = {"action": argparse.BooleanOptionalAction}
+            shown = "yes" if default else "no"
         else:
             extra["type"] = _reader(found)
+            if extra["choices"] is None:
+                extra["metavar"] = _LETTER.get(type(default), "NAMES")
+            # argparse applies %-formatting to the help.
+            shown = show(default).replace("%", "%%")
         group.add_argument(
             "--" + found.name.replace("_", "-"),
             default=default,
@@ -134,16 +140,16 @@ def add_flags(parser: argparse.ArgumentParser, title: str, options: Any) -> None
 
 def _reader(found: Field[Any]) -> Callable[[str], Any]:
     """The function that reads the text of a flag."""
-    parse = found.metadata["parse"]
-    if parse is None:
-        return type(found.default)
+    parse: Callable[[str], Any] | None = found.metadata["parse"]
+    kind: Callable[[str], Any] = type(found.default)
 
     def read(text: str) -> Any:
         try:
-            return parse(text)
+            return kind(text) if parse is None else parse(text)
         except ValueError as error:
+            said = str(error) if parse else f"must be {_SAID[kind]}, got {text!r}"
             # argparse shows the message of this kind of error only.
-            raise argparse.ArgumentTypeError(str(error)) from None
+            raise argparse.ArgumentTypeError(said) from None
 
     return read
 
