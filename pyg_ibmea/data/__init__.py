@@ -2,6 +2,7 @@
 
 from pyg_ibmea.data.additions import add_entities
 from pyg_ibmea.data.converters import from_hetero, from_networkx
+from pyg_ibmea.data.data_frames import from_frames
 from pyg_ibmea.data.features.encoders import IMAGE_ENCODERS, NAME_ENCODERS
 from pyg_ibmea.data.features.images import encode_images
 from pyg_ibmea.data.features.labels import label_by_uri
@@ -29,6 +30,7 @@ __all__ = [
     "encode_images",
     "encode_names",
     "encode_sentences",
+    "from_frames",
     "from_hetero",
     "from_networkx",
     "label_by_uri",

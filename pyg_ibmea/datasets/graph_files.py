@@ -20,6 +20,7 @@ from pyg_ibmea.data import (
     read_rdf,
     read_tables,
 )
+from pyg_ibmea.data._columns import refuse_frame
 from pyg_ibmea.data.builder import without_leaves
 from pyg_ibmea.data.features import encoders
 from pyg_ibmea.data.features.literals import names_of
@@ -84,6 +85,11 @@ class GraphFiles:
     def __post_init__(self) -> None:
         check_names([self.name])
         check_given(self.features)
+        for key, path in ((f.name, getattr(self, f.name)) for f in fields(self)):
+            if key not in ("name", "leaves", "features"):
+                refuse_frame(
+                    f"graph '{self.name}': {key}", path, "MMKGPair.from_frames"
+                )
         for modality, beside in (("image", self.images), ("name", self.names)):
             if beside is not None and modality in self.features:
                 raise ValueError(

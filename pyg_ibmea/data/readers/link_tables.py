@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pyg_ibmea.data._boundary import open_bytes
+from pyg_ibmea.data._columns import refuse_frame
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
 from pyg_ibmea.data.readers._rows import TEXT, read_rows, suffix_of
 from pyg_ibmea.data.readers.rdf import is_rdf, read_same_as
@@ -101,6 +102,7 @@ def read_pairs(path: PathLike) -> Iterator[tuple[str, ...]]:
         FileNotFoundError: If the file does not exist.
         ValueError: If it is empty or malformed; the message names the line.
     """
+    refuse_frame("the table of pairs", path, "MMKGPair.from_frames")
     if is_rdf(path):
         return read_same_as(path)
     rows = read_rows(Path(path), *LINKS)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from pyg_ibmea.data._columns import refuse_frame
 from pyg_ibmea.data.builder import UNNAMED, GraphBuilder
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
 from pyg_ibmea.data.readers._rows import PARQUET, TEXT, read_rows
@@ -71,6 +72,9 @@ def read_tables(
         raise ValueError(
             f"graph '{name}' needs a table of triples, attributes or entities"
         )
+    paths = {"triples": triples, "attributes": attributes, "entities": entities}
+    for what, path in {**paths, "exclude": exclude}.items():
+        refuse_frame(what, path, "from_frames")
     left_out = [row[0] for row in read_rows(Path(exclude), _ENTITY)] if exclude else []
     builder = GraphBuilder(name, left_out)
     if entities is not None:
