@@ -20,7 +20,8 @@ def add_choice_flags(command: argparse.ArgumentParser) -> None:
         "--to",
         type=Path,
         metavar="FILE",
-        help=".tsv, .csv, .parquet or .nt to write (default: alignment.tsv of the run)",
+        help=".tsv, .csv, .parquet, .sssom.tsv, .nt, .ttl, .jsonld or .rdf to write "
+        "(default: alignment.tsv of the run)",
     )
     add(
         "--k",

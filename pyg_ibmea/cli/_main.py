@@ -13,6 +13,7 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from pyg_ibmea import __version__
+from pyg_ibmea.align._alignment_rdf import EXACT
 from pyg_ibmea.cli import _commands, _explain
 from pyg_ibmea.cli import _review as asked
 from pyg_ibmea.cli._choices import add_choice_flags
@@ -29,7 +30,7 @@ GRAPH_HELP = """\
   --graph NAME KEY=FILE ...   a knowledge graph. Keys:
       folder      folder with triples, attributes, entities, names (.tsv, .csv,
                   .parquet, also .gz) and images
-      rdf         .nt, .ttl, .nq, .trig, .rdf, also .gz
+      rdf         .nt, .ttl, .nq, .trig, .jsonld, .rdf, also .gz
       triples     table head, relation, tail (or head, tail)
       attributes  table entity, attribute, value (numbers and labels are used)
       entities    table of entities;  exclude: those to leave out
@@ -38,7 +39,8 @@ GRAPH_HELP = """\
       feature:M   vectors of a modality M (.npz, .npy, .h5, .pkl)
       leaves=drop leave out entities known only as the tail of one triple
   --links A B FILE            known pairs of graphs A and B: table source, target,
-                              or RDF with owl:sameAs
+                              RDF (owl:sameAs, skos:exactMatch, OAEI's Alignment)
+                              or .sssom.tsv
   --alone A B FILE            entities of graph A known to have no counterpart in B
 
 example:
@@ -181,8 +183,8 @@ def make_parser() -> argparse.ArgumentParser:
     evaluate.add_argument(
         "--pairs",
         type=Path,
-        help="table source, target of true pairs, or RDF with owl:sameAs; pairs that "
-        "the training knew are counted apart (default: show the figures of the "
+        help="table source, target of true pairs, RDF or SSSOM as for --links; pairs "
+        "that the training knew are counted apart (default: show the figures of the "
         "training)",
     )
     export = add("export", _commands.export, "write what a run found in another form")
@@ -191,8 +193,16 @@ def make_parser() -> argparse.ArgumentParser:
         type=Path,
         required=True,
         metavar="FILE",
-        help="matches: .tsv, .csv, .parquet, or .nt for owl:sameAs; embeddings: a "
-        "folder; merged: .nt, or .pt for HeteroData",
+        help="matches: .tsv, .csv, .parquet, .sssom.tsv, .nt for owl:sameAs, .ttl or "
+        ".jsonld for SKOS mappings, .rdf for the Alignment format of OAEI; embeddings: "
+        "a folder; merged: .nt, or .pt for HeteroData",
+    )
+    export.add_argument(
+        "--exact-from",
+        type=float,
+        metavar="P",
+        help="SSSOM and SKOS: matches of at least this confidence are exactMatch, the "
+        f"others closeMatch (default: {EXACT})",
     )
     export.add_argument(
         "--what",

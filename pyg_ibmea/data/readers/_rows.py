@@ -128,7 +128,7 @@ def first_row(path: Path, *layouts: Sequence[str]) -> dict[str, str] | None:
     return dict(zip(layout, fields, strict=False))
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
+def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Numbered lines that are not blank; they end at a line feed only."""
     for number, raw in enumerate(bounded_lines(path), start=1):
         if number == 1:
@@ -144,13 +144,13 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _split_tabs(path: Path) -> Iterator[tuple[int, list[str]]]:
-    for number, line in _lines(path):
+    for number, line in numbered_lines(path):
         if line.strip():
             yield number, line.removesuffix("\n").removesuffix("\r").split("\t")
 
 
 def _split_csv(path: Path) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader((line for _, line in _lines(path)), strict=True)
+    reader = csv.reader((line for _, line in numbered_lines(path)), strict=True)
     try:
         for fields in reader:
             if any(field.strip() for field in fields):
