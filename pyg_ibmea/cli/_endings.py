@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from pyg_ibmea.align._alignment_files import FORMATS, OTHER_FORMS
+from pyg_ibmea.data._packed import without_packing
+from pyg_ibmea.data.readers._excel import EXCEL
 from pyg_ibmea.data.readers._rows import PARQUET, TEXT, suffix_of
 from pyg_ibmea.data.readers.rdf import RDF
 
@@ -15,7 +17,7 @@ ENDINGS = {
 }
 """By what is exported, the endings of its file; none for a folder."""
 
-PAIRS = (*TEXT, *PARQUET, ".sssom.tsv", *RDF)
+PAIRS = (*TEXT, *PARQUET, *EXCEL, ".sssom.tsv", *RDF)
 """Those of a file of pairs, which may have none; text and RDF may be compressed."""
 
 
@@ -42,7 +44,7 @@ def check_ending(path: Path, known: tuple[str, ...]) -> None:
         return
     if known is PAIRS:
         suffix = suffix_of(path)
-    inner = Path(path.name.lower().removesuffix(".gz")).with_suffix("").suffix
+    inner = Path(without_packing(path.name)).with_suffix("").suffix
     other = inner in OTHER_FORMS
     ending = inner + suffix if other else suffix
     if ending not in known and (ending or known is not PAIRS):

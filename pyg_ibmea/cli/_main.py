@@ -29,8 +29,8 @@ _ALLOCATION = re.compile("can't allocate memory|out of memory", re.IGNORECASE)
 GRAPH_HELP = """\
   --graph NAME KEY=FILE ...   a knowledge graph. Keys:
       folder      folder with triples, attributes, entities, names (.tsv, .csv,
-                  .parquet, also .gz) and images
-      rdf         .nt, .ttl, .nq, .trig, .jsonld, .rdf, also .gz
+                  .parquet, .xlsx, also .gz, .zst) and images
+      rdf         .nt, .ttl, .nq, .trig, .jsonld, .rdf, also .gz, .zst
       triples     table head, relation, tail (or head, tail)
       attributes  table entity, attribute, value (numbers and labels are used)
       entities    table of entities;  exclude: those to leave out

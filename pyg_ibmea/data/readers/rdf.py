@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from pyg_ibmea.data._boundary import check_regular, open_bytes, reading
+from pyg_ibmea.data._boundary import check_regular, open_bytes, open_text, reading
 from pyg_ibmea.data.builder import GraphBuilder
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
 from pyg_ibmea.data.readers._rdf_guard import check_entities, check_nesting
@@ -39,7 +39,7 @@ def read_rdf(
     Args:
         name (str): Name of the graph.
         path (str or Path): ``.nt``, ``.ttl``, ``.nq``, ``.trig``, ``.n3``, ``.jsonld``
-            or RDF/XML, also compressed (``.gz``).
+            or RDF/XML, also compressed (``.gz``, ``.zst``).
         exclude (collection of str, optional): Entities to leave out, with all that is
             said of them. (default: none)
 
@@ -119,7 +119,8 @@ def statements(path: Path) -> Iterator[tuple[str, str, str, bool]]:
             check_entities(path)
         else:
             check_nesting(path)
-        with open_bytes(path) as file:
+        xml = kind == pyoxigraph.RdfFormat.RDF_XML  # It says itself how it is encoded.
+        with open_bytes(path) if xml else open_text(path) as file:
             stream: Any = file
             try:
                 for quad in pyoxigraph.parse(stream, format=kind):
