@@ -54,9 +54,14 @@ def test_seed_pairs_are_not_missed(
         judged = json.loads(capsys.readouterr().out)
         assert (judged["pairs"], judged["known"]) == (20, seeds)
         assert judged["precision"] == judged["recall"] == 1
+        # Twenty of twenty: Wilson's interval is 1 / (1 + 1.96 ** 2 / 20) to 1.
+        low = judged["thresholds"][0]["precision_interval"][0]
+        assert low == pytest.approx(0.8389, abs=1e-4)
+        assert judged["recall_interval"][0] == low
         assert main([*words, str(pairs)]) == 0
-        said = f"{seeds} pairs were known to the training" in capsys.readouterr().out
-        assert said == bool(seeds)
+        told = capsys.readouterr().out
+        assert (f"{seeds} pairs were known to the training" in told) == bool(seeds)
+        assert "0.00     20      1.000  [0.839, 1.000]  1.000  [0.839, 1.000]" in told
     assert main([*words, str(run.parent / "links.tsv")]) == 1
     assert f"all {SEEDS} pairs were known" in capsys.readouterr().err
 

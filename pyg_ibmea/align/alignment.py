@@ -430,9 +430,11 @@ class Alignment:
             dict: ``pairs`` (number of distinct source entities), ``known`` (how many
             pairs were), ``given`` (number of matches for the source entities),
             ``right``, ``precision``, ``recall``, ``f1`` and, if there are any matches,
-            ``expected_calibration_error`` and ``coverage``. If none is right,
-            ``exchanged`` says whether the pairs fit the graphs better the other way
-            round.
+            ``expected_calibration_error``, ``coverage``, ``precision_interval`` and
+            ``recall_interval`` (Wilson's, 95 %), and ``thresholds``: the same figures
+            of the matches of a confidence of 0, 0.1 and so on at least. If none is
+            right, ``exchanged`` says whether the pairs fit the graphs better the other
+            way round.
 
         Raises:
             ValueError: If there are no pairs, all of them are known, or the matches are

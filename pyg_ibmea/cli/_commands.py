@@ -58,6 +58,7 @@ from pyg_ibmea.problem import (
     pair_problems,
     pair_title,
 )
+from pyg_ibmea.report.table import threshold_table
 from pyg_ibmea.run_files import (
     CONFIG,
     METRICS,
@@ -376,6 +377,8 @@ def evaluate(args: argparse.Namespace) -> int:
         f"precision {found['precision']:.3f}, recall {found['recall']:.3f}, "
         f"F1 {found['f1']:.3f}"
     )
+    if "thresholds" in found:
+        print(threshold_table(found["thresholds"]))
     print(report.confidence_table(found))
     return 0
 
