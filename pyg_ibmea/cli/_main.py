@@ -31,6 +31,7 @@ GRAPH_HELP = """\
       folder      folder with triples, attributes, entities, names (.tsv, .csv,
                   .parquet, .xlsx, also .gz, .zst) and images
       rdf         .nt, .ttl, .nq, .trig, .jsonld, .rdf, also .gz, .zst
+      graphml     GraphML of NetworkX, Gephi, yEd, Neo4j
       triples     table head, relation, tail (or head, tail)
       attributes  table entity, attribute, value (numbers and labels are used)
       entities    table of entities;  exclude: those to leave out

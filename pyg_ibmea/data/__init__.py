@@ -12,6 +12,7 @@ from pyg_ibmea.data.features.vision import VisionEncoder
 from pyg_ibmea.data.hetero import set_split, to_hetero_data
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
 from pyg_ibmea.data.merging import merge_graphs
+from pyg_ibmea.data.readers.graphml import read_graphml
 from pyg_ibmea.data.readers.jape import read_jape
 from pyg_ibmea.data.readers.mmkb import read_mmkb
 from pyg_ibmea.data.readers.name_files import read_names
@@ -37,6 +38,7 @@ __all__ = [
     "merge_graphs",
     "read_features",
     "read_folder",
+    "read_graphml",
     "read_jape",
     "read_mmkb",
     "read_names",

@@ -16,6 +16,7 @@ from pyg_ibmea.data import (
     encode_images,
     read_features,
     read_folder,
+    read_graphml,
     read_names,
     read_rdf,
     read_tables,
@@ -64,6 +65,8 @@ class GraphFiles:
             name where all entities are called by whole numbers, else the place of the
             entity in the order in which they are first named. ``relation`` and
             ``attribute`` are made from the graph. (default: none)
+        graphml (Path, optional): GraphML file; see
+            :func:`~pyg_ibmea.data.read_graphml`. (default: :obj:`None`)
 
     Raises:
         ValueError: If the graph has no source, or several, an option is unknown, or a
@@ -81,6 +84,7 @@ class GraphFiles:
     names: Path | None = None
     leaves: str = "keep"
     features: Mapping[str, Path] = field(default_factory=dict)
+    graphml: Path | None = None
 
     def __post_init__(self) -> None:
         check_names([self.name])
@@ -97,10 +101,11 @@ class GraphFiles:
                     f"feature:{modality}, not both"
                 )
         tables = self.triples or self.attributes or self.entities
-        sources = [source for source in (self.folder, self.rdf, tables) if source]
+        given = (self.folder, self.rdf, self.graphml, tables)
+        sources = [source for source in given if source]
         if len(sources) != 1:
             raise ValueError(
-                f"graph '{self.name}' needs one of a folder, an RDF file and tables "
+                f"graph '{self.name}' needs one of a folder, RDF, GraphML and tables "
                 f"(triples, attributes, entities); got {len(sources)} of them"
             )
         if self.leaves not in ("keep", "drop"):
@@ -139,6 +144,8 @@ class GraphFiles:
         """Reads the graph, without names, images and features."""
         if self.rdf is not None:
             return read_rdf(self.name, self.rdf, self.left_out())
+        if self.graphml is not None:
+            return read_graphml(self.name, self.graphml, self.left_out())
         if self.folder is not None:
             return read_folder(self.name, self.folder, self.exclude)
         tables = (self.triples, self.attributes, self.entities, self.exclude)
