@@ -32,6 +32,7 @@ GRAPH_HELP = """\
                   .parquet, .xlsx, also .gz, .zst) and images
       rdf         .nt, .ttl, .nq, .trig, .jsonld, .rdf, also .gz, .zst
       graphml     GraphML of NetworkX, Gephi, yEd, Neo4j
+      neo4j       .csv of Neo4j (APOC, neo4j-admin), or a folder of them
       triples     table head, relation, tail (or head, tail)
       attributes  table entity, attribute, value (numbers and labels are used)
       entities    table of entities;  exclude: those to leave out

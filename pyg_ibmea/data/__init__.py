@@ -16,6 +16,7 @@ from pyg_ibmea.data.readers.graphml import read_graphml
 from pyg_ibmea.data.readers.jape import read_jape
 from pyg_ibmea.data.readers.mmkb import read_mmkb
 from pyg_ibmea.data.readers.name_files import read_names
+from pyg_ibmea.data.readers.neo4j import read_neo4j
 from pyg_ibmea.data.readers.openea import read_openea
 from pyg_ibmea.data.readers.rdf import read_rdf
 from pyg_ibmea.data.readers.tables import read_folder, read_tables, write_tables
@@ -42,6 +43,7 @@ __all__ = [
     "read_jape",
     "read_mmkb",
     "read_names",
+    "read_neo4j",
     "read_openea",
     "read_rdf",
     "read_tables",

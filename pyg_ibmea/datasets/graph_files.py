@@ -18,6 +18,7 @@ from pyg_ibmea.data import (
     read_folder,
     read_graphml,
     read_names,
+    read_neo4j,
     read_rdf,
     read_tables,
 )
@@ -67,6 +68,8 @@ class GraphFiles:
             ``attribute`` are made from the graph. (default: none)
         graphml (Path, optional): GraphML file; see
             :func:`~pyg_ibmea.data.read_graphml`. (default: :obj:`None`)
+        neo4j (Path, optional): CSV file of Neo4j, or a folder of them; see
+            :func:`~pyg_ibmea.data.read_neo4j`. (default: :obj:`None`)
 
     Raises:
         ValueError: If the graph has no source, or several, an option is unknown, or a
@@ -85,6 +88,7 @@ class GraphFiles:
     leaves: str = "keep"
     features: Mapping[str, Path] = field(default_factory=dict)
     graphml: Path | None = None
+    neo4j: Path | None = None
 
     def __post_init__(self) -> None:
         check_names([self.name])
@@ -101,12 +105,12 @@ class GraphFiles:
                     f"feature:{modality}, not both"
                 )
         tables = self.triples or self.attributes or self.entities
-        given = (self.folder, self.rdf, self.graphml, tables)
+        given = (self.folder, self.rdf, self.graphml, self.neo4j, tables)
         sources = [source for source in given if source]
         if len(sources) != 1:
             raise ValueError(
-                f"graph '{self.name}' needs one of a folder, RDF, GraphML and tables "
-                f"(triples, attributes, entities); got {len(sources)} of them"
+                f"graph '{self.name}' needs one of a folder, RDF, GraphML, Neo4j and "
+                f"tables (triples, attributes, entities); got {len(sources)} of them"
             )
         if self.leaves not in ("keep", "drop"):
             raise ValueError(f"leaves must be 'keep' or 'drop', got {self.leaves!r}")
@@ -146,6 +150,8 @@ class GraphFiles:
             return read_rdf(self.name, self.rdf, self.left_out())
         if self.graphml is not None:
             return read_graphml(self.name, self.graphml, self.left_out())
+        if self.neo4j is not None:
+            return read_neo4j(self.name, self.neo4j, self.left_out())
         if self.folder is not None:
             return read_folder(self.name, self.folder, self.exclude)
         tables = (self.triples, self.attributes, self.entities, self.exclude)

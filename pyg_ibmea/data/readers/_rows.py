@@ -105,7 +105,7 @@ def _split(path: Path) -> tuple[Iterator[tuple[int, list[str]]], str]:
     suffix = suffix_of(path)
     if suffix in EXCEL:
         return excel_rows(path), "row"
-    return (_split_csv(path) if suffix == ".csv" else _split_tabs(path)), "line"
+    return (split_csv(path) if suffix == ".csv" else _split_tabs(path)), "line"
 
 
 def _header(
@@ -157,7 +157,7 @@ def _split_tabs(path: Path) -> Iterator[tuple[int, list[str]]]:
             yield number, line.removesuffix("\n").removesuffix("\r").split("\t")
 
 
-def _split_csv(path: Path) -> Iterator[tuple[int, list[str]]]:
+def split_csv(path: Path) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader((line for _, line in numbered_lines(path)), strict=True)
     try:
         for fields in reader:
