@@ -10,6 +10,7 @@ from uuid import UUID
 
 import numpy as np
 
+_AS_WRITTEN = (int, date, time, Decimal, UUID)
 _MANY = (list, tuple, set, frozenset, np.ndarray)
 
 
@@ -31,8 +32,7 @@ def texts_of(column: Sequence[Any], where: str) -> list[list[str]]:
         >>> texts_of([1995.0, float("nan"), ["a", None, "b"], date(2001, 5, 1)], "it")
         [['1995'], [], ['a', 'b'], ['2001-05-01']]
     """
-    cells = [[_plain(part) for part in _parts(cell)] for cell in column]
-    kept = [[part for part in cell if not _is_missing(part)] for cell in cells]
+    kept = [_kept(cell) for cell in column]
     parts = [part for cell in kept for part in cell]
     whole = all(
         part.is_integer() and abs(part) < 2**53
@@ -53,21 +53,26 @@ def texts_of(column: Sequence[Any], where: str) -> list[list[str]]:
     return found
 
 
-def _parts(cell: Any) -> Sequence[Any]:
+def _kept(cell: Any) -> list[Any]:
+    """The values of a cell, as Python objects, without missing ones."""
+    if isinstance(cell, str):
+        return [cell] if cell.strip() else []
     if isinstance(cell, set | frozenset):
-        return sorted(cell, key=repr)
-    if isinstance(cell, _MANY):
-        return list(cell)
-    return [cell]
+        cell = sorted(cell, key=repr)
+    elif not isinstance(cell, _MANY):
+        cell = (cell,)
+    return [part for part in map(_plain, cell) if not _is_missing(part)]
 
 
 def _plain(cell: Any) -> Any:
     """A Python object in place of a NumPy scalar."""
+    if not isinstance(cell, np.generic):
+        return cell
     # Nanoseconds would become whole numbers.
     for kind, exact in ((np.datetime64, "M8[us]"), (np.timedelta64, "m8[us]")):
         if isinstance(cell, kind):
             return cell.astype(exact).item()
-    return cell.item() if isinstance(cell, np.generic) else cell
+    return cell.item()
 
 
 def _is_missing(cell: Any) -> bool:
@@ -92,7 +97,7 @@ def _text(cell: Any, whole: bool, days: bool) -> str:
         return cell.date().isoformat() if days else cell.isoformat()
     if isinstance(cell, timedelta):
         return f"{cell.total_seconds():g} s"
-    if isinstance(cell, int | date | time | Decimal | UUID):
+    if isinstance(cell, _AS_WRITTEN):
         return str(cell)
     raise TypeError(
         f"a cell must hold a text, a number, a date or a list of these, got a "
