@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pyg_ibmea.align import Alignment
     from pyg_ibmea.aligner import Aligner
+    from pyg_ibmea.frames import align_frames
 
 __version__ = "0.1.0"
 
-__all__ = ["Aligner", "Alignment"]
+__all__ = ["Aligner", "Alignment", "align_frames"]
 
 
 def __getattr__(name: str) -> Any:
-    # On demand: one layer alone needs neither of the two.
+    # On demand: one layer alone needs none of the three.
     if name == "Aligner":
         from pyg_ibmea.aligner import Aligner
 
@@ -23,4 +24,8 @@ def __getattr__(name: str) -> Any:
         from pyg_ibmea.align import Alignment
 
         return Alignment
+    if name == "align_frames":
+        from pyg_ibmea.frames import align_frames
+
+        return align_frames
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

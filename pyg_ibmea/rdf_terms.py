@@ -13,7 +13,8 @@ import warnings
 from ipaddress import IPv6Address
 from urllib.parse import quote, unquote
 
-_MINTED = "urn:x-entity:"
+MINTED = "urn:x-entity:"
+"""How the IRIs begin that are minted here."""
 
 # ucschar and iprivate of RFC 3987, section 2.2.
 _LETTERS = (
@@ -33,7 +34,6 @@ _IRI = re.compile(
     rf"(?:\?(?:[{_PLAIN}:@/?{_PRIVATE}]|{_PERCENT})*)?"
     rf"(?:#(?:[{_PLAIN}:@/?]|{_PERCENT})*)?"
 )
-# Some parsers take the white space of all scripts for the end of an IRI.
 _SPACE = re.compile(r"\s")
 _BLANK = re.compile(r"_:[A-Za-z0-9](?:[A-Za-z0-9._\-]*[A-Za-z0-9_\-])?")
 
@@ -48,14 +48,36 @@ def is_blank(name: str) -> bool:
     return name.startswith("_:") and _BLANK.fullmatch(name) is not None
 
 
-def warn_of_blank(count: int) -> None:
-    """Says how many statements were left out for the sake of blank nodes, if any."""
+def warn_of_blank(
+    count: int,
+    one: str = "owl:sameAs statement",
+    several: str = "owl:sameAs statements",
+) -> None:
+    """Says how much was left out for the sake of blank nodes, if anything.
+
+    Args:
+        count (int): How many there were.
+        one (str, optional): What one of them is called.
+        several (str, optional): What several are called.
+    """
     if count:
         warnings.warn(
-            f"left out {count} owl:sameAs statement{'s' * (count > 1)} about blank "
-            "nodes, which have no IRI outside their file",
+            f"left out {count} {several if count > 1 else one} about blank nodes, "
+            "which have no IRI outside their file",
             stacklevel=3,
         )
+
+
+def iri_of(name: str) -> str:
+    r"""The IRI of a name: the name itself, or one that is minted.
+
+    Example:
+        >>> iri_of("http://x/a"), iri_of("http://x/a b")
+        ('http://x/a', 'urn:x-entity:http%3A%2F%2Fx%2Fa%20b')
+    """
+    if not _is_iri(name) or name.startswith(MINTED):
+        return f"{MINTED}{quote(name, safe='')}"
+    return name
 
 
 def iri_term(name: str) -> str:
@@ -67,9 +89,9 @@ def iri_term(name: str) -> str:
         >>> iri_term("http://x/a b"), iri_term("Paris <1>")
         ('<urn:x-entity:http%3A%2F%2Fx%2Fa%20b>', '<urn:x-entity:Paris%20%3C1%3E>')
     """
-    if not _is_iri(name) or name.startswith(_MINTED):
-        return f"<{_MINTED}{quote(name, safe='')}>"
-    return "<" + _SPACE.sub(lambda found: f"\\u{ord(found[0]):04X}", name) + ">"
+    # Some parsers take the white space of all scripts for the end of an IRI.
+    escaped = _SPACE.sub(lambda found: f"\\u{ord(found[0]):04X}", iri_of(name))
+    return f"<{escaped}>"
 
 
 def node_term(name: str) -> str:
@@ -100,9 +122,9 @@ def name_of_iri(iri: str) -> str:
         >>> name_of_iri("urn:x-entity:Paris%20%3C1%3E"), name_of_iri("http://x/a%20b")
         ('Paris <1>', 'http://x/a%20b')
     """
-    if not iri.startswith(_MINTED):
+    if not iri.startswith(MINTED):
         return iri
-    name = unquote(iri.removeprefix(_MINTED), errors="replace")
+    name = unquote(iri.removeprefix(MINTED), errors="replace")
     # Others may use the prefix, too: an IRI that is not minted so is left alone.
     return name if iri_term(name) == f"<{iri}>" else iri
 

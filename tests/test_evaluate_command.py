@@ -54,9 +54,14 @@ def test_seed_pairs_are_not_missed(
         judged = json.loads(capsys.readouterr().out)
         assert (judged["pairs"], judged["known"]) == (20, seeds)
         assert judged["precision"] == judged["recall"] == 1
+        # Twenty of twenty: Wilson's interval is 1 / (1 + 1.96 ** 2 / 20) to 1.
+        low = judged["thresholds"][0]["precision_interval"][0]
+        assert low == pytest.approx(0.8389, abs=1e-4)
+        assert judged["recall_interval"][0] == low
         assert main([*words, str(pairs)]) == 0
-        said = f"{seeds} pairs were known to the training" in capsys.readouterr().out
-        assert said == bool(seeds)
+        told = capsys.readouterr().out
+        assert (f"{seeds} pairs were known to the training" in told) == bool(seeds)
+        assert "0.00     20      1.000  [0.839, 1.000]  1.000  [0.839, 1.000]" in told
     assert main([*words, str(run.parent / "links.tsv")]) == 1
     assert f"all {SEEDS} pairs were known" in capsys.readouterr().err
 
@@ -88,10 +93,10 @@ def test_exchanged_columns_are_named(
 @pytest.mark.parametrize(
     ("what", "name", "message"),
     [
-        ("matches", "x.sssom.tsv", "must end in .tsv, .csv, .parquet or .nt, and not"),
-        ("matches", "x.txt", "must end in .tsv, .csv, .parquet or .nt"),
-        ("matches", "x", "must end in .tsv, .csv, .parquet or .nt"),
-        ("matches", "x.nt.gz", "must end in .tsv, .csv, .parquet or .nt"),
+        ("matches", "x.sssom.csv", "or .rdf, and not in .sssom.csv"),
+        ("matches", "x.txt", "must end in .tsv, .csv, .parquet, .sssom.tsv, .nt, "),
+        ("matches", "x", "must end in .tsv, .csv, .parquet, .sssom.tsv, .nt, "),
+        ("matches", "x.nt.gz", "must end in .tsv, .csv, .parquet, .sssom.tsv, .nt, "),
         ("merged", "x.ttl", "must end in .nt or .pt"),
         ("embeddings", "x.tsv", "must be a folder"),
     ],
@@ -113,10 +118,35 @@ def test_unknown_endings_are_refused(
 def test_pairs_of_unknown_form_are_refused(
     run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("x.sssom.tsv", "x.xlsx", "x.json.gz"):
+    for name in ("x.sssom.csv", "x.ods", "x.json.gz"):
         pairs = pairs_of(run, tmp_path / name, 0)
         assert main(["evaluate", str(run), "--pairs", str(pairs)]) == 1
         assert "must end in .csv, .tsv, .txt, .parquet" in capsys.readouterr().err
     for name in ("pairs", "en.fr.tsv", "x.txt"):
         pairs = pairs_of(run, tmp_path / name, 0)
         assert main(["evaluate", str(run), "--pairs", str(pairs)]) == 0
+
+
+@pytest.mark.parametrize("ending", ["sssom.tsv", "ttl", "jsonld", "rdf", "nt"])
+def test_exports_are_read_as_pairs(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], ending: str
+) -> None:
+    pairs = tmp_path / f"found.{ending}"
+    words = ["export", str(run), "--to", str(pairs)]
+    exact = ["--exact-from", "0"] if ending in ("sssom.tsv", "ttl", "jsonld") else []
+    assert main([*words, *exact]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", str(run), "--pairs", str(pairs), "--json"]) == 0
+    judged = json.loads(capsys.readouterr().out)
+    assert judged["right"] == judged["given"] == 20
+
+
+def test_exact_from_is_for_mappings_only(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["export", str(run), "--to", str(tmp_path / "x.nt"), "--exact-from"]
+    assert main([*words, "0.5"]) == 1
+    assert "--exact-from is for matches in .sssom.tsv, .ttl" in capsys.readouterr().err
+    words[3] = str(tmp_path / "x.ttl")
+    assert main([*words, "90"]) == 1
+    assert "--exact-from must be in [0, 1], got 90.0" in capsys.readouterr().err

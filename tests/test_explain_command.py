@@ -86,7 +86,7 @@ def test_what_cannot_be_explained(
         (["explain", str(tmp_path / "x"), "a1"], "is not a run folder"),
         (["align", str(run), "--k", "2"], "--k: say with --to FILE where to write"),
         (["align", str(run), "--k", "0", "--to", "x.tsv"], "k must be at least 1"),
-        (["align", str(run), "--to", "x.sssom.tsv"], "and not in .sssom.tsv"),
+        (["align", str(run), "--to", "x.sssom.csv"], "and not in .sssom.csv"),
         (
             ["align", str(run), "--same-type", "kind", "--to", "x.tsv"],
             "graph 'a' has no relation 'kind' that could lead to types; there are",

@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 from torch_geometric.data import HeteroData
 
 from pyg_ibmea.align import Alignment, Clusters
-from pyg_ibmea.cli._exports import join_known, write_embeddings, write_merged
+from pyg_ibmea.cli._exports import (
+    join_known,
+    read_labels,
+    write_embeddings,
+    write_merged,
+)
 from pyg_ibmea.data import KnowledgeGraph, read_rdf
 from pyg_ibmea.rdf_terms import name_of_iri
 
@@ -162,3 +167,17 @@ def test_blank_nodes_of_a_merged_graph(tmp_path):
         "<urn:r> <urn:in> <urn:s>",
         "<urn:r> <urn:in> _:m4",
     }
+
+
+def test_labels_of_the_files_of_a_run(tmp_path):
+    (tmp_path / "a.tsv").write_text("x\tin\ty\n")
+    (tmp_path / "names.tsv").write_text("x\tZug\n")
+    (tmp_path / "b.tsv").write_text("z\tname\tBern\nz\tname\tBerne\n")
+    triples, names = f"triples={tmp_path / 'a.tsv'}", f"names={tmp_path / 'names.tsv'}"
+    attributes = f"attributes={tmp_path / 'b.tsv'}"
+    config = {"graphs": [["a", triples, names], ["b", attributes]]}
+    assert read_labels(config) == {"a": {"x": "Zug"}, "b": {"z": "Bern"}}
+    assert read_labels({}) == {}  # Made in Python: nothing says from what.
+    (tmp_path / "b.tsv").unlink()
+    with pytest.warns(UserWarning, match=r"matches are without labels: .*b\.tsv"):
+        assert read_labels(config) == {}

@@ -1,14 +1,23 @@
-"""Writing an alignment as a table or as ``owl:sameAs`` statements."""
+"""Writing an alignment as a table or in RDF."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TextIO
 
+from pyg_ibmea.align._alignment_rdf import (
+    Columns,
+    json_ld,
+    n_triples,
+    oaei,
+    turtle,
+)
+from pyg_ibmea.align._alignment_sssom import Labels, write_sssom
 from pyg_ibmea.files import replacing
-from pyg_ibmea.rdf_terms import iri_term, is_blank, warn_of_blank
+from pyg_ibmea.options import EXACT
 from pyg_ibmea.tab_fields import field_of
 
 COLUMNS = (
@@ -17,13 +26,16 @@ COLUMNS = (
 )
 """The columns of a table of matches."""
 
-Columns: TypeAlias = Mapping[str, list[Any]]
-"""Values by name of the column."""
-
 NUMBERS = ("score", "confidence", "margin")
 """The numeric columns; the others hold names."""
 
-FORMATS = ("tsv", "csv", "parquet", "nt")
+TABLES = ("tsv", "csv", "parquet")
+"""Forms that hold all columns."""
+
+FORMATS = (*TABLES, "sssom.tsv", "nt", "ttl", "jsonld", "rdf")
+MAPPINGS = ("sssom.tsv", "ttl", "jsonld")
+"""Forms that say whether a match is exact or close."""
+
 OTHER_FORMS = (".sssom",)
 """Endings before the last one, of forms of their own that share the last one."""
 
@@ -32,57 +44,101 @@ SHEETS = ("tsv", "csv")
 
 # By these a spreadsheet tells a formula: https://owasp.org/www-community/attacks/CSV_Injection
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-_SAME_AS = "<http://www.w3.org/2002/07/owl#sameAs>"
 
 
 # Rows that are held as Python objects at a time.
 AT_A_TIME = 1 << 18
 
 
+@dataclass(frozen=True)
+class Told:
+    """What some forms say beside the columns.
+
+    Args:
+        labels (dict, optional): By graph, the label of an entity by its URI.
+            (default: unknown)
+        exact_from (float, optional): The confidence from which a match is
+            ``skos:exactMatch``, and below which it is ``skos:closeMatch``.
+        comment (str, optional): A sentence about all matches. (default: none)
+    """
+
+    labels: Labels | None = None
+    exact_from: float = EXACT
+    comment: str = ""
+
+
+def form_of(path: Path) -> str:
+    """The form that the ending of a file name says; it may be unknown.
+
+    Example:
+        >>> form_of(Path("m.TSV")), form_of(Path("m.sssom.tsv"))
+        ('tsv', 'sssom.tsv')
+    """
+    last = path.suffix.removeprefix(".").lower()
+    before = Path(path.stem).suffix.lower()
+    return f"{before[1:]}.{last}" if before in OTHER_FORMS else last
+
+
 def write_table(
     path: Path,
     form: str | None,
-    tables: Iterable[Columns],
+    tables: Callable[[], Iterable[Columns]],
     safe_cells: bool = False,
+    told: Told | None = None,
 ) -> None:
     """Writes a table of matches whole, or leaves the old file as it was.
 
     Args:
         path (str or os.PathLike): The file.
         form (str, optional): One of :data:`FORMATS`. (default: by the suffix)
-        tables (iterable of dict): Values by name of the column, in the order of
-            :data:`COLUMNS`, some rows at a time.
+        tables (callable): Gives values by name of the column, in the order of
+            :data:`COLUMNS`, some rows at a time, as often as it is called.
         safe_cells (bool, optional): Whether names that a spreadsheet would take for a
             formula get an apostrophe in front. (default: no)
+        told (Told, optional): What some forms say beside the columns.
 
     Raises:
         ImportError: If the format is Parquet and pyarrow is not installed.
         ValueError: If the format is unknown, or has no cells to make safe.
     """
-    other = form is None and Path(path.stem).suffix.lower() in OTHER_FORMS
-    form = form or path.suffix.removeprefix(".").lower()
-    if other or form not in FORMATS:
+    form = form or form_of(path)
+    if form not in FORMATS:
         raise ValueError(f"{path}: expected one of {suffixes(FORMATS)}")
-    if safe_cells:
-        if form not in SHEETS:
-            raise ValueError(f"{path}: only {suffixes(SHEETS)} have cells to make safe")
-        tables = map(_with_safe_cells, tables)
+    if safe_cells and form not in SHEETS:
+        raise ValueError(f"{path}: only {suffixes(SHEETS)} have cells to make safe")
+    told = told or Told()
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as unfinished:
         if form == "parquet":
-            _write_parquet(unfinished, tables)
+            _write_parquet(unfinished, tables())
             return
         with unfinished.open("w", encoding="utf-8", newline="") as text:
-            if form == "csv":
-                writer = csv.writer(text, quoting=csv.QUOTE_ALL)
-                writer.writerow(COLUMNS)
-                for columns in tables:
-                    writer.writerows(zip(*columns.values(), strict=True))
-            else:
-                text.writelines(_tsv(tables) if form == "tsv" else _nt(tables))
+            _write_text(text, form, tables, safe_cells, told)
 
 
-def write_parts(folder: Path, parts: Sequence[Iterable[Columns]]) -> None:
+def _write_text(
+    text: TextIO,
+    form: str,
+    tables: Callable[[], Iterable[Columns]],
+    safe_cells: bool,
+    told: Told,
+) -> None:
+    some = map(_with_safe_cells, tables()) if safe_cells else tables()
+    if form == "csv":
+        writer = csv.writer(text, quoting=csv.QUOTE_ALL)
+        writer.writerow(COLUMNS)
+        for columns in some:
+            writer.writerows(zip(*columns.values(), strict=True))
+    elif form == "sssom.tsv":
+        write_sssom(text, tables, told.labels, told.exact_from, told.comment)
+    elif form in ("ttl", "jsonld"):
+        mappings = turtle if form == "ttl" else json_ld
+        text.writelines(mappings(some, told.exact_from))
+    else:
+        text.writelines({"tsv": _tsv, "nt": n_triples, "rdf": oaei}[form](some))
+
+
+def write_parts(folder: Path, parts: Sequence[Callable[[], Iterable[Columns]]]) -> None:
     """Writes a table of matches as a folder of Parquet files, ``part-00000-of-00002``
     and so on, each of them whole. Parts of an earlier table go when all are there.
 
@@ -168,21 +224,6 @@ def _tsv(tables: Iterable[Columns]) -> Iterator[str]:
                 f"{source}\t{target}\t{score:.6f}\t{confidence:.6f}\t{runner_up}\t"
                 f"{margin:.6f}\t{left}\t{right}\n"
             )
-
-
-def _nt(tables: Iterable[Columns]) -> Iterator[str]:
-    blank = 0
-    for columns in tables:
-        sides = columns["source"], columns["target"]
-        # An entity may be the target of many, and quoting is slow.
-        names = set().union(*sides)
-        iri = {name: iri_term(name) for name in names if not is_blank(name)}
-        for source, target in zip(*sides, strict=True):
-            if source in iri and target in iri:
-                yield f"{iri[source]} {_SAME_AS} {iri[target]} .\n"
-            else:
-                blank += 1
-    warn_of_blank(blank)
 
 
 def parquet_table(columns: Columns) -> Any:

@@ -14,6 +14,8 @@ from pyg_ibmea.align._alignment_columns import ENTITIES, FLOATS
 from pyg_ibmea.align._alignment_files import (
     COLUMNS,
     FORMATS,
+    TABLES,
+    form_of,
     import_pyarrow,
     parquet_table,
     part_name,
@@ -42,14 +44,14 @@ def read_table(path: Path) -> dict[str, Any]:
         ImportError: If the file is Parquet and pyarrow is not installed.
         ValueError: If the file is not a table of matches; the message names the line.
     """
-    form, tables = path.suffix.removeprefix(".").lower(), FORMATS[:3]
-    if form == "nt":
+    form = form_of(path)
+    if form in FORMATS and form not in TABLES:
         raise ValueError(
-            f"{path}: N-Triples hold no scores or confidences; load the alignment "
-            f"from {suffixes(tables)}"
+            f"{path}: .{form} does not hold all scores and confidences; load the "
+            f"alignment from {suffixes(TABLES)}"
         )
-    if form not in tables:
-        raise ValueError(f"{path}: expected one of {suffixes(tables)}")
+    if form not in TABLES:
+        raise ValueError(f"{path}: expected one of {suffixes(TABLES)}")
     if form == "parquet" and path.is_dir():
         return _numbered(path, "row", _rows_of_parts(path))
     if not path.is_file():

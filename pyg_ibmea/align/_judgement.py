@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pyg_ibmea.align._threshold_curve import intervals, threshold_curve
 from pyg_ibmea.align.calibration import (
     coverage_curve,
     expected_calibration_error,
@@ -73,6 +74,9 @@ def judge(
         error = expected_calibration_error(sure, marks)
         judged["expected_calibration_error"] = error
         judged["coverage"] = coverage_curve(sure, marks, len(sources))
+        judged |= intervals(count, given, len(sources))
+        shares = confidence[asked], marks.numpy(), len(sources)
+        judged["thresholds"] = threshold_curve(*shares)
     if not count and len(true) == len(every):
         # Nothing fits; do the pairs fit the other way round?
         fits = [

@@ -27,6 +27,7 @@ from pyg_ibmea.align._alignment_columns import (
 from pyg_ibmea.align._alignment_files import (
     AT_A_TIME,
     COLUMNS,
+    Told,
     write_parts,
     write_table,
 )
@@ -36,8 +37,8 @@ from pyg_ibmea.align._cardinality import chosen_rows
 from pyg_ibmea.align._judgement import judge
 from pyg_ibmea.align._run_explained import asked_of_run
 from pyg_ibmea.align.explanation import Explanation
-from pyg_ibmea.options import CARDINALITIES
-from pyg_ibmea.problem import Pair
+from pyg_ibmea.options import CARDINALITIES, EXACT
+from pyg_ibmea.problem import Pair, pair_title
 
 Rows: TypeAlias = slice | Sequence[int] | NDArray[Any] | Tensor
 """A selection of rows; an array or tensor holds row numbers or a boolean per row."""
@@ -272,12 +273,23 @@ class Alignment:
         form: str | None = None,
         safe_cells: bool = False,
         rows_per_file: int | None = None,
+        labels: Mapping[str, Mapping[str, str]] | None = None,
+        exact_from: float = EXACT,
     ) -> Path:
-        r"""Writes the matches as a table, or as ``owl:sameAs`` statements in N-Triples.
+        r"""Writes the matches as a table or in RDF.
+
+        - ``.tsv``, ``.csv``, ``.parquet``: all columns, as :meth:`load` reads them.
+        - ``.sssom.tsv``: `SSSOM <https://mapping-commons.github.io/sssom/>`_, with its
+          metadata before the table.
+        - ``.nt``: ``owl:sameAs`` statements in N-Triples.
+        - ``.ttl``, ``.jsonld``: ``skos:exactMatch`` and ``skos:closeMatch`` in Turtle
+          and JSON-LD.
+        - ``.rdf``: the Alignment format of the Ontology Alignment Evaluation
+          Initiative, in RDF/XML, with the confidence as the measure.
 
         In a ``.tsv`` numbers have six decimals, and a tab, a line feed, a carriage
         return and a backslash in a name are written ``\t``, ``\n``, ``\r`` and
-        ``\\``; the other tables are exact. In N-Triples an absolute IRI is written as
+        ``\\``; the other tables are exact. In RDF an absolute IRI is written as
         it is, and any other name becomes ``urn:x-entity:`` and the name,
         percent-encoded, which our readers map back; matches of blank nodes are left
         out, with a warning that counts them. The file is written whole under another
@@ -285,14 +297,19 @@ class Alignment:
 
         Args:
             path (str or os.PathLike): The file.
-            form (str, optional): ``'tsv'``, ``'csv'``, ``'parquet'`` or ``'nt'``.
-                (default: by the suffix)
+            form (str, optional): One of these endings, without its first dot.
+                (default: by the name of the file)
             safe_cells (bool, optional): Whether an apostrophe is put before each name
                 that begins with ``=``, ``+``, ``-``, ``@``, a tab or a line end, which
                 a spreadsheet would take for a formula. For people to look at: such a
                 name is read back with its apostrophe. (default: no)
             rows_per_file (int, optional): Writes a folder of Parquet files of so many
                 rows at most, as dataset readers take it. (default: a single file)
+            labels (dict, optional): For SSSOM, by graph, the label of an entity by its
+                URI. (default: unknown)
+            exact_from (float, optional): For SKOS mappings, which SSSOM has, too: the
+                confidence from which a match is exact; below, it is close.
+                (default: :obj:`0.9`)
 
         Returns:
             Path: The path of the file or folder.
@@ -305,7 +322,10 @@ class Alignment:
         """
         path = Path(path)
         if rows_per_file is None:
-            write_table(path, form, self._tables(), safe_cells)
+            rough = [pair_title(p) for p in self.pairs if self.calibrated[p] is False]
+            note = "confidence that was not calibrated: " + ", ".join(rough)
+            told = Told(labels, exact_from, note if rough else "")
+            write_table(path, form, self._tables, safe_cells, told)
             return path
         if rows_per_file < 1 or form not in (None, "parquet") or safe_cells:
             raise ValueError(
@@ -313,7 +333,7 @@ class Alignment:
                 f"got {rows_per_file}"
             )
         starts = range(0, max(1, len(self)), rows_per_file)
-        parts = [self[start : start + rows_per_file]._tables() for start in starts]
+        parts = [self[start : start + rows_per_file]._tables for start in starts]
         write_parts(path, parts)
         return path
 
@@ -410,9 +430,11 @@ class Alignment:
             dict: ``pairs`` (number of distinct source entities), ``known`` (how many
             pairs were), ``given`` (number of matches for the source entities),
             ``right``, ``precision``, ``recall``, ``f1`` and, if there are any matches,
-            ``expected_calibration_error`` and ``coverage``. If none is right,
-            ``exchanged`` says whether the pairs fit the graphs better the other way
-            round.
+            ``expected_calibration_error``, ``coverage``, ``precision_interval`` and
+            ``recall_interval`` (Wilson's, 95 %), and ``thresholds``: the same figures
+            of the matches of a confidence of 0, 0.1 and so on at least. If none is
+            right, ``exchanged`` says whether the pairs fit the graphs better the other
+            way round.
 
         Raises:
             ValueError: If there are no pairs, all of them are known, or the matches are

@@ -14,9 +14,6 @@ from pyg_ibmea.align._search_parts import QUERIES, check_k, nonzero_rows
 from pyg_ibmea.align._unit_chunks import UnitRows
 from pyg_ibmea.large import ranges
 
-if TYPE_CHECKING:
-    pass
-
 _SAMPLE = 2**14
 
 

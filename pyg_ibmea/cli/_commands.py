@@ -21,6 +21,7 @@ from torch_geometric.data import HeteroData
 
 from pyg_ibmea import report
 from pyg_ibmea.align import Alignment, Explanation
+from pyg_ibmea.align._alignment_files import MAPPINGS, form_of, suffixes
 from pyg_ibmea.aligner import Aligner
 from pyg_ibmea.anchors import find_anchors, seed_problem
 from pyg_ibmea.anchors.seedless import DECODER, pairs_of_graphs
@@ -29,7 +30,12 @@ from pyg_ibmea.cli._choices import choice_of
 from pyg_ibmea.cli._continue import next_folder, plot_curves, proceed
 from pyg_ibmea.cli._endings import ENDINGS, PAIRS, check_ending
 from pyg_ibmea.cli._examples import hard_examples
-from pyg_ibmea.cli._exports import join_known, write_embeddings, write_merged
+from pyg_ibmea.cli._exports import (
+    join_known,
+    read_labels,
+    write_embeddings,
+    write_merged,
+)
 from pyg_ibmea.cli._flag_names import with_flags
 from pyg_ibmea.cli._problem import (
     graph_files,
@@ -44,6 +50,7 @@ from pyg_ibmea.datasets._understood import first_rows
 from pyg_ibmea.datasets.inspection import exchanged_columns
 from pyg_ibmea.files import FullDiskError
 from pyg_ibmea.large import LARGE
+from pyg_ibmea.options import EXACT
 from pyg_ibmea.problem import (
     Pair,
     entity_counts,
@@ -52,6 +59,7 @@ from pyg_ibmea.problem import (
     pair_problems,
     pair_title,
 )
+from pyg_ibmea.report.table import threshold_table
 from pyg_ibmea.run_files import (
     CONFIG,
     METRICS,
@@ -381,6 +389,8 @@ def evaluate(args: argparse.Namespace) -> int:
         f"precision {found['precision']:.3f}, recall {found['recall']:.3f}, "
         f"F1 {found['f1']:.3f}"
     )
+    if "thresholds" in found:
+        print(threshold_table(found["thresholds"]))
     print(report.confidence_table(found))
     return 0
 
@@ -401,6 +411,12 @@ def export(args: argparse.Namespace) -> int:
         raise ValueError("--safe-cells is for matches in .tsv or .csv")
     if args.rows_per_file is not None and args.what != "matches":
         raise ValueError("--rows-per-file is for matches in .parquet")
+    if args.exact_from is not None and not (
+        args.what == "matches" and form_of(args.to) in MAPPINGS
+    ):
+        raise ValueError(f"--exact-from is for matches in {suffixes(MAPPINGS)}")
+    if args.exact_from is not None and not 0 <= args.exact_from <= 1:
+        raise ValueError(f"--exact-from must be in [0, 1], got {args.exact_from}")
     if args.device is not None and args.what != "embeddings":
         raise ValueError(
             f"--device is for --what embeddings: {args.what} are read from files"
@@ -502,8 +518,16 @@ def _known_to_training(run: Path, config: dict[str, Any]) -> dict[Pair, list[Pai
 
 
 def _export_matches(args: argparse.Namespace) -> tuple[int, str]:
-    matches = _selected(args)
-    matches.save(args.to, safe_cells=args.safe_cells, rows_per_file=args.rows_per_file)
+    matches, form = _selected(args), form_of(args.to)
+    least = EXACT if args.exact_from is None else args.exact_from
+    known = read_labels(read_config(args.run)) if form == "sssom.tsv" else None
+    matches.save(
+        args.to,
+        safe_cells=args.safe_cells,
+        rows_per_file=args.rows_per_file,
+        labels=known,
+        exact_from=least,
+    )
     return len(matches), "matches"
 
 

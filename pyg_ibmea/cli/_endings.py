@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from pyg_ibmea.align._alignment_files import FORMATS, OTHER_FORMS
+from pyg_ibmea.data._packed import without_packing
+from pyg_ibmea.data.readers._excel import EXCEL
 from pyg_ibmea.data.readers._rows import PARQUET, TEXT, suffix_of
 from pyg_ibmea.data.readers.rdf import RDF
 
@@ -15,7 +17,7 @@ ENDINGS = {
 }
 """By what is exported, the endings of its file; none for a folder."""
 
-PAIRS = (*TEXT, *PARQUET, *RDF)
+PAIRS = (*TEXT, *PARQUET, *EXCEL, ".sssom.tsv", *RDF)
 """Those of a file of pairs, which may have none; text and RDF may be compressed."""
 
 
@@ -30,10 +32,10 @@ def check_ending(path: Path, known: tuple[str, ...]) -> None:
         ValueError: If the ending is another; the message lists those there are.
 
     Example:
-        >>> check_ending(Path("m.sssom.tsv"), (".tsv", ".csv"))
+        >>> check_ending(Path("m.sssom.csv"), (".sssom.tsv", ".csv"))
         Traceback (most recent call last):
             ...
-        ValueError: m.sssom.tsv must end in .tsv or .csv, and not in .sssom.tsv
+        ValueError: m.sssom.csv must end in .sssom.tsv or .csv, and not in .sssom.csv
     """
     suffix = path.suffix.lower()
     if not known:
@@ -42,9 +44,10 @@ def check_ending(path: Path, known: tuple[str, ...]) -> None:
         return
     if known is PAIRS:
         suffix = suffix_of(path)
-    listed = f"{', '.join(known[:-1])} or {known[-1]}"
-    if suffix not in known and (suffix or known is not PAIRS):
-        raise ValueError(f"{path} must end in {listed}")
-    inner = Path(path.name.lower().removesuffix(".gz")).with_suffix("").suffix
-    if inner in OTHER_FORMS:
-        raise ValueError(f"{path} must end in {listed}, and not in {inner}{suffix}")
+    inner = Path(without_packing(path.name)).with_suffix("").suffix
+    other = inner in OTHER_FORMS
+    ending = inner + suffix if other else suffix
+    if ending not in known and (ending or known is not PAIRS):
+        listed = f"{', '.join(known[:-1])} or {known[-1]}"
+        told = f", and not in {ending}" if other else ""
+        raise ValueError(f"{path} must end in {listed}{told}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ import torch
 from torch import Tensor
 
 from pyg_ibmea.align import Alignment, Clusters, cluster_matches
+from pyg_ibmea.cli._problem import graph_files
 from pyg_ibmea.data import KnowledgeGraph, merge_graphs
+from pyg_ibmea.data.features.labels import labels_in
 from pyg_ibmea.data.merging import single_hetero_data
 from pyg_ibmea.data.readers.rdf import SAME_AS
 from pyg_ibmea.files import replacing
@@ -68,6 +71,33 @@ def write_embeddings(
             text.writelines(f"{field_of(uri)}\n" for uri in uris[kg])
         files += [vectors, ids]
     return files
+
+
+def read_labels(config: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """What the entities of a run are called, by graph and URI.
+
+    Nothing where the run was not made from files, or they cannot be read again; a
+    warning tells of that.
+
+    Args:
+        config (dict): The configuration of the run.
+    """
+    labels: dict[str, dict[str, str]] = {}
+    if "graphs" not in config:
+        return labels
+    try:
+        for file in graph_files(config):
+            graph = file.read()
+            found = labels_in(graph, file.read_names(graph))
+            labels[file.name] = {
+                entity: names[0]
+                for entity, names in zip(graph.entities, found, strict=True)
+                if names
+            }
+    except (OSError, ValueError) as error:
+        warnings.warn(f"matches are without labels: {error}", stacklevel=2)
+        return {}
+    return labels
 
 
 def join_known(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from pyg_ibmea.options import CARDINALITIES
+from pyg_ibmea.options import CARDINALITIES, EXACT
 
 EXPORTED = ("matches", "embeddings", "merged")
 """What ``pyg-ibmea export`` can write."""
@@ -31,7 +31,8 @@ def add_align_flags(command: argparse.ArgumentParser) -> None:
         "--to",
         type=Path,
         metavar="FILE",
-        help=".tsv, .csv, .parquet or .nt to write (default: alignment.tsv of the run)",
+        help=".tsv, .csv, .parquet, .sssom.tsv, .nt, .ttl, .jsonld or .rdf to write "
+        "(default: alignment.tsv of the run)",
     )
     add(
         "--k",
@@ -67,8 +68,8 @@ def add_evaluate_flags(command: argparse.ArgumentParser) -> None:
         "--pairs",
         type=Path,
         metavar="FILE",
-        help="table source, target of true pairs, or RDF with owl:sameAs; pairs that "
-        "the training knew are counted apart (default: show the figures of the "
+        help="table source, target of true pairs, RDF or SSSOM as for --links; pairs "
+        "that the training knew are counted apart (default: show the figures of the "
         "training)",
     )
     _add_selection(command)
@@ -83,8 +84,16 @@ def add_export_flags(command: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FILE",
-        help="matches: .tsv, .csv, .parquet, or .nt for owl:sameAs; embeddings: a "
-        "folder; merged: .nt, or .pt for HeteroData",
+        help="matches: .tsv, .csv, .parquet, .sssom.tsv, .nt for owl:sameAs, .ttl or "
+        ".jsonld for SKOS mappings, .rdf for the Alignment format of OAEI; embeddings: "
+        "a folder; merged: .nt, or .pt for HeteroData",
+    )
+    add(
+        "--exact-from",
+        type=float,
+        metavar="P",
+        help="SSSOM and SKOS: matches of at least this confidence are exactMatch, the "
+        f"others closeMatch (default: {EXACT})",
     )
     add(
         "--what",

@@ -26,8 +26,10 @@ CHANGED_DEFAULTS: dict[str, Any] = {"iterative": True, "refits": 3}
 GRAPH_HELP = """\
 the KEY=FILE of a --graph:
   folder=F      folder with triples, attributes, entities, names (.tsv, .csv,
-                .parquet, also .gz) and images
-  rdf=F         .nt, .ttl, .nq, .trig, .rdf, also .gz
+                .parquet, .xlsx, also .gz, .zst) and images
+  rdf=F         .nt, .ttl, .nq, .trig, .jsonld, .rdf, also .gz, .zst
+  graphml=F     GraphML of NetworkX, Gephi, yEd, Neo4j
+  neo4j=F       .csv of Neo4j (APOC, neo4j-admin), or a folder of them
   triples=F     table head, relation, tail (or head, tail)
   attributes=F  table entity, attribute, value (numbers and labels are used)
   entities=F    table of entities;  exclude=F: those to leave out
@@ -62,8 +64,9 @@ def add_problem_flags(command: argparse.ArgumentParser) -> None:
         "--links",
         nargs=3,
         metavar=("A", "B", "FILE"),
-        help="known pairs of graphs A and B: table source, target, or RDF with "
-        "owl:sameAs; without any, what names and features identify is learned from",
+        help="known pairs of graphs A and B: table source, target, RDF (owl:sameAs, "
+        "skos:exactMatch, the Alignment format of OAEI) or .sssom.tsv; without any, "
+        "what names and features identify is learned from",
         **many,
     )
     add(

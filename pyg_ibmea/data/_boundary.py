@@ -6,7 +6,6 @@ whatever a parser raises becomes one :class:`ValueError` that says which file it
 
 from __future__ import annotations
 
-import gzip
 import io
 import os
 import stat
@@ -15,6 +14,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, BinaryIO
+
+from pyg_ibmea.data._packed import as_utf8, is_packed, unpacked
 
 MAX_BYTES = "PYG_IBMEA_MAX_BYTES"
 """Environment variable: how many bytes one file may become when it is read."""
@@ -133,13 +134,21 @@ def check_bytes(path: str | os.PathLike[str], count: int) -> None:
 
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """Opens a regular file, decompressing it if its name ends with ``.gz``.
+    """Opens a regular file, decompressing it if its name ends with ``.gz`` or ``.zst``.
 
     Reading raises ValueError where it decompresses to more than :func:`max_bytes`.
     """
-    if not path.name.lower().endswith(".gz"):
+    if not is_packed(path):
         return open_regular(path)
     return io.BufferedReader(_Decompressed(path), 2**20)
+
+
+def open_text(path: Path) -> IO[bytes]:
+    """The same for a file of text: UTF-16 and UTF-32 that begin with their mark are
+    given in UTF-8, without it.
+    """
+    file: IO[bytes] = as_utf8(path, open_bytes(path))
+    return file
 
 
 def bounded_lines(path: Path) -> Iterator[bytes]:
@@ -148,7 +157,7 @@ def bounded_lines(path: Path) -> Iterator[bytes]:
     Raises:
         ValueError: If the file cannot be read or a line is longer than 64 MiB.
     """
-    with reading(path), open_bytes(path) as file:
+    with reading(path), open_text(path) as file:
         lines = iter(partial(file.readline, _LONGEST_LINE + 1), b"")
         for number, line in enumerate(lines, start=1):
             if len(line) > _LONGEST_LINE:
@@ -160,19 +169,23 @@ def bounded_lines(path: Path) -> Iterator[bytes]:
 
 
 class _Decompressed(io.RawIOBase):
-    """What a gzip file decompresses to, counted."""
+    """What a compressed file decompresses to, counted."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._count = path, 0
         self._limit = max_bytes(path)
         self._raw = open_regular(path)
-        self._file = gzip.GzipFile(fileobj=self._raw, mode="rb")
+        try:
+            self._file = unpacked(path, self._raw)
+        except ImportError:
+            self._raw.close()
+            raise
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        count = self._file.readinto(buffer)
+        count: int = self._file.readinto(buffer)
         self._count += count
         if self._count > self._limit:
             check_bytes(self._path, self._count)

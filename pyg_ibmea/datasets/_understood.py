@@ -9,6 +9,7 @@ from pyg_ibmea.data.readers._rows import first_row
 from pyg_ibmea.data.readers.link_tables import LINKS
 from pyg_ibmea.data.readers.name_files import NAMES
 from pyg_ibmea.data.readers.rdf import is_rdf
+from pyg_ibmea.data.readers.sssom import is_sssom
 from pyg_ibmea.data.readers.tables import FACTS, TRIPLES, find_table
 from pyg_ibmea.datasets.graph_files import GraphFiles
 
@@ -31,7 +32,8 @@ def first_rows(files: Sequence[GraphFiles], links: Iterable[Path]) -> list[str]:
         tables += [(attributes, FACTS)] if attributes else []
         names = f.names_file()
         tables += [(names, NAMES)] if names and names.suffix != ".json" else []
-    tables += [(path, LINKS) for path in links if not is_rdf(path)]
+    plain = [path for path in links if not is_rdf(path) and not is_sssom(path)]
+    tables += [(path, LINKS) for path in plain]
     said = []
     for path, layouts in tables:
         row = first_row(path, *layouts)

@@ -16,10 +16,13 @@ from pyg_ibmea.data import (
     encode_images,
     read_features,
     read_folder,
+    read_graphml,
     read_names,
+    read_neo4j,
     read_rdf,
     read_tables,
 )
+from pyg_ibmea.data._columns import refuse_frame
 from pyg_ibmea.data.builder import without_leaves
 from pyg_ibmea.data.features import encoders
 from pyg_ibmea.data.features.literals import names_of
@@ -63,6 +66,10 @@ class GraphFiles:
             name where all entities are called by whole numbers, else the place of the
             entity in the order in which they are first named. ``relation`` and
             ``attribute`` are made from the graph. (default: none)
+        graphml (Path, optional): GraphML file; see
+            :func:`~pyg_ibmea.data.read_graphml`. (default: :obj:`None`)
+        neo4j (Path, optional): CSV file of Neo4j, or a folder of them; see
+            :func:`~pyg_ibmea.data.read_neo4j`. (default: :obj:`None`)
 
     Raises:
         ValueError: If the graph has no source, or several, an option is unknown, or a
@@ -80,10 +87,17 @@ class GraphFiles:
     names: Path | None = None
     leaves: str = "keep"
     features: Mapping[str, Path] = field(default_factory=dict)
+    graphml: Path | None = None
+    neo4j: Path | None = None
 
     def __post_init__(self) -> None:
         check_names([self.name])
         check_given(self.features)
+        for key, path in ((f.name, getattr(self, f.name)) for f in fields(self)):
+            if key not in ("name", "leaves", "features"):
+                refuse_frame(
+                    f"graph '{self.name}': {key}", path, "MMKGPair.from_frames"
+                )
         for modality, beside in (("image", self.images), ("name", self.names)):
             if beside is not None and modality in self.features:
                 raise ValueError(
@@ -91,11 +105,12 @@ class GraphFiles:
                     f"feature:{modality}, not both"
                 )
         tables = self.triples or self.attributes or self.entities
-        sources = [source for source in (self.folder, self.rdf, tables) if source]
+        given = (self.folder, self.rdf, self.graphml, self.neo4j, tables)
+        sources = [source for source in given if source]
         if len(sources) != 1:
             raise ValueError(
-                f"graph '{self.name}' needs one of a folder, an RDF file and tables "
-                f"(triples, attributes, entities); got {len(sources)} of them"
+                f"graph '{self.name}' needs one of a folder, RDF, GraphML, Neo4j and "
+                f"tables (triples, attributes, entities); got {len(sources)} of them"
             )
         if self.leaves not in ("keep", "drop"):
             raise ValueError(f"leaves must be 'keep' or 'drop', got {self.leaves!r}")
@@ -133,6 +148,10 @@ class GraphFiles:
         """Reads the graph, without names, images and features."""
         if self.rdf is not None:
             return read_rdf(self.name, self.rdf, self.left_out())
+        if self.graphml is not None:
+            return read_graphml(self.name, self.graphml, self.left_out())
+        if self.neo4j is not None:
+            return read_neo4j(self.name, self.neo4j, self.left_out())
         if self.folder is not None:
             return read_folder(self.name, self.folder, self.exclude)
         tables = (self.triples, self.attributes, self.entities, self.exclude)

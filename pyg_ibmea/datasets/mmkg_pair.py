@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 import torch
 from torch_geometric.data import HeteroData
 
-from pyg_ibmea.data import KnowledgeGraph, from_hetero, from_networkx
+from pyg_ibmea.data import KnowledgeGraph, from_frames, from_hetero, from_networkx
+from pyg_ibmea.data._columns import is_frame, refuse_frame
+from pyg_ibmea.data.data_frames import pairs_of_frame
 from pyg_ibmea.datasets._feature_files import PathLike
 from pyg_ibmea.datasets._jape_dataset import JapeDataset
 from pyg_ibmea.datasets.graph_files import GraphFiles, read_problem
@@ -125,6 +128,9 @@ class MMKGPair(JapeDataset):
                 (default: :obj:`("source", "target")`)
             **options (optional): See :func:`~pyg_ibmea.datasets.read_problem`.
         """
+        _refuse_frames({"links": links})
+        for given in (source, target):
+            _refuse_frames(given)
         files = [
             GraphFiles.parse([name, *(f"{key}={path}" for key, path in given.items())])
             for name, given in zip(names, (source, target), strict=True)
@@ -151,9 +157,54 @@ class MMKGPair(JapeDataset):
                 (default: :obj:`("source", "target")`)
             **options (optional): See :func:`~pyg_ibmea.datasets.read_problem`.
         """
+        _refuse_frames({"source": source, "target": target, "links": links})
         pair = zip(names, (source, target), strict=True)
         files = [GraphFiles(name, rdf=Path(path)) for name, path in pair]
         return read_problem(files, {names: links}, **options)
+
+    @staticmethod
+    def from_frames(
+        source: Any,
+        target: Any,
+        links: Any = None,
+        names: tuple[str, str] = ("source", "target"),
+        **options: Any,
+    ) -> KnowledgeGraphs:
+        """Two graphs from data frames: pandas, polars, Arrow, dictionaries of lists.
+
+        Args:
+            source (frame or dict): A frame with a row for each entity, or the arguments
+                of :func:`~pyg_ibmea.data.from_frames` by name, such as
+                ``{"entities": frame, "label": "title"}``.
+            target (frame or dict): Likewise.
+            links (frame or sequence of tuple, optional): Known pairs of entities, by
+                the names that the graphs give them: pairs, or a frame with columns such
+                as source and target. (default: none; see
+                :func:`pyg_ibmea.anchors.seed_problem`)
+            names (tuple, optional): Names of the graphs.
+                (default: :obj:`("source", "target")`)
+            **options (optional): See :class:`~pyg_ibmea.datasets.KnowledgeGraphs`.
+
+        Raises:
+            TypeError: If something is no data frame.
+            ValueError: As :func:`~pyg_ibmea.data.from_frames`; or if links name an
+                entity that is not there.
+
+        Example:
+            >>> frames = {"id": ["a", "b"], "name": ["Alien", "Brazil"]}
+            >>> MMKGPair.from_frames(frames, frames, names=("imdb", "dbpedia"))
+            KnowledgeGraphs(imdb, dbpedia)
+        """
+        graphs = [
+            from_frames(name, **_frames_of(given))
+            for name, given in zip(names, (source, target), strict=True)
+        ]
+        if links is not None and is_frame(links):
+            links = pairs_of_frame(links)
+        with warnings.catch_warnings():
+            if not any(graph.num_triples for graph in graphs):  # Records have none.
+                warnings.filterwarnings("ignore", "Graph .* has no triples")
+            return _join(graphs, () if links is None else links, **options)
 
     @staticmethod
     def from_networkx(
@@ -199,6 +250,21 @@ class MMKGPair(JapeDataset):
         pair = zip(names, (source, target), strict=True)
         graphs = [from_hetero(name, graph) for name, graph in pair]
         return _join(graphs, links, **options)
+
+
+def _refuse_frames(given: Mapping[str, object]) -> None:
+    for what, value in given.items():
+        refuse_frame(what, value, "MMKGPair.from_frames")
+
+
+def _frames_of(given: Any) -> dict[str, Any]:
+    """The arguments of :func:`~pyg_ibmea.data.from_frames`."""
+    tables = ("entities", "triples", "attributes")
+    if isinstance(given, Mapping) and any(
+        is_frame(given.get(table)) for table in tables
+    ):
+        return dict(given)
+    return {"entities": given}
 
 
 def _join(

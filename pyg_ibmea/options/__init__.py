@@ -12,6 +12,7 @@ from pyg_ibmea.options._fields import (
 )
 from pyg_ibmea.options.decoding import (
     CARDINALITIES,
+    EXACT,
     NUM_QUERIES,
     SEARCHES,
     DecodingOptions,
@@ -23,6 +24,7 @@ from pyg_ibmea.options.training import PRESETS, Options, TrainingOptions
 
 __all__ = [
     "CARDINALITIES",
+    "EXACT",
     "NUM_QUERIES",
     "PRESETS",
     "SEARCHES",

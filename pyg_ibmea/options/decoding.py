@@ -9,6 +9,9 @@ from pyg_ibmea.options._fields import check_ranges, option
 CARDINALITIES = ("one-to-one", "one-to-many", "many-to-one", "many-to-many")
 """How many sources one target may have, and how many targets one source."""
 
+EXACT = 0.9
+"""From this confidence on, a match is exported as ``exactMatch`` by default."""
+
 SEARCHES = ("exact", "hnsw", "ivf")
 """Names of the search backends that need no further input."""
 

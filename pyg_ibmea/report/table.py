@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -185,6 +185,31 @@ def confidence_table(confidence: Mapping[str, Any]) -> str:
             f"{line['precision']:9.3f}  {line['recall']:6.3f}  {line['f1']:5.3f}"
             for line in confidence["coverage"]
         ]
+    return "\n".join(rows)
+
+
+def threshold_table(curve: Sequence[Mapping[str, Any]]) -> str:
+    """Formats precision and recall from some confidences on, with 95 % intervals.
+
+    Args:
+        curve (sequence of dict): ``thresholds`` of
+            :meth:`~pyg_ibmea.align.alignment.Alignment.judge`.
+
+    Example:
+        >>> line = {'threshold': 0.5, 'given': 9, 'precision': 1.0, 'recall': 0.9,
+        ...         'precision_interval': [0.7, 1.0], 'recall_interval': [0.6, 0.98]}
+        >>> print(threshold_table([line]))
+        confidence at least  given  precision  95 %           recall  95 %
+                       0.50      9      1.000  [0.700, 1.000]  0.900  [0.600, 0.980]
+    """
+    rows = ["confidence at least  given  precision  95 %           recall  95 %"]
+    for line in curve:
+        ends = (line["precision_interval"], line["recall_interval"])
+        precise, complete = (f"[{low:.3f}, {high:.3f}]" for low, high in ends)
+        rows.append(
+            f"{line['threshold']:19.2f}  {line['given']:5}  {line['precision']:9.3f}  "
+            f"{precise}  {line['recall']:5.3f}  {complete}"
+        )
     return "\n".join(rows)
 
 

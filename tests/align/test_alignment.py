@@ -528,17 +528,19 @@ def test_files_that_are_no_tables(tmp_path):
         FileNotFoundError, match=r"there is no alignment .*train a model first"
     ):
         Alignment.load(tmp_path / "alignment.tsv")
-    with pytest.raises(ValueError, match=r"hold no scores.*from \.tsv, \.csv, \.parq"):
-        Alignment.load(ALIGNMENT.save(tmp_path / "m.nt"))
+    for form in ("nt", "ttl", "jsonld", "rdf", "sssom.tsv"):
+        told = rf"\.{form} does not hold all scores.*from \.tsv, \.csv, \.parq"
+        with pytest.raises(ValueError, match=told):
+            Alignment.load(ALIGNMENT.save(tmp_path / f"m.{form}"))
     with pytest.raises(ValueError, match=r"expected one of \.tsv, \.csv, \.parquet$"):
         Alignment.load(tmp_path / "m.doc")
-    with pytest.raises(ValueError, match=r"expected one of \.tsv.*\.nt$"):
+    with pytest.raises(ValueError, match=r"expected one of \.tsv.*\.rdf$"):
         ALIGNMENT.save(tmp_path / "m.doc")
-    with pytest.raises(ValueError, match=r"sssom\.tsv: expected one of \.tsv.*\.nt$"):
-        ALIGNMENT.save(tmp_path / "m.sssom.tsv")
+    with pytest.raises(ValueError, match=r"sssom\.csv: expected one of \.tsv.*\.rdf$"):
+        ALIGNMENT.save(tmp_path / "m.sssom.csv")
 
 
-@pytest.mark.parametrize("form", ["tsv", "csv", "nt"])
+@pytest.mark.parametrize("form", ["tsv", "csv", "nt", "jsonld", "sssom.tsv"])
 def test_file_that_cannot_be_written_stays_as_it_was(tmp_path, form):
     path = tmp_path / "kept"
     path.write_text("kept")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyg_ibmea.align import Alignment
-from pyg_ibmea.data.readers.rdf import read_same_as
+from pyg_ibmea.data.readers._rdf_pairs import read_rdf_pairs
 
 
 def alignment_of(sources, targets):
@@ -34,7 +34,7 @@ def test_only_the_file_is_left(tmp_path, suffix):
 
 def test_statements_are_read_as_known_pairs(tmp_path):
     alignment = alignment_of(["a", "http://k/c"], ["x", "http://k/ü b"])
-    assert list(read_same_as(alignment.save(tmp_path / "m.nt"))) == [
+    assert list(read_rdf_pairs(alignment.save(tmp_path / "m.nt"))) == [
         ("a", "x"),
         ("http://k/c", "http://k/ü b"),
     ]
@@ -44,7 +44,7 @@ def test_statements_are_read_as_known_pairs(tmp_path):
 def test_any_name_is_read_back_from_rdf(tmp_path_factory, names):
     alignment = alignment_of(names, ["x"] * len(names))
     path = alignment.save(tmp_path_factory.mktemp("nt") / "m.nt")
-    assert [left for left, _ in read_same_as(path)] == names
+    assert [left for left, _ in read_rdf_pairs(path)] == names
 
 
 def test_blank_nodes_are_the_same_as_nothing(tmp_path):
@@ -53,7 +53,7 @@ def test_blank_nodes_are_the_same_as_nothing(tmp_path):
         UserWarning, match="left out 2 owl:sameAs statements about blank"
     ):
         path = alignment.save(tmp_path / "m.nt")
-    assert list(read_same_as(path)) == [("a", "x"), ("_: d", "z")]
+    assert list(read_rdf_pairs(path)) == [("a", "x"), ("_: d", "z")]
 
 
 FORMULAS = ["=1+1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1"]

@@ -24,9 +24,9 @@ FLIPS, CUTS = 8, 4
 #: By format, the reader in :mod:`read_hostile_files` that takes it.
 FORMATS = {
     "t.tsv": "table", "t.csv": "table", "t.tsv.gz": "table", "t.parquet": "table",
-    "l.tsv": "pairs", "n.tsv": "names", "n.json": "names",
+    "l.tsv": "pairs", "l.sssom.tsv": "pairs", "n.tsv": "names", "n.json": "names",
     "g.nt": "rdf", "g.nt.gz": "rdf", "g.ttl": "rdf", "g.nq": "rdf", "g.trig": "rdf",
-    "g.n3": "rdf", "g.rdf": "rdf",
+    "g.n3": "rdf", "g.rdf": "rdf", "g.jsonld": "rdf",
     "v.pkl": "vectors", "v.0.pkl": "vectors", "v.lists.pkl": "vectors",
     "v.npz": "vectors", "v.packed.npz": "vectors", "v.npy": "vectors",
     "v.h5": "vectors", "v.named.h5": "vectors", "v.packed.h5": "vectors",
@@ -79,6 +79,8 @@ def _write_valid(folder: Path) -> None:
         "t.tsv": tsv,
         "t.csv": "head,relation,tail\n" + tsv.replace("\t", ","),
         "l.tsv": "\n".join(f"{uri}\t{uri}" for uri in _URIS),
+        "l.sssom.tsv": "#curie_map:\n#  x: http://x/\nsubject_id\tpredicate_id\t"
+        'object_id\nx:a\tskos:exactMatch\tx:b\nx:b\towl:sameAs\t"x:c"\n',
         "n.tsv": "\n".join(f"{uri}\tName {uri}" for uri in _URIS),
         "n.json": json.dumps({uri: ["Näme", uri] for uri in _URIS}),
         "v.json": json.dumps({uri: ["Näme", uri] for uri in _URIS}),
@@ -119,10 +121,10 @@ def _write_rdf(folder: Path) -> None:
         for a in _URIS
         for b in (*map(node, _URIS), literal('T"ext', language="en"), literal(7))
     ]
-    for kind in ("nt", "ttl", "nq", "trig", "n3", "rdf"):
+    for kind in ("nt", "ttl", "nq", "trig", "n3", "rdf", "jsonld"):
         form = pyoxigraph.RdfFormat.from_extension(kind)
         content: Any = (
-            [q.triple for q in quads] if kind not in ("nq", "trig") else quads
+            [q.triple for q in quads] if kind not in ("nq", "trig", "jsonld") else quads
         )
         written = pyoxigraph.serialize(content, format=form)
         assert written is not None

@@ -84,7 +84,7 @@ def test_words_of_a_command_line() -> None:
     assert files.features == {"audio": Path("a.npz")}
     assert files.exclude == Path("x.tsv")
     for wrong, message in [
-        (["zh"], "needs one of a folder, an RDF file and tables"),
+        (["zh"], "needs one of a folder, RDF, GraphML, Neo4j and"),
         (["zh", "rdf=a", "triples=b"], r"entities\); got 2 of"),
         (["zh", "pictures=b"], "expected KEY=FILE with a key of attributes, entities"),
         (["zh", "rdf"], "got 'rdf'"),

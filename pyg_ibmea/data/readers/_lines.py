@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pyg_ibmea.data._boundary import open_regular
+from pyg_ibmea.data._boundary import open_text
 
 # Python itself refuses to parse thousands of digits.
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,1000}")
@@ -22,7 +22,8 @@ Ids = NDArray[np.int64]
 
 
 def read_lines(path: Path) -> list[str]:
-    r"""Reads the lines of a UTF-8 file, without trailing blank lines.
+    r"""Reads the lines of a file in UTF-8, or in UTF-16 with its mark, without trailing
+    blank lines.
 
     A byte order mark and carriage returns at line ends are dropped. Lines end at
     line feeds only, since URIs may contain the other separators that
@@ -39,7 +40,7 @@ def read_lines(path: Path) -> list[str]:
         ...     read_lines(path)
         ['one', 'two']
     """
-    with open_regular(path) as file:
+    with open_text(path) as file:
         raw = file.read()
     try:
         text = raw.decode("utf-8-sig")

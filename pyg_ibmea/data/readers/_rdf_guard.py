@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from pyg_ibmea.data._boundary import open_bytes
+from pyg_ibmea.data._boundary import open_bytes, open_text
 
 _MOST_NESTED = 100
 _CHUNK = 2**20
@@ -73,12 +73,12 @@ def check_nesting(path: Path) -> None:
     Raises:
         ValueError: If they are more than 100 deep.
     """
-    with open_bytes(path) as file:
+    with open_text(path) as file:
         chunks = iter(lambda: file.read(_CHUNK), b"")
         if sum(chunk.count(b"<<") for chunk in chunks) <= _MOST_NESTED:
             return
     depth = 0
-    with open_bytes(path) as file:
+    with open_text(path) as file:
         for token in _brackets(path, file):
             depth = depth + 1 if token == b"<<" else max(0, depth - 1)
             if depth > _MOST_NESTED:

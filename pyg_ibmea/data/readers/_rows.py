@@ -12,6 +12,8 @@ from pyg_ibmea.data._boundary import (
     check_regular,
     reading,
 )
+from pyg_ibmea.data._packed import without_packing
+from pyg_ibmea.data.readers._excel import EXCEL, excel_rows
 from pyg_ibmea.data.readers._headers import place_of_columns
 
 PARQUET = (".parquet", ".pq")
@@ -33,8 +35,8 @@ def read_rows(
     header, the number of fields in the first row tells the layout.
 
     Args:
-        path (Path): ``.csv`` (commas, double quotes), ``.parquet``, or text with tabs;
-            text may be compressed (``.gz``).
+        path (Path): ``.csv`` (commas, double quotes), ``.parquet``, ``.xlsx`` (the
+            first sheet), or text with tabs; text may be compressed (``.gz``, ``.zst``).
         *layouts (sequence of str): Names of the columns. The first layout has all of
             them.
         may_be_empty (sequence of str, optional): Columns in which a field may be empty.
@@ -69,13 +71,12 @@ def read_rows(
 
 
 def suffix_of(path: Path) -> str:
-    """The suffix that tells the format, in lower case, without ``.gz``."""
-    name = path.name.lower().removesuffix(".gz")
-    return Path(name).suffix
+    """The suffix that tells the format, in lower case, without that of compression."""
+    return Path(without_packing(path.name)).suffix
 
 
 def _text_rows(path: Path, layouts: Sequence[Sequence[str]]) -> Iterator[_Found]:
-    rows = _split_csv(path) if suffix_of(path) == ".csv" else _split_tabs(path)
+    rows, unit = _split(path)
     layout: Sequence[str] = ()
     place: dict[str, int] = {}
     width = 0
@@ -91,12 +92,20 @@ def _text_rows(path: Path, layouts: Sequence[Sequence[str]]) -> Iterator[_Found]
             wanted = " or ".join(", ".join(x) for x in (layouts if not layout else ()))
             wanted = wanted or f"{width} fields as in the first row"
             raise ValueError(
-                f"{path}, line {number}: expected {wanted}, got {len(fields)} fields: "
-                f"{_excerpt(fields)}; a table with other columns needs a first row "
-                "that names them"
+                f"{path}, {unit} {number}: expected {wanted}, got {len(fields)} "
+                f"fields: {_excerpt(fields)}; a table with other columns needs a first "
+                "row that names them"
             )
         row = tuple(fields[place[n]] if n in place else "" for n in layouts[0])
-        yield f"line {number}", layout, row
+        yield f"{unit} {number}", layout, row
+
+
+def _split(path: Path) -> tuple[Iterator[tuple[int, list[str]]], str]:
+    """Numbered rows of fields, and what their numbers count."""
+    suffix = suffix_of(path)
+    if suffix in EXCEL:
+        return excel_rows(path), "row"
+    return (split_csv(path) if suffix == ".csv" else _split_tabs(path)), "line"
 
 
 def _header(
@@ -120,15 +129,14 @@ def first_row(path: Path, *layouts: Sequence[str]) -> dict[str, str] | None:
     """
     if suffix_of(path) in PARQUET:
         return None
-    rows = _split_csv(path) if suffix_of(path) == ".csv" else _split_tabs(path)
-    _, fields = next(rows, (0, []))
+    _, fields = next(_split(path)[0], (0, []))
     if _header(fields, layouts)[0]:
         return None
     layout = next((x for x in layouts if len(x) == len(fields)), ())
     return dict(zip(layout, fields, strict=False))
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
+def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Numbered lines that are not blank; they end at a line feed only."""
     for number, raw in enumerate(bounded_lines(path), start=1):
         if number == 1:
@@ -144,13 +152,13 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _split_tabs(path: Path) -> Iterator[tuple[int, list[str]]]:
-    for number, line in _lines(path):
+    for number, line in numbered_lines(path):
         if line.strip():
             yield number, line.removesuffix("\n").removesuffix("\r").split("\t")
 
 
-def _split_csv(path: Path) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader((line for _, line in _lines(path)), strict=True)
+def split_csv(path: Path) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader((line for _, line in numbered_lines(path)), strict=True)
     try:
         for fields in reader:
             if any(field.strip() for field in fields):

@@ -1,4 +1,4 @@
-"""Known pairs of two graphs as a table or as owl:sameAs statements."""
+"""Known pairs of two graphs as a table, in RDF or in SSSOM."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ import torch
 from torch import Tensor
 
 from pyg_ibmea.data._boundary import open_bytes
+from pyg_ibmea.data._columns import refuse_frame
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
+from pyg_ibmea.data.readers._rdf_pairs import read_rdf_pairs
 from pyg_ibmea.data.readers._rows import TEXT, read_rows, suffix_of
-from pyg_ibmea.data.readers.rdf import is_rdf, read_same_as
+from pyg_ibmea.data.readers.rdf import is_rdf
+from pyg_ibmea.data.readers.sssom import is_sssom, read_sssom
 from pyg_ibmea.tab_fields import name_of_field
 
 PathLike = str | os.PathLike[str]
@@ -32,15 +35,13 @@ def read_link_table(
     target: KnowledgeGraph,
     unknown: dict[int, tuple[str, str]] | None = None,
 ) -> Tensor:
-    """Reads the known pairs of two graphs from a table ``source``, ``target``, or from
-    the ``owl:sameAs`` statements of an RDF file.
+    """Reads the known pairs of two graphs; see :func:`read_pairs` for the forms.
 
     Pairs that name an unknown entity are dropped with a warning that counts them; a
     pair that occurs twice counts once.
 
     Args:
-        path (str or Path): The table or RDF file; see
-            :func:`~pyg_ibmea.data.read_tables` and :func:`~pyg_ibmea.data.read_rdf`.
+        path (str or Path): The file.
         source (KnowledgeGraph): One graph.
         target (KnowledgeGraph): The other graph.
         unknown (dict, optional): Gets, by the number of the row, the pairs that are
@@ -85,8 +86,14 @@ def read_link_table(
 
 
 def read_pairs(path: PathLike) -> Iterator[tuple[str, ...]]:
-    """Reads pairs of URIs from a table ``source``, ``target``, or from the
-    ``owl:sameAs`` statements of an RDF file.
+    """Reads pairs of URIs that are the same.
+
+    - A table ``source``, ``target``; see :func:`~pyg_ibmea.data.read_tables`.
+    - RDF (see :func:`~pyg_ibmea.data.read_rdf`): ``owl:sameAs``, ``skos:exactMatch``,
+      ``owl:equivalentClass``, or the Alignment format of the Ontology Alignment
+      Evaluation Initiative.
+    - ``.sssom.tsv``: `SSSOM <https://mapping-commons.github.io/sssom/>`_, of which the
+      same predicates count.
 
     In a table that a run or an export wrote, such as ``alignment.tsv``, escapes are
     read as the characters that they stand for; elsewhere a backslash is a backslash.
@@ -101,8 +108,11 @@ def read_pairs(path: PathLike) -> Iterator[tuple[str, ...]]:
         FileNotFoundError: If the file does not exist.
         ValueError: If it is empty or malformed; the message names the line.
     """
+    refuse_frame("the table of pairs", path, "MMKGPair.from_frames")
     if is_rdf(path):
-        return read_same_as(path)
+        return read_rdf_pairs(path)
+    if is_sssom(Path(path)):
+        return read_sssom(Path(path))
     rows = read_rows(Path(path), *LINKS)
     return map(_names_of_fields, rows) if _written_by_us(Path(path)) else rows
 

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pyg_ibmea.data._boundary import open_regular, reading
+from pyg_ibmea.data._boundary import open_text, reading
+from pyg_ibmea.data._packed import is_packed
+from pyg_ibmea.data.readers._excel import EXCEL
 from pyg_ibmea.data.readers._headers import place_of_columns
 from pyg_ibmea.data.readers._lines import read_lines
 from pyg_ibmea.data.readers._rows import PARQUET, read_rows, suffix_of
@@ -23,10 +25,10 @@ def read_names(path: Path) -> Names:
 
     A ``.json`` file holds ``{id or URI: name}`` or ``[[id or URI, name], ...]``, a
     name being a text or a list of words. Any other file is a table: ``.csv``,
-    ``.parquet``, or text with a line ``id or URI <TAB> name`` for each entity, also
-    compressed (``.gz``). A first row that names the columns, such as entity, name or
-    label, uri, is a header; the columns may then be in any order, with others beside
-    them.
+    ``.parquet``, ``.xlsx``, or text with a line ``id or URI <TAB> name`` for each
+    entity, also compressed (``.gz``, ``.zst``). A first row that names the columns,
+    such as entity, name or label, uri, is a header; the columns may then be in any
+    order, with others beside them.
 
     Raises:
         FileNotFoundError: If the file does not exist.
@@ -36,7 +38,7 @@ def read_names(path: Path) -> Names:
     with reading(path):
         if path.suffix.lower() == ".json":
             return _from_json(path)
-        if suffix_of(path) in (".csv", *PARQUET) or path.suffix.lower() == ".gz":
+        if suffix_of(path) in (".csv", *PARQUET, *EXCEL) or is_packed(path):
             return _from_table(path)
         return _from_text(path)
 
@@ -63,8 +65,8 @@ def _from_text(path: Path) -> Names:
 
 
 def _from_json(path: Path) -> Names:
-    with reading(path, "is not JSON"), open_regular(path) as file:
-        content = json.loads(file.read().decode("utf-8"))
+    with reading(path, "is not JSON"), open_text(path) as file:
+        content = json.loads(file.read().decode("utf-8-sig"))
     entries = list(content.items()) if isinstance(content, dict) else content
     if not isinstance(entries, list):
         raise ValueError(f"{path} must hold an object or a list of pairs")

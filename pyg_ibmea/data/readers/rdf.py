@@ -1,4 +1,4 @@
-"""Knowledge graphs and links in RDF: N-Triples, Turtle and their relatives."""
+"""Knowledge graphs and links in RDF: N-Triples, Turtle, JSON-LD and relatives."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from pyg_ibmea.data._boundary import check_regular, open_bytes, reading
+from pyg_ibmea.data._boundary import check_regular, open_bytes, open_text, reading
 from pyg_ibmea.data.builder import GraphBuilder
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
 from pyg_ibmea.data.readers._rdf_guard import check_entities, check_nesting
@@ -17,7 +17,7 @@ from pyg_ibmea.rdf_terms import name_of_iri
 
 PathLike = str | os.PathLike[str]
 
-RDF = (".nt", ".ttl", ".nq", ".trig", ".n3", ".rdf", ".owl", ".xml")
+RDF = (".nt", ".ttl", ".nq", ".trig", ".n3", ".rdf", ".owl", ".xml", ".jsonld")
 SAME_AS = "http://www.w3.org/2002/07/owl#sameAs"
 """The predicate that says that two URIs name the same thing."""
 
@@ -38,8 +38,8 @@ def read_rdf(
 
     Args:
         name (str): Name of the graph.
-        path (str or Path): ``.nt``, ``.ttl``, ``.nq``, ``.trig``, ``.n3`` or RDF/XML,
-            also compressed (``.gz``).
+        path (str or Path): ``.nt``, ``.ttl``, ``.nq``, ``.trig``, ``.n3``, ``.jsonld``
+            or RDF/XML, also compressed (``.gz``, ``.zst``).
         exclude (collection of str, optional): Entities to leave out, with all that is
             said of them. (default: none)
 
@@ -63,7 +63,7 @@ def read_rdf(
     builder = GraphBuilder(name, exclude)
     empty = True
     with reading(path):
-        for subject, predicate, value, literal in _statements(Path(path)):
+        for subject, predicate, value, literal in statements(Path(path)):
             empty = False
             if literal:
                 builder.add_attribute(subject, predicate, value)
@@ -72,24 +72,6 @@ def read_rdf(
         if empty:
             raise ValueError(f"{path} holds no statements")
         return builder.build()
-
-
-def read_same_as(path: PathLike) -> Iterator[tuple[str, ...]]:
-    """Reads the pairs of URIs that an RDF file declares to be ``owl:sameAs``.
-
-    Args:
-        path (str or Path): The file; see :func:`read_rdf`.
-
-    Yields:
-        Subject and object of a statement.
-
-    Raises:
-        FileNotFoundError: If the file does not exist.
-        ValueError: If the file is malformed; the message names the line.
-    """
-    for subject, predicate, value, literal in _statements(Path(path)):
-        if predicate == SAME_AS and not literal:
-            yield subject, value
 
 
 def _digest(path: Path) -> str:
@@ -106,8 +88,8 @@ def is_rdf(path: PathLike) -> bool:
     return suffix_of(Path(path)) in RDF
 
 
-def _statements(path: Path) -> Iterator[tuple[str, str, str, bool]]:
-    """Subject, predicate, object and whether that is a literal."""
+def statements(path: Path) -> Iterator[tuple[str, str, str, bool]]:
+    """Subject, predicate, object and whether that is a literal, of each statement."""
     try:
         import pyoxigraph
     except ImportError as error:
@@ -137,7 +119,8 @@ def _statements(path: Path) -> Iterator[tuple[str, str, str, bool]]:
             check_entities(path)
         else:
             check_nesting(path)
-        with open_bytes(path) as file:
+        xml = kind == pyoxigraph.RdfFormat.RDF_XML  # It says itself how it is encoded.
+        with open_bytes(path) if xml else open_text(path) as file:
             stream: Any = file
             try:
                 for quad in pyoxigraph.parse(stream, format=kind):
@@ -151,4 +134,9 @@ def _statements(path: Path) -> Iterator[tuple[str, str, str, bool]]:
                 if error.lineno:
                     where = f"{path}, line {error.lineno}"
                     raise ValueError(f"{where}: {error.msg}") from error
+                if "LoadDocumentCallback" in str(error):
+                    raise ValueError(
+                        f"{path} has a context that is elsewhere; contexts are not "
+                        "fetched, so write what it says into the file, under @context"
+                    ) from error
                 raise

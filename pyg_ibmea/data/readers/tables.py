@@ -7,8 +7,11 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from pyg_ibmea.data._columns import refuse_frame
+from pyg_ibmea.data._packed import PACKED
 from pyg_ibmea.data.builder import UNNAMED, GraphBuilder
 from pyg_ibmea.data.knowledge_graph import KnowledgeGraph
+from pyg_ibmea.data.readers._excel import EXCEL
 from pyg_ibmea.data.readers._rows import PARQUET, TEXT, read_rows
 from pyg_ibmea.files import replacing
 
@@ -37,11 +40,12 @@ def read_tables(
     - attributes: ``entity``, ``attribute`` and, where it is known, ``value``
     - entities, exclude: ``entity``
 
-    A table is ``.csv``, ``.parquet`` or text with tabs (``.tsv``, ``.txt`` or no
-    suffix), text also compressed as ``.gz``. A first row with the names of the columns,
-    or usual ones such as subject, predicate, object or from_node, rel, to_node, is a
-    header: the columns may then be in any order, with others beside them. Tables
-    are read row by row.
+    A table is ``.csv``, ``.parquet``, ``.xlsx`` (its first sheet) or text with tabs
+    (``.tsv``, ``.txt`` or no suffix). Text is UTF-8, or UTF-16 with its mark, and may
+    be compressed as ``.gz`` or ``.zst``. A first row with the names of the columns, or
+    usual ones such as subject, predicate, object or from_node, rel, to_node, is a
+    header: the columns may then be in any order, with others beside them. Tables are
+    read row by row.
 
     Args:
         name (str): Name of the graph.
@@ -54,7 +58,8 @@ def read_tables(
 
     Raises:
         FileNotFoundError: If a file does not exist.
-        ImportError: If a file is Parquet and pyarrow is not installed.
+        ImportError: If a file takes a package that is not installed: pyarrow for
+            Parquet, openpyxl for Excel, zstandard for ``.zst``.
         ValueError: If a file is empty or malformed (the message names the line), or no
             table is given.
 
@@ -71,6 +76,9 @@ def read_tables(
         raise ValueError(
             f"graph '{name}' needs a table of triples, attributes or entities"
         )
+    paths = {"triples": triples, "attributes": attributes, "entities": entities}
+    for what, path in {**paths, "exclude": exclude}.items():
+        refuse_frame(what, path, "from_frames")
     left_out = [row[0] for row in read_rows(Path(exclude), _ENTITY)] if exclude else []
     builder = GraphBuilder(name, left_out)
     if entities is not None:
@@ -118,7 +126,12 @@ def find_table(folder: PathLike, table: str) -> Path | None:
     Raises:
         ValueError: If there are several.
     """
-    suffixes = [*TEXT, *PARQUET, *(f"{suffix}.gz" for suffix in TEXT)]
+    suffixes = [
+        *TEXT,
+        *PARQUET,
+        *EXCEL,
+        *(t + packed for t in TEXT for packed in PACKED),
+    ]
     paths = [Path(folder) / (table + suffix) for suffix in suffixes]
     there = [path for path in paths if path.is_file()]
     if len(there) > 1:

@@ -87,7 +87,7 @@ def relational_graph(data: HeteroData) -> RelationalGraph:
         head, tail = store.edge_index + first
         triples.append(torch.stack([tail, head, numbers[kg][store.edge_type]]))
     tail, head, relation = torch.cat(triples, dim=1)
-    num_types = max(1, 2 * num_relations)
+    num_types = max(1, 2 * num_relations)  # To divide by.
     # Sorted by receiver, then by type, then by sender.
     key = torch.cat(
         [
@@ -102,7 +102,7 @@ def relational_graph(data: HeteroData) -> RelationalGraph:
     )
     incidence = EdgeIndex(
         torch.stack([edge_type, target]),
-        sparse_size=(num_types, size),
+        sparse_size=(2 * num_relations, size),
         sort_order="col",
     )
     return RelationalGraph(edge_index.fill_cache_(), edge_type, incidence.fill_cache_())

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyg_ibmea.data import read_rdf
-from pyg_ibmea.data.readers.rdf import is_rdf, read_same_as
+from pyg_ibmea.data.readers._rdf_pairs import read_rdf_pairs
+from pyg_ibmea.data.readers.rdf import is_rdf
 from pyg_ibmea.rdf_terms import is_blank
 
 pyoxigraph = pytest.importorskip("pyoxigraph")
@@ -29,13 +30,13 @@ def test_statements_become_triples_and_attributes(tmp_path: Path) -> None:
     assert (paris, france) == ("urn:Paris", "urn:France")
     assert mayor.startswith("_:")
     assert graph.values == ["Parijs", "2102650", "A\nB"]
-    assert list(read_same_as(tmp_path / "g.ttl")) == [("urn:Paris", "urn:Q90")]
+    assert list(read_rdf_pairs(tmp_path / "g.ttl")) == [("urn:Paris", "urn:Q90")]
     without = read_rdf("en", tmp_path / "g.ttl", exclude=["urn:France"])
     assert "urn:France" not in without.entities
 
 
 @pytest.mark.parametrize(
-    "name", ["g.nt", "g.NT.gz", "g.ttl", "g.rdf", "g.nq", "g.trig"]
+    "name", ["g.nt", "g.NT.gz", "g.ttl", "g.rdf", "g.nq", "g.trig", "g.jsonld"]
 )
 def test_formats_agree(tmp_path: Path, name: str) -> None:
     start = TURTLE.replace("[ :name", ":M").replace(' "A\\nB" ] .', ".")
@@ -76,7 +77,8 @@ def test_suffixes() -> None:
 
 
 @given(
-    content=st.binary(max_size=120), name=st.sampled_from(["g.nt", "g.ttl", "g.rdf"])
+    content=st.binary(max_size=120),
+    name=st.sampled_from(["g.nt", "g.ttl", "g.rdf", "g.jsonld"]),
 )
 def test_any_bytes_give_a_graph_or_a_clear_error(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, name: str
@@ -114,3 +116,16 @@ def test_blank_nodes_are_the_same_in_every_reading(tmp_path: Path) -> None:
     others = read_rdf("en", path).entities
     assert not set(blank) & set(others)
     assert len(others) == len(first.entities) + 2
+
+
+def test_json_ld_has_its_context_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "g.jsonld"
+    path.write_text('{"@context": {"@vocab": "urn:"}, "@id": "urn:a", "age": 7}')
+    graph = read_rdf("en", path)
+    assert (graph.entities, graph.values) == (["urn:a"], ["7"])
+    path.write_text('{"@context": "http://x/c.jsonld", "@id": "urn:a", "age": 7}')
+    with pytest.raises(ValueError, match=r"g\.jsonld has a context that is elsewhere"):
+        read_rdf("en", path)
+    path.write_text('{"@context": {"@vocab": "urn:"},\n"@id": "urn:a", "age": 7')
+    with pytest.raises(ValueError, match=r"g\.jsonld, line 2: "):
+        read_rdf("en", path)

@@ -77,3 +77,21 @@ def test_graphs_without_triples(data):
     graph = RelationalVIBEncoder(4, 10).build_graph(data)
     assert graph.edge_index.shape == graph.incidence.shape == (2, 0)
     assert graph.edge_index.sparse_size() == (11, 11)
+
+
+def test_without_any_triple_entities_are_encoded_alone(data):
+    for kg in data.node_types:
+        store = data[kg, "rel", kg]
+        store.edge_index = store.edge_index[:, :0]
+        store.edge_type = store.edge_type[:0]
+    encoder = RelationalVIBEncoder(4, 0).eval()
+    graph = encoder.build_graph(data)
+    assert graph.edge_type.numel() == 0
+    x = torch.randn(11, 4, requires_grad=True)
+    z, _ = encoder(x, graph)
+    # Own embedding, normalised; nothing arrives from anywhere.
+    own = torch.nn.functional.layer_norm(x, (4,))
+    assert torch.allclose(z[:, :4], own)
+    assert not z[:, 4:].any()
+    z.square().sum().backward()
+    assert x.grad is not None
