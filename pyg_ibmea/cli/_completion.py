@@ -27,7 +27,7 @@ def completion(args: argparse.Namespace) -> int:
         ImportError: If argcomplete is missing.
     """
     try:
-        from argcomplete import shellcode
+        from argcomplete.shell_integration import shellcode
     except ImportError as error:
         raise ImportError(_HINT) from error
     print(shellcode([PROGRAM], shell=args.shell))

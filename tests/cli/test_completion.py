@@ -47,7 +47,8 @@ def test_what_a_shell_reads_names_the_command(shell, capsys):
 
 
 def test_without_argcomplete_the_error_says_what_to_install(capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "argcomplete", None)
+    for name in ("argcomplete", "argcomplete.shell_integration"):
+        monkeypatch.setitem(sys.modules, name, None)
     assert main(["completion", "bash"]) == 1
     expected = (
         'error: completion needs argcomplete: pip install "pyg_ibmea[completion]"'

@@ -1,0 +1,1 @@
+"""How well entities without a counterpart are told from those that have one."""
