@@ -20,7 +20,10 @@ _ITERATIONS = 8
 _SAMPLES = 64  # Of a cell, for its centre.
 _LARGEST = 2  # Times the mean, before a cell is cut in pieces.
 _ROWS = 2**13
-_SCORES = 2**24
+_SCORES = 2**25
+_HELD = (
+    2**32
+)  # Bytes of unit rows, beyond which they are made where they are asked for.
 
 
 @dataclass(frozen=True)
@@ -98,12 +101,15 @@ class _Cells(NamedTuple):
         start (torch.Tensor): Where each cell begins in ``row``, long ``[Q]``.
         size (torch.Tensor): Number of its rows, long ``[Q]``.
         row (torch.Tensor): The target rows by cell, ascending in each.
+        unit (torch.Tensor): Their unit rows, in the same order; none where they would
+            take too much room.
     """
 
     centre: Tensor
     start: Tensor
     size: Tensor
     row: Tensor
+    unit: Tensor | None
 
     @property
     def width(self) -> int:
@@ -131,7 +137,19 @@ class _Cells(NamedTuple):
         start = (count.cumsum(0) - count).repeat_interleave(pieces) + piece * most
         left = count.repeat_interleave(pieces) - piece * most
         centre = centre.repeat_interleave(pieces, dim=0)
-        return cls(centre, start, left.clamp(max=most), there[order])
+        row = there[order]
+        unit = None
+        if len(row) * centre.size(1) * centre.element_size() <= _HELD:
+            unit = centre.new_empty(len(row), centre.size(1))
+            for some in ranges(len(row), _ROWS):
+                unit[some] = target[row[some]]
+        return cls(centre, start, left.clamp(max=most), row, unit)
+
+    def rows(self, start: int, size: int, target: UnitRows) -> Tensor:
+        """The unit rows of a cell."""
+        if self.unit is not None:
+            return self.unit[start : start + size]
+        return target[self.row[start : start + size]]
 
     def near(self, source: UnitRows, number: int) -> Tensor:
         """The nearest cells of each source row, the nearest first, ``[N, number]``."""
@@ -153,11 +171,11 @@ class _Cells(NamedTuple):
         asked, order = probes.flatten().sort(stable=True)
         cells, times = asked.unique_consecutive(return_counts=True)
         ends = zip(self.start[cells].tolist(), self.size[cells].tolist(), strict=True)
-        for (start, count), at in zip(ends, order.split(times.tolist()), strict=True):
+        for (start, size), at in zip(ends, order.split(times.tolist()), strict=True):
             rows, slot = at // number, at % number
-            others = target[self.row[start : start + count]]
+            others = self.rows(start, size, target)
             with exact_products(unit.device):
-                scores[rows, slot, :count] = unit[rows] @ others.t()
+                scores[rows, slot, :size] = unit[rows] @ others.t()
         flat = scores.view(len(unit), -1)
         value, place = flat.topk(min(k, flat.size(1)), dim=1)
         start = self.start[probes.gather(1, place // width)]

@@ -18,9 +18,11 @@ def clustered(num_rows, channels=16, seed=0):
 
 
 @pytest.mark.parametrize("scores", [1, 2000, 2**24])
+@pytest.mark.parametrize("held", [0, 2**32])
 @pytest.mark.parametrize("k", [1, 5, 70])
-def test_looking_into_all_cells_is_exact(k, scores, monkeypatch):
+def test_looking_into_all_cells_is_exact(k, held, scores, monkeypatch):
     monkeypatch.setattr(ivf_search, "_SCORES", scores)
+    monkeypatch.setattr(ivf_search, "_HELD", held)
     source, target = clustered(70)
     target[10] = target[3]  # They tie.
     found = IVFSearch(num_cells=9, num_probes=70).nearest(source[:50], target, k)
