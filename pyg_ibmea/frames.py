@@ -15,6 +15,8 @@ def align_frames(
     target: Any,
     links: Any = None,
     *,
+    id: str | None = None,
+    label: str | None = None,
     names: tuple[str, str] = ("source", "target"),
     training: bool = True,
     val_ratio: float = 0.3,
@@ -35,6 +37,10 @@ def align_frames(
         target (frame or dict): Likewise; its columns may have other names.
         links (frame or sequence of tuple, optional): Known pairs by id. (default: none;
             what identifies entities, such as equal names, gives the first matches)
+        id (str, optional): The column of both frames that names a row, where it is
+            called the same. (default: as :func:`~pyg_ibmea.data.from_frames` finds it)
+        label (str, optional): The column of both frames that a person knows a row by.
+            (default: as :func:`~pyg_ibmea.data.from_frames` finds it)
         names (tuple, optional): Names of the two frames, as the graphs of the result.
             (default: :obj:`("source", "target")`)
         training (bool, optional): Whether a model learns from the known or the first
@@ -51,7 +57,8 @@ def align_frames(
 
     Raises:
         ImportError: If a frame takes pyarrow, which is not installed.
-        TypeError: If something is no data frame, or there is no such option.
+        TypeError: If something is no data frame, there is no such option, or ``id`` or
+            ``label`` are given beside the arguments of a frame, where they belong.
         ValueError: If ids are missing or repeat, a column or an entity is not there, or
             nothing is known that could identify a row; and as
             :meth:`Aligner.fit() <pyg_ibmea.Aligner.fit>`.
@@ -64,6 +71,9 @@ def align_frames(
         >>> sorted((match.source, match.target) for match in found)
         [('1', 'y'), ('2', 'x')]
     """
+    columns = {"id": id, "label": label}
+    shared = {name: column for name, column in columns.items() if column is not None}
+    source, target = (_with_columns(side, shared) for side in (source, target))
     if not training:
         if links is not None or options:
             given = ["links"] * (links is not None) + list(options)
@@ -75,3 +85,16 @@ def align_frames(
     aligner = Aligner(**options)
     dataset = MMKGPair.from_frames(source, target, links, names, val_ratio=val_ratio)
     return aligner.fit(dataset[0]).align()
+
+
+def _with_columns(side: Any, columns: dict[str, str]) -> Any:
+    """The arguments of a frame, with the columns that are called the same in both."""
+    if not columns:
+        return side
+    if isinstance(side, dict) and {"entities", "triples", "attributes"} & set(side):
+        told = " and ".join(columns)
+        raise TypeError(
+            f"{told} of a frame that is given with its arguments belong among them: "
+            f'{{"entities": frame, {", ".join(f"{n!r}: ..." for n in columns)}}}'
+        )
+    return {"entities": side, **columns}

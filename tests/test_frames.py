@@ -88,6 +88,17 @@ def test_names_are_labels(records) -> None:
     assert next(iter(seed_pairs(data).values())).tolist() == [[0], [0]]
 
 
+def test_columns_that_both_frames_have_are_named_once() -> None:
+    ours = {"key": [1, 2], "called": ["Emma", "Ulysses"], "pages": [474, 730]}
+    theirs = {"key": ["x", "y"], "called": ["Ulysses", "Emma"], "length": [730, 474]}
+    found = pyg_ibmea.align_frames(
+        pandas.DataFrame(ours), theirs, id="key", label="called", training=False
+    )
+    assert {(m.source, m.target) for m in found} == {("1", "y"), ("2", "x")}
+    with pytest.raises(TypeError, match="id of a frame that is given with its"):
+        pyg_ibmea.align_frames({"entities": ours}, theirs, id="key", training=False)
+
+
 def test_what_has_no_effect_is_refused(records) -> None:
     with pytest.raises(ValueError, match="links, epochs would have no effect"):
         pyg_ibmea.align_frames(*records, [("a1", "b1")], training=False, epochs=3)
