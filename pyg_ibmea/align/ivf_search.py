@@ -32,8 +32,9 @@ class IVFSearch:
     and Schmid 2011 <https://doi.org/10.1109/TPAMI.2010.57>`_); a source row is compared
     with those in the nearest cells only.
 
-    The rows that look into the same cell are compared with it in one matrix product,
-    which on a CPU takes a tenth of the time of :class:`HNSWSearch` at 100,000 rows.
+    The rows that look into the same cell are compared with it in one matrix product. On
+    13,000 embeddings a side with 1,600 channels, this takes a fifth of the CPU time of
+    :class:`HNSWSearch` and finds more.
     What a source row finds does not depend on the other source rows, but for rounding.
 
     Args:
