@@ -26,3 +26,12 @@ def nonzero_rows(side: UnitRows) -> Tensor:
     found = there.nonzero().view(-1)
     every = torch.arange(len(side), device=found.device)
     return found if found.numel() else every
+
+
+def best_first(value: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
+    """Cosines and target rows ``[N, k]``, the best first; as everywhere, the lower of
+    two rows that tie comes first.
+    """
+    column, order = column.sort(dim=1)
+    value, again = value.gather(1, order).sort(dim=1, descending=True, stable=True)
+    return value, column.gather(1, again)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pyg_ibmea.align._blocks import check_neighbors
-from pyg_ibmea.align._search_parts import QUERIES, check_k, nonzero_rows
+from pyg_ibmea.align._search_parts import QUERIES, best_first, check_k, nonzero_rows
 from pyg_ibmea.align._unit_chunks import UnitRows
 from pyg_ibmea.large import ranges
 
@@ -165,11 +165,9 @@ def _searched(
         value[zero], found[zero] = 0.0, torch.arange(wider, device=device)
         if not projection.is_whole:
             value = _cosines_of(unit, sides[1], found)
-        # As everywhere, the lower of two rows that tie comes first.
-        found, order = found.sort(dim=1)
-        value, again = value.gather(1, order).sort(dim=1, descending=True, stable=True)
+        value, found = best_first(value, found)
         score[rows] = value[:, :k]
-        column[rows] = found.gather(1, again)[:, :k].to(torch.int32)
+        column[rows] = found[:, :k].to(torch.int32)
     return score, column
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from pyg_ibmea.align._best import top_columns
 from pyg_ibmea.align._blocks import check_neighbors, exact_products
-from pyg_ibmea.align._search_parts import check_k, nonzero_rows
+from pyg_ibmea.align._search_parts import best_first, check_k, nonzero_rows
 from pyg_ibmea.align._unit_chunks import UnitRows
 from pyg_ibmea.large import ranges
 
@@ -182,9 +182,7 @@ class _Cells(NamedTuple):
         start = self.start[probes.gather(1, place // width)]
         found = self.row[(start + place % width).clamp(max=len(self.row) - 1)]
         found = torch.where(value == -torch.inf, -1, found)
-        found, order = found.sort(dim=1)
-        value, again = value.gather(1, order).sort(dim=1, descending=True, stable=True)
-        return value, found.gather(1, again)
+        return best_first(value, found)
 
 
 def _centres(sample: Tensor, number: int, generator: torch.Generator) -> Tensor:

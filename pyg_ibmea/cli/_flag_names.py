@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from pyg_ibmea.options import flag_of
+
 # Not a part of a path, a URI or a longer word, nor in quotes.
 _BEFORE = r"(?<![\w./\\?&:;#'\"-])"
 _VALUE = r"=(?:'([^']*)'|([\w.+-]+))"
@@ -23,7 +25,7 @@ def with_flags(message: str, names: Iterable[str]) -> str:
         'raise --csls-k, or use --search exact'
     """
     for name in sorted(set(names) - _NO_FLAGS, key=len, reverse=True):
-        flag = "--" + name.replace("_", "-")
+        flag = flag_of(name)
         for found in reversed([*re.finditer(rf"{_BEFORE}{name}{_VALUE}", message)]):
             value = found[1] or found[2]
             said = flag if value == "True" else f"{flag} {value}"

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from pyg_ibmea.options import Options
+from pyg_ibmea.options import Options, flag_of
 
 USUAL = (
     *("config", "graph", "links", "ratio", "out", "resume", "go_on"),
@@ -201,7 +201,7 @@ def refuse_options(args: argparse.Namespace, run: str) -> None:
     usual |= {"graph": [], "links": [], "alone": [], "seed": 0}
     given = [name for name, value in usual.items() if getattr(args, name) != value]
     if given:
-        flags = ", ".join("--" + name.replace("_", "-") for name in given)
+        flags = ", ".join(map(flag_of, given))
         raise ValueError(
             f"{run} takes data, options and seed from the run that it goes on from; "
             f"leave out {flags}"

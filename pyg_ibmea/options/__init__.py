@@ -7,6 +7,7 @@ from pyg_ibmea.options._fields import (
     add_flags,
     check_ranges,
     check_type,
+    flag_of,
     option,
     option_fields,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "add_flags",
     "check_ranges",
     "check_type",
+    "flag_of",
     "option",
     "option_fields",
 ]

@@ -108,6 +108,16 @@ def option_fields(kind: type) -> Iterator[Field[Any]]:
     return (found for found in fields(kind) if "help" in found.metadata)
 
 
+def flag_of(name: str) -> str:
+    """The flag of an option or argument.
+
+    Example:
+        >>> flag_of("csls_k")
+        '--csls-k'
+    """
+    return "--" + name.replace("_", "-")
+
+
 def add_flags(parser: argparse.ArgumentParser, title: str, options: Any) -> None:
     """Adds a flag for every option of a dataclass, in a separate group.
 
@@ -131,7 +141,7 @@ def add_flags(parser: argparse.ArgumentParser, title: str, options: Any) -> None
             # argparse applies %-formatting to the help.
             shown = show(default).replace("%", "%%")
         group.add_argument(
-            "--" + found.name.replace("_", "-"),
+            flag_of(found.name),
             default=default,
             help=f"{found.metadata['help']} (default: {shown})",
             **extra,

@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from pyg_ibmea.options._fields import add_flags, check_ranges, option, option_fields
+from pyg_ibmea.options._fields import (
+    add_flags,
+    check_ranges,
+    flag_of,
+    option,
+    option_fields,
+)
 from pyg_ibmea.options.decoding import DecodingOptions
 from pyg_ibmea.options.loss import LossOptions
 from pyg_ibmea.options.model import ModelOptions
@@ -208,7 +214,7 @@ class Options:
             return cls().replace(**{name: getattr(args, name) for name in names})
         except ValueError as error:
             name, _, what = str(error).partition(" ")
-            raise ValueError(f"{_flag(name)} {what}") from None
+            raise ValueError(f"{flag_of(name)} {what}") from None
 
     def by_name(self) -> dict[str, Any]:
         """All options without their owners."""
@@ -251,11 +257,6 @@ class Options:
                     value = parse(value)
                 changes[name] = value
         return cls().replace(**changes)
-
-
-def _flag(name: str) -> str:
-    """The flag of an option."""
-    return "--" + name.replace("_", "-")
 
 
 def _paper(**changes: Any) -> Options:
