@@ -17,12 +17,11 @@ from pyg_ibmea.problem import (
     Pair,
     add_validation_pairs,
     linked_pairs,
-    links_of,
     pair_problems,
 )
 from pyg_ibmea.train._estimate import estimate
 from pyg_ibmea.train._progress import Planned, Progress
-from pyg_ibmea.train._training import Log, Training
+from pyg_ibmea.train._training import Log, Training, has_validation_pairs
 from pyg_ibmea.train.metric_loggers import Loggers
 from pyg_ibmea.train.objective import Objective
 from pyg_ibmea.train.proposals import outside_seed_pairs
@@ -134,7 +133,7 @@ class Stages:
     def _planned(self) -> Progress:
         """All trainings to come, for whoever waits for them."""
         training = self.options.training
-        judges = _has_validation_pairs(self.data)
+        judges = has_validation_pairs(self.data)
         first = "choosing the best epoch" if judges else _LEARNING
         plan = [Planned(first, training.epochs)]
         iterative = self.options.pseudo_seeds.iterative
@@ -202,11 +201,7 @@ def has_twins(data: HeteroData, options: Options) -> bool:
     pairs, and there are some to judge that by.
     """
     some = options.pseudo_seeds.iterative and options.training.refits > 0
-    return some and _has_validation_pairs(data)
-
-
-def _has_validation_pairs(data: HeteroData) -> bool:
-    return any(links_of(problem, "val").size(1) for _, problem in pair_problems(data))
+    return some and has_validation_pairs(data)
 
 
 def best_pseudo_seeds(state: TrainingState, data: HeteroData) -> dict[Pair, Tensor]:

@@ -92,6 +92,11 @@ class Log(Protocol):
         """Keeps all that a resumed training needs."""
 
 
+def has_validation_pairs(data: HeteroData) -> bool:
+    """Whether there are pairs that choose the epoch."""
+    return any(links_of(problem, "val").size(1) for _, problem in pair_problems(data))
+
+
 @contextmanager
 def _closed_if_it_fails(progress: Progress) -> Iterator[None]:
     """Ends the line of a bar before an error is told."""
@@ -196,7 +201,7 @@ class Training:
         if isinstance(progress, bool):
             progress = Progress.of_one(config.epochs, silent=not progress)
         progress.begin(config.epochs, state.epoch)
-        selects = any(links_of(p, "val").size(1) for _, p in pair_problems(self.data))
+        selects = has_validation_pairs(self.data)
         with self.interrupt, _closed_if_it_fails(progress):
             while state.epoch < config.epochs and not self._has_waited():
                 state.epoch += 1
