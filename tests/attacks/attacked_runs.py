@@ -1,17 +1,13 @@
-"""Trainings on tiny graphs through the command line, to be killed and started twice.
-
-Each is a process of its own, forked from one that has imported everything: it is there
-within milliseconds.
-"""
+"""Trainings on tiny graphs through the command line, to be killed and started twice."""
 
 import json
-import multiprocessing
 import os
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from forked_processes import FORKED
 
 from pyg_ibmea.cli import main
 
@@ -25,8 +21,6 @@ RUNS = {
     "refits": ("ab", ["--iterative", "--refits", "2"]),
     "three graphs": ("abc", ["--iterative", "--refits", "1"]),
 }
-_FORKED = multiprocessing.get_context("forkserver")
-_FORKED.set_forkserver_preload(["pyg_ibmea.cli", "numba", "sklearn"])
 
 
 def write_graphs(folder, size=40):
@@ -69,7 +63,7 @@ def _run(words, told):
 
 def start_call(function, *arguments):
     """Starts a function of a module in a process of its own."""
-    process = _FORKED.Process(target=function, args=arguments)
+    process = FORKED.Process(target=function, args=arguments)
     process.start()
     return process
 

@@ -1,6 +1,5 @@
 """Processes that tests start, by torchrun or, within milliseconds, without it."""
 
-import multiprocessing
 import os
 import runpy
 import socket
@@ -8,9 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from forked_processes import FORKED
+
 ROOT = Path(__file__).parents[2]
-_FORKED = multiprocessing.get_context("forkserver")
-_FORKED.set_forkserver_preload(["pyg_ibmea.cli", "numba", "three_graphs"])
 
 
 def torchrun(count, *words, cwd, **options):
@@ -44,7 +43,7 @@ class Forked:
         words = [str(word) for word in words]
         self.files = [folder / f"output.{rank}.txt" for rank in range(count)]
         self.all = [
-            _FORKED.Process(
+            FORKED.Process(
                 target=_run, args=(rank, count, port, words, os.fspath(file))
             )
             for rank, file in enumerate(self.files)
