@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
+
+# Large tensors of the CPU in huge pages, as NumPy has its arrays on Linux: where the
+# first touch of a page is dear, as on many virtual machines, training and search are
+# several times as fast. PyTorch reads it when it makes its first large tensor.
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 if TYPE_CHECKING:
     from pyg_ibmea.align import Alignment
